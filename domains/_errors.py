@@ -1,0 +1,24 @@
+"""The exceptions every room may raise.
+
+Each message says what was given, what was needed and what to do; all problems at once.
+"""
+
+
+class TorchLeanError(Exception):
+    """Whatever torchlean_jax raises on purpose derives from this."""
+
+
+class InputError(TorchLeanError, ValueError):
+    """A box, spec, label, shape or dtype that cannot mean what was asked."""
+
+
+class MissingRuleError(TorchLeanError, NotImplementedError):
+    """Primitives of a model that the chosen domain or bound method cannot pass."""
+
+
+class UndecidedError(TorchLeanError):
+    """A question that the chosen number system cannot answer at this input."""
+
+
+class CertificateWriteError(TorchLeanError):
+    """A proof that holds but that the certificate format cannot express."""

@@ -1,0 +1,56 @@
+"""Enclosures of elementary functions at points, and of the non-monotone ones on intervals.
+
+`f_bounds(x)` returns `(lo, hi)` with lo <= f(x) <= hi for the exact real value f(x), elementwise, in
+the dtype of x (float32 or float64). Nothing is assumed of the library's own functions: everything is
+built from + - * / and integer operations on the bits, with error bounds that
+`scripts/derive_coefficients.py` proves.
+"""
+
+from torchlean_jax.domains.interval._functions._erf import erf_bounds, erfc_bounds
+from torchlean_jax.domains.interval._functions._exp import (
+    exp2_bounds,
+    exp_bounds,
+    expm1_bounds,
+)
+from torchlean_jax.domains.interval._functions._hyperbolic import (
+    acosh_bounds,
+    asinh_bounds,
+    atanh_bounds,
+    cosh_bounds,
+    cosh_interval,
+    sinh_bounds,
+)
+from torchlean_jax.domains.interval._functions._inverse_trig import (
+    acos_bounds,
+    asin_bounds,
+    atan2_bounds,
+    atan2_interval,
+    atan_bounds,
+)
+from torchlean_jax.domains.interval._functions._log import (
+    log1p_bounds,
+    log2_bounds,
+    log_bounds,
+)
+from torchlean_jax.domains.interval._functions._root import (
+    cbrt_bounds,
+    divide_bounds,
+    reciprocal_bounds,
+    rsqrt_bounds,
+    sqrt_bounds,
+)
+from torchlean_jax.domains.interval._functions._sigmoid import (
+    logistic_bounds,
+    softplus_bounds,
+    tanh_bounds,
+)
+from torchlean_jax.domains.interval._functions._trig import (
+    cos_bounds,
+    cos_interval,
+    sin_bounds,
+    sin_interval,
+    tan_bounds,
+    tan_interval,
+)
+
+__all__ = [name for name in dir() if name.endswith(("_bounds", "_interval"))]

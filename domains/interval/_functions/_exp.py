@@ -1,0 +1,88 @@
+"""Enclosures of exp, exp2, expm1, and the exponential as a pair that others build on.
+
+x = k ln 2 + r with |r| < 0.36, and exp(x) = 2**k (1 + r + r**2 p(r)). The product k * ln2_high is
+exact (ln2_high has 15 bits for an 8-bit k, or 41 for an 11-bit k), and so is its difference from
+x, whether or not the two are fused.
+"""
+
+import jax.numpy as jnp
+
+from torchlean_jax.domains.interval._functions._pair import Pair, two_to
+from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
+
+# Beyond these, exp is below the smallest normal number or above the largest finite one. The
+# clipped argument gives 0 or inf, and `widen` turns those into true bounds.
+_RANGE = {"float32": (-104.0, 90.0), "float64": (-746.0, 711.0)}
+
+
+def exp_kernel(h, low, t):
+    """exp(h + low) as a pair, for |h + low| < 0.36."""
+    r = h + low
+    return Pair(1.0, 0.0).plus(h, low + (r * r) * t.exp(r))
+
+
+def exp_pair(x, low=0.0):
+    """exp(x + low) as `(pair, k)`, standing for pair * 2**k; |low| < |x| / 1000."""
+    t = table(x.dtype)
+    x = jnp.clip(x, *_RANGE[x.dtype.name])
+    k = jnp.round((x + low) * t.log2_e)
+    pair = exp_kernel(x - k * t.ln2_high, low - k * t.ln2_low, t)
+    return pair, k.astype(jnp.int32)
+
+
+def scale(y, k):
+    """y * 2**k (y a float or a pair) for |k| up to twice the exponent range."""
+    if isinstance(y, Pair):
+        return Pair(scale(y.h, k), scale(y.l, k))
+    half = k >> 1
+    return (y * two_to(half, y.dtype)) * two_to(k - half, y.dtype)
+
+
+@differentiable(jnp.exp)
+def exp_bounds(x):
+    """`(lo, hi)` with lo <= exp(x) <= hi."""
+    pair, k = exp_pair(x)
+    return widen(scale(pair.value(), k), table(x.dtype).error["exp"], floor=0.0)
+
+
+def exp2_kernel(f, t):
+    """2**f as a pair, |f| <= 1/2."""
+    r = f.times(t.ln2)
+    return exp_kernel(r.h, r.l, t)
+
+
+@differentiable(jnp.exp2)
+def exp2_bounds(x):
+    """`(lo, hi)` with lo <= 2**x <= hi."""
+    t = table(x.dtype)
+    x = jnp.clip(x, *(1.5 * edge for edge in _RANGE[x.dtype.name]))
+    k = jnp.round(x)
+    y = exp2_kernel(Pair.of(x - k), t).value()
+    return widen(scale(y, k.astype(jnp.int32)), t.error["exp2"], floor=0.0)
+
+
+def expm1_small(x, r, t):
+    """x (1 + r p(r)); with r = x this is expm1(x) for |x| < 0.36."""
+    return x + x * (r * t.exp(r))
+
+
+def minus_one(e):
+    """e - 1 for a pair e >= 1.4."""
+    return e.plus(Pair(-1.0, 0.0)).value()
+
+
+def from_minus_one(e):
+    """-1 + e for a pair e <= 0.71."""
+    return Pair(-1.0, 0.0).plus(e).value()
+
+
+@differentiable(jnp.expm1)
+def expm1_bounds(x):
+    """`(lo, hi)` with lo <= exp(x) - 1 <= hi."""
+    t = table(x.dtype)
+    pair, k = exp_pair(x)
+    e = scale(pair, k)
+    large = jnp.where(k > 0, minus_one(e), from_minus_one(e))
+    large = jnp.where(jnp.isinf(e.h), e.h, large)
+    y = jnp.where(k == 0, expm1_small(x, x, t), large)
+    return widen(y, t.error["expm1"], floor=-1.0)

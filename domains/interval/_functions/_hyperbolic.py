@@ -1,0 +1,134 @@
+"""Enclosures of sinh and cosh, and of the inverses asinh, acosh, atanh."""
+
+import jax.numpy as jnp
+
+from torchlean_jax.domains.interval._functions._exp import exp_pair, scale
+from torchlean_jax.domains.interval._functions._log import log1p_pair, log_array, log_pair
+from torchlean_jax.domains.interval._functions._pair import Pair, total
+from torchlean_jax.domains.interval._functions._sigmoid import one, reflect
+from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
+
+
+def sinh_small(x, z, t):
+    """x + x z p(z); with z = x**2 this is sinh(x) for |x| < 1/2."""
+    return x + x * (z * t.sinh(z))
+
+
+def sinh_large(e, inverse):
+    """e - 1/e, for the pairs e = exp(|x|) / 2 and inverse = exp(-|x|) / 2, |x| >= 1/2."""
+    return e.minus(inverse).value()
+
+
+def cosh_kernel(e, inverse):
+    """e + 1/e, for the pairs e = exp(|x|) / 2 and inverse = exp(-|x|) / 2."""
+    return e.plus(inverse).value()
+
+
+def _halves(x):
+    """exp(|x|) / 2 and exp(-|x|) / 2 as pairs; the first does not overflow before cosh does."""
+    size = jnp.minimum(jnp.abs(x), jnp.asarray(_LARGEST[x.dtype.name], x.dtype))
+    pair, k = exp_pair(size)
+    inverse, n = exp_pair(-size)
+    return scale(pair, k - 1), scale(inverse, n - 1)
+
+
+# cosh of these is beyond the largest finite number, exp of them is in the range of `exp_pair`.
+_LARGEST = {"float32": 89.9, "float64": 710.9}
+
+
+def _overflow(x, e, y):
+    """`y`, or the infinity that the formula would turn into NaN."""
+    y = jnp.where(jnp.isinf(e.h), e.h, y)
+    return jnp.where(jnp.isnan(x), x, y)
+
+
+@differentiable(jnp.sinh)
+def sinh_bounds(x):
+    """`(lo, hi)` with lo <= sinh(x) <= hi, on the right side of 0."""
+    t = table(x.dtype)
+    size = jnp.abs(x)
+    e, inverse = _halves(x)
+    y = jnp.where(size < 0.5, sinh_small(size, size * size, t), sinh_large(e, inverse))
+    lo, hi = widen(_overflow(x, e, y), t.error["sinh"], floor=0.0)
+    return reflect(x, lo, hi)
+
+
+@differentiable(jnp.cosh)
+def cosh_bounds(x):
+    """`(lo, hi)` with lo <= cosh(x) <= hi."""
+    e, inverse = _halves(x)
+    y = _overflow(x, e, cosh_kernel(e, inverse))
+    return widen(y, table(x.dtype).error["cosh"], floor=1.0)
+
+
+def cosh_interval(lo, hi):
+    """`(low, high)` that contain cosh(x) for every x in [lo, hi]."""
+    (a, b), (c, d) = cosh_bounds(lo), cosh_bounds(hi)
+    straddles = ~(lo > 0) & ~(hi < 0)
+    low = jnp.where(straddles & ~jnp.isnan(a + c), 1.0, jnp.minimum(a, c))
+    return low, jnp.maximum(b, d)
+
+
+def asinh_small(x, z, t):
+    """x + x z p(z); with z = x**2 this is asinh(x) for |x| < 1/2."""
+    return x + x * (z * t.asinh(z))
+
+
+def asinh_argument(x):
+    """x + sqrt(x**2 + 1) as a pair, for an array 1/2 <= x < 2**31."""
+    x = Pair.of(x)
+    return total(x.times(x), one(x.h)).sqrt().plus(x)
+
+
+def acosh_argument(x):
+    """x - 1 + sqrt(x**2 - 1) as a pair, for an array 1 < x < 2**31."""
+    above = Pair.of(x - 1.0)
+    square = above.times(total(above, Pair(2 * jnp.ones_like(x), jnp.zeros_like(x))))
+    return total(square.sqrt(), above)
+
+
+def log_of_double(x, t):
+    """log(2 x) for x > 2**30, where it is asinh(x) and acosh(x) up to 2**-62."""
+    return log_array(x).plus(t.ln2).value()
+
+
+@differentiable(jnp.arcsinh)
+def asinh_bounds(x):
+    """`(lo, hi)` with lo <= asinh(x) <= hi, on the right side of 0."""
+    t = table(x.dtype)
+    size = jnp.abs(x)
+    middle = log_pair(asinh_argument(jnp.clip(size, 0.5, 2.0**30))).value()
+    y = jnp.where(size < 0.5, asinh_small(size, size * size, t), middle)
+    y = jnp.where(size > 2.0**30, log_of_double(size, t), y)
+    y = jnp.where(jnp.isinf(x) | jnp.isnan(x), size, y)
+    lo, hi = widen(y, t.error["asinh"], floor=0.0)
+    return reflect(x, lo, hi)
+
+
+@differentiable(jnp.arccosh)
+def acosh_bounds(x):
+    """`(lo, hi)` with lo <= acosh(x) <= hi; NaN for x < 1."""
+    t = table(x.dtype)
+    y = log1p_pair(acosh_argument(jnp.clip(x, 1.0, 2.0**30))).value()
+    y = jnp.where(x == 1, 0.0, jnp.where(x > 2.0**30, log_of_double(x, t), y))
+    y = jnp.where(jnp.isinf(x), x, y)
+    y = jnp.where((x < 1) | jnp.isnan(x), jnp.nan, y)
+    return widen(y, t.error["acosh"], floor=0.0)
+
+
+def atanh_argument(x):
+    """2 x / (1 - x) as a pair, 0 <= x < 1."""
+    x = Pair.of(x)
+    return x.scaled(2.0).over(Pair(1.0, 0.0).minus(x))
+
+
+@differentiable(jnp.arctanh)
+def atanh_bounds(x):
+    """`(lo, hi)` with lo <= atanh(x) <= hi; infinite at -1 and 1, NaN beyond."""
+    size = jnp.abs(x)
+    inside = jnp.where(size < 1, size, 0.0)
+    y = log1p_pair(atanh_argument(inside)).scaled(0.5).value()
+    y = jnp.where(size == 1, jnp.inf, y)
+    y = jnp.where((size > 1) | jnp.isnan(x), jnp.nan, y)
+    lo, hi = widen(y, table(x.dtype).error["atanh"], floor=0.0)
+    return reflect(x, lo, hi)

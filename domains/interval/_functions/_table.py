@@ -1,0 +1,89 @@
+"""The generated numbers in the form the kernels use, and the two steps every function shares.
+
+`table(dtype)` gives polynomials to call, constants as floats and as pairs, and `error[name]`: the
+proved bound on |computed - exact| / |exact| in units of u = 2**-24 or 2**-53.
+"""
+
+import functools
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+
+from torchlean_jax.domains.interval import _coefficients
+from torchlean_jax.domains.interval._functions._pair import Pair
+
+
+class Polynomial(tuple):
+    """Coefficients, lowest first; calling it is Horner's rule and nothing else."""
+
+    def __call__(self, z):
+        result = self[-1]
+        for coefficient in self[-2::-1]:
+            result = result * z + coefficient
+        return result
+
+
+@functools.cache
+def _table(name):
+    numbers = _coefficients.TABLES[name]
+    members = {key: Polynomial(value) for key, value in numbers["polynomials"].items()}
+    members |= {key: Pair(*value) for key, value in numbers["pairs"].items()}
+    members |= numbers["floats"]
+    return SimpleNamespace(**members, error=numbers["errors"])
+
+
+def table(dtype):
+    """The numbers for endpoints of `dtype`, which is float32 or float64."""
+    return _table(jnp.dtype(dtype).name)
+
+
+def widen(y, units, floor=None, ceiling=None, absolute=0.0):
+    """`(lo, hi)` around a `y` with an error of at most units u |y| + absolute + 14 smallest normals.
+
+    The absolute part is for results next to underflow: each intermediate result that the hardware
+    flushes costs less than one smallest normal number, and no kernel here can lose 14 that reach
+    its result. The step leaves room for its own rounding as `_rounding.py` explains. Bounds that
+    are known exactly, such as 0 below an exponential, cut the result off.
+    """
+    kind = jnp.finfo(y.dtype)
+    relative = (units + 1) * float(kind.epsneg) * (1 + 2**-10)
+    step = jnp.abs(y) * jnp.asarray(relative, y.dtype)
+    step = step + (16 * kind.smallest_normal + absolute)
+    lo, hi = jnp.minimum(y, kind.max) - step, jnp.maximum(y, -kind.max) + step
+    if floor is not None:
+        lo, hi = jnp.maximum(lo, floor), jnp.maximum(hi, floor)
+    if ceiling is not None:
+        lo, hi = jnp.minimum(lo, ceiling), jnp.minimum(hi, ceiling)
+    return lo, hi
+
+
+def differentiable(derivative):
+    """Give a function from points to `(lo, hi)` the derivative of the function it encloses.
+
+    Both endpoints move with f itself: the widening is a step function of the bits, and its
+    derivative is nobody's gradient. `derivative` is f in ordinary JAX.
+    """
+
+    def decorate(bounds):
+        @functools.wraps(bounds)
+        def checked(*points):
+            points = [jnp.asarray(x) for x in points]
+            for x in points:
+                if x.dtype.name not in _coefficients.TABLES:
+                    raise TypeError(
+                        f"{bounds.__name__} encloses float32 and float64, not {x.dtype.name}; "
+                        "convert the endpoints first (outward, if the conversion rounds)"
+                    )
+            return with_derivative(*points)
+
+        with_derivative = jax.custom_jvp(bounds)
+
+        @with_derivative.defjvp
+        def _(points, tangents):
+            _, tangent = jax.jvp(derivative, points, tangents)
+            return with_derivative(*points), (tangent, tangent)
+
+        return checked
+
+    return decorate

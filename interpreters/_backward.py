@@ -1,0 +1,73 @@
+"""Back-substitution: lower bounds of linear forms of a graph's values (CROWN).
+
+Linear forms flow against the equations until only inputs are left, where they are minimised
+exactly over the input sets (Zhang et al. 2018, arXiv:1811.00866; on general graphs Xu et al. 2020,
+arXiv:2002.12920). Everything is one-sided: an upper bound of v is minus the lower bound of -v,
+so rows for both sides share one pass.
+"""
+
+import jax.numpy as jnp
+
+from torchlean_jax.domains.affine._sets import minimise
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.interval._arithmetic import magnitude
+from torchlean_jax.domains.interval._rounding import round_down, round_up
+from torchlean_jax.interpreters._steps import minimum_over, row_dot
+
+
+def lower_bounds(equations, steps, values, sets, start, offset, slopes=None):
+    """A number below  sum_v start[v] . v + offset  on the input sets, for each row.
+
+    equations: those of the graph that precede the target, in order. steps[k]: the backward step of
+    equations[k]. values: enclosures. sets: input number -> input set. start: value number ->
+    rows [R, *shape]. offset: [R]. slopes: equation position -> slope parameters, or None.
+    """
+    rows = dict(start)
+    error = jnp.zeros_like(offset)
+    for position in range(len(equations) - 1, -1, -1):
+        results = equations[position].outputs
+        if steps[position] is None or not any(number in rows for number in results):
+            continue
+        given = [_rows_or_zero(rows, n, values, offset.shape[0]) for n in results]
+        slope = None if slopes is None else slopes.get(position)
+        part = steps[position].back(given, slope=slope)
+        offset, error = _add(offset, part.offset, error + part.error)
+        for number, coefficients in part.rows:
+            error = error + _accumulate(rows, number, coefficients, values)
+    for number, coefficients in rows.items():
+        if number in sets:
+            value, lost = minimise(coefficients, sets[number])
+        else:  # depends on no input
+            value, lost = minimum_over(coefficients, Interval.lift(values[number]))
+        offset, error = _add(offset, value, error + lost)
+    eps = float(jnp.finfo(offset.dtype).eps)
+    error = round_up(error * (1 + 8 * (len(equations) + 2) * eps), ulps=2)
+    bound = round_down(offset - error)
+    return jnp.where(jnp.isnan(bound), -jnp.inf, bound)
+
+
+def _rows_or_zero(rows, number, values, count):
+    given = rows.pop(number, None)
+    if given is not None:
+        return given
+    return jnp.zeros((count, *values[number].shape), values[number].dtype)
+
+
+def _add(offset, more, error):
+    total = offset + more
+    eps = float(jnp.finfo(total.dtype).eps)
+    tiny = float(jnp.finfo(total.dtype).smallest_normal)
+    lost = jnp.where(jnp.isfinite(total), jnp.abs(total) * eps + tiny, 0)
+    return total, error + lost
+
+
+def _accumulate(rows, number, coefficients, values):
+    """Add rows on a value; returns what rounding the sum may have cost."""
+    if number not in rows:
+        rows[number] = coefficients
+        return 0
+    rows[number] = rows[number] + coefficients
+    kind = jnp.finfo(coefficients.dtype)
+    size = magnitude(values[number])
+    lost = float(kind.eps) * row_dot(rows[number], size)
+    return lost + float(kind.smallest_normal) * jnp.sum(size)

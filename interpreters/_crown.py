@@ -1,0 +1,165 @@
+"""Bound methods on a graph: which enclosures are refined by back-substitution, and when.
+
+`ibp` refines nothing; `crown-ibp` refines only the outputs; `crown` also every operand of a
+nonlinear equation, in order, since relaxations are the tighter the narrower they are built.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from torchlean_jax.domains.affine import relaxations
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.interval._rounding import round_down, round_up
+from torchlean_jax.interpreters import _forward, _linear, _steps
+from torchlean_jax.interpreters._backward import lower_bounds
+
+METHODS = ("ibp", "crown-ibp", "crown")
+
+
+@dataclass
+class Enclosed:
+    """A graph with an enclosure of each value and a backward step for each equation."""
+
+    graph: Any
+    sets: dict[int, Interval]
+    memory: int
+    values: dict[int, Any] = field(default_factory=dict)
+    abstract: frozenset = frozenset()
+    steps: list[Any] = field(default_factory=list)
+
+    def lower(self, start, offset, *, before=None):
+        """Lower bounds of rows of linear forms; `before`: only equations up to that position."""
+        stop = len(self.steps) if before is None else before
+        equations = self.graph.equations[:stop]
+        return lower_bounds(equations, self.steps, self.values, self.sets, start, offset)
+
+    def refine(self, number: int, *, before: int | None = None):
+        """Intersect the enclosure of a value with what back-substitution gives for it."""
+        value = self.values[number]
+        lower = self._identity_rows(number, before)
+        n = value.size
+        lo, hi = (part.reshape(value.shape) for part in (lower[:n], -lower[n:]))
+        self.values[number] = Interval(_tighter(value.lo, lo, max), _tighter(value.hi, hi, min))
+
+    def rows_below(self, outputs, rows, offset, *, backward: bool):
+        """Lower bounds of rows @ (flattened, concatenated outputs) - offset."""
+        start, at = {}, 0
+        interval, error = -offset, jnp.zeros_like(offset)
+        for number in outputs:
+            value = Interval.lift(self.values[number])
+            part = rows[:, at : at + value.size].reshape(-1, *value.shape)
+            at += value.size
+            start[number] = part + start[number] if number in start else part
+            total, lost = _steps.minimum_over(part, value)
+            interval, error = interval + total, error + lost + jnp.abs(interval + total) * 1e-15
+        best = round_down(interval - round_up(error, ulps=4), ulps=2)
+        if not backward:
+            return best
+        return _tighter(best, self.lower(start, -offset), max)
+
+    def _identity_rows(self, number, before):
+        """Lower bounds of +v_i and -v_i for every element i, in chunks that fit the memory."""
+        value = self.values[number]
+        n = value.size
+        chunk = self._rows_at_once(before)
+
+        def bound(indices):
+            rows = jnp.where(indices < n, 1.0, -1.0).astype(value.dtype)[:, None] * (
+                (indices % n)[:, None] == jnp.arange(n)[None]
+            ).astype(value.dtype)
+            start = {number: rows.reshape(-1, *value.shape)}
+            return self.lower(start, jnp.zeros(len(indices), value.dtype), before=before)
+
+        if 2 * n <= chunk:
+            return bound(jnp.arange(2 * n))
+        blocks = -(-2 * n // chunk)
+        indices = jnp.minimum(jnp.arange(blocks * chunk), 2 * n - 1).reshape(blocks, chunk)
+        return lax.map(bound, indices).reshape(-1)[: 2 * n]
+
+    def _rows_at_once(self, before):
+        stop = len(self.steps) if before is None else before
+        sizes = [
+            self.values[o].size * 8
+            for equation in self.graph.equations[:stop]
+            for o in equation.outputs
+            if o in self.abstract
+        ]
+        # about four arrays of the largest node live at once: rows, moved rows, terms, sums
+        return max(self.memory // (4 * max(sizes, default=8)), 1)
+
+
+def enclose(graph, operands, sets, *, method: str, memory: int) -> Enclosed:
+    """Run the graph forward over intervals, refining on the way as `method` says.
+
+    operands: input number -> concrete array, for the inputs that are not in `sets`.
+    """
+    result = Enclosed(graph, sets, memory)
+    result.abstract = frozenset(graph.dependents(sets))
+    values = result.values
+    values.update(graph.constants)
+    values.update(operands)
+    values.update({number: Interval.lift(s.hull) if hasattr(s, "hull") else s for number, s in sets.items()})
+    mixings = dict.fromkeys(sets, 0)  # affine images of the inputs: see `_track`
+    refined = set()
+    for position, equation in enumerate(graph.equations):
+        moving = [i for i in equation.inputs if i in result.abstract]
+        nonlinear = bool(moving) and not _linear.is_linear(equation, values, result.abstract)
+        if nonlinear and method == "crown" and _has_step(equation):
+            for number in dict.fromkeys(moving):
+                known = number in mixings or number in refined
+                if not known and _is_float(values[number]):
+                    result.refine(number, before=position)
+                    refined.add(number)
+        outputs = _forward.apply(equation.eqn, [values[i] for i in equation.inputs], Interval)
+        values.update(zip(equation.outputs, outputs, strict=True))
+        result.steps.append(_step(equation, result, moving, nonlinear))
+        if not nonlinear and len(moving) == 1:
+            _track(equation, moving[0], mixings)
+    return result
+
+
+def _track(equation, source, mixings):
+    """Interval arithmetic is exact on an affine image of a box until elements meet twice.
+
+    `mixings` counts how often elements of the inputs were combined or duplicated on the way to
+    a value; up to one such step the interval enclosure is already the best, and no backward
+    pass can improve it.
+    """
+    if source not in mixings:
+        return
+    count = mixings[source] + (equation.name in _linear.MEETING)
+    if count <= 1:
+        mixings.update(dict.fromkeys(equation.outputs, count))
+
+
+def _has_step(equation) -> bool:
+    return _linear.is_bilinear(equation) or relaxations.find(equation.name) is not None
+
+
+def _step(equation, result, moving, nonlinear):
+    values, abstract = result.values, result.abstract
+    if not moving:
+        return None
+    if equation.name in _linear.IDENTITIES and not nonlinear:
+        return _steps.Identity(equation)
+    if not nonlinear:
+        return _steps.Linear(equation, values, abstract)
+    if _linear.is_bilinear(equation):
+        return _steps.Product(equation, values)
+    rule = relaxations.find(equation.name)
+    if rule is not None:
+        return _steps.Relaxed(equation, values, rule.function)
+    return _steps.Cut(tuple(values[o] for o in equation.outputs))
+
+
+def _is_float(x):
+    return jnp.issubdtype(x.dtype, jnp.floating)
+
+
+def _tighter(old, new, choose):
+    """The better of two sound endpoints; one that is NaN says nothing."""
+    better = jnp.maximum(old, new) if choose is max else jnp.minimum(old, new)
+    return jnp.where(jnp.isnan(old), new, jnp.where(jnp.isnan(new), old, better))

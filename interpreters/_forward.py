@@ -1,0 +1,119 @@
+"""The forward walk: values of a domain flow along the equations of a jaxpr.
+
+One function applies one equation; the walk is a loop around it. Equations that contain jaxprs
+(`jit`, `scan`, `cond`...) are in `_control`; missing rules are found beforehand by `_missing`.
+"""
+
+import contextlib
+
+import jax
+import jax.numpy as jnp
+
+from torchlean_jax.domains._domain import Domain
+from torchlean_jax.domains._families import EXACT
+from torchlean_jax.interpreters import _compare, _control, _jaxpr
+
+
+def walk(jaxpr, consts, args, domain: Domain, observe=None, path=()):
+    """The values of the outputs of `jaxpr` over `domain`.
+
+    `args` and `consts` are domain values or concrete arrays. `observe(path, eqn, operands,
+    outputs)` is called after each equation, with the position of the equation in the nesting.
+    """
+    env = dict(zip(jaxpr.constvars, consts, strict=True))
+    env.update(zip(jaxpr.invars, args, strict=True))
+
+    def read(var):
+        return var.val if _jaxpr.is_literal(var) else env[var]
+
+    for index, eqn in enumerate(jaxpr.eqns):
+        operands = [read(var) for var in eqn.invars]
+        outputs = apply(eqn, operands, domain, observe, (*path, index))
+        if observe is not None:
+            observe((*path, index), eqn, operands, outputs)
+        for var, output in zip(eqn.outvars, outputs, strict=True):
+            if not _jaxpr.is_dropped(var):
+                env[var] = output
+    return [read(var) for var in jaxpr.outvars]
+
+
+def apply(eqn, operands, domain: Domain, observe=None, path=()) -> list:
+    """The outputs of one equation, as a list whatever the primitive returns."""
+    handler = _control.HANDLERS.get(eqn.primitive.name)
+    if handler is not None:
+        composite = _control.composite_rule(eqn, domain)
+        if composite is not None and any(map(domain.is_value, operands)):
+            return _as_list(composite(*[domain.lift(x) for x in operands]), True)
+
+        def run(jaxpr, consts, args, branch=()):
+            return walk(jaxpr, consts, args, domain, observe, (*path, *branch))
+
+        return handler(eqn, operands, domain, run)
+    with _compile_time_eval_if_concrete(operands):
+        outputs = apply_primitive(_jaxpr.operation(eqn), operands, domain)
+        outputs = _as_list(outputs, eqn.primitive.multiple_results)
+        return [domain.settle(x) if domain.is_value(x) else x for x in outputs]
+
+
+def apply_primitive(operation, operands, domain: Domain):
+    """What the primitive does to `operands`: exactly if they are concrete, else by its rule."""
+    name = operation.name
+    if not any(map(domain.is_value, operands)):
+        if name in EXACT or not any(map(_is_inexact, operands)):
+            return _run_concrete(operation, operands, domain)
+        if name in _compare.EXACT_COMPARISONS:
+            return _compare.compare(name, *operands)
+    rule = domain.rules.find(name)
+    if rule is None:
+        raise KeyError(f"no {domain.rules.domain} rule for {name}; the scan let it pass")
+    if rule.on_operation:
+        return rule.function(operation, *operands)
+    return rule.function(*[domain.lift(x) for x in operands], **operation.params)
+
+
+def runs_concretely(name: str, has_float_operand: bool, has_float_output: bool) -> bool:
+    """Whether an equation with only concrete operands stays outside the domain."""
+    if name in EXACT or name in _compare.EXACT_COMPARISONS:
+        return True
+    return not has_float_operand and (not has_float_output or name in _EXACT_INTO_FLOAT)
+
+
+# Integer operands, float result, and still exact: `iota` of floats counts, a cast is checked.
+_EXACT_INTO_FLOAT = frozenset(("iota", "convert_element_type", "empty2", "broadcast_in_dim"))
+
+
+def _run_concrete(operation, operands, domain):
+    if operation.name == "convert_element_type" and operands:
+        return _cast_integer(operation, operands[0], domain)
+    return operation(*operands)
+
+
+def _cast_integer(operation, x, domain):
+    """An integer cast to a float; past 2**(mantissa bits) the cast rounds, so lift there."""
+    target = jnp.dtype(operation.params["new_dtype"])
+    x = jnp.asarray(x)
+    if not jnp.issubdtype(target, jnp.floating) or x.dtype == jnp.bool_:
+        return operation(x)
+    if jnp.iinfo(x.dtype).bits <= jnp.finfo(target).nmant + 1:
+        return operation(x)
+    limit = 2 ** (jnp.finfo(target).nmant + 1)
+    if not isinstance(x, jax.core.Tracer) and bool((jnp.abs(x) <= limit).all()):
+        return operation(x)
+    rule = domain.rules.find("convert_element_type")
+    return rule.function(domain.lift(x), new_dtype=target)
+
+
+def _compile_time_eval_if_concrete(operands):
+    """Run constant equations while tracing, so that constants stay constants."""
+    leaves = jax.tree.leaves(operands)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return contextlib.nullcontext()
+    return jax.ensure_compile_time_eval()
+
+
+def _is_inexact(x) -> bool:
+    return jnp.issubdtype(jnp.result_type(x), jnp.inexact)
+
+
+def _as_list(outputs, multiple):
+    return list(outputs) if multiple else [outputs]

@@ -1,0 +1,76 @@
+"""`Verdict`: the answer of `tl.verify`. How it is found is in `_verify`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torchlean_jax.spec import Spec
+
+_MEANING = {
+    "proved": "holds at every point of the input set",
+    "refuted": "fails at the counterexample",
+    "unknown": "is neither proved nor refuted",
+}
+_NUMBERS = {"real": "over the real numbers"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Verdict:
+    """Whether a spec holds on a whole input set, with the evidence.
+
+    status: "proved" (it holds at every point), "refuted" (it fails at `counterexample`) or
+        "unknown" (neither could be shown; `tried` says what was tried and how close it got).
+    margin: proved or unknown: a lower bound of the spec's robustness on the whole set, which is
+        the least over conjunctions and the greatest over disjunctions of the values of the rows;
+        the spec holds where it is positive. Refuted: an upper bound of it at the counterexample,
+        zero (a tie) or negative.
+    counterexample: the input, in the structure and dtype of what was given, each set replaced by
+        one of its points; None unless refuted.
+    certificate: evidence for "proved" that an independent checker can replay, or None, and then
+        `why_no_certificate` says why.
+    semantics: the number system that the verdict speaks of; "real": real arithmetic on the exact
+        values of parameters and inputs.
+    assumptions: what the verdict rests on beside the arithmetic.
+    confirmed: refuted only. "real": how the violation was confirmed over the reals. "runtime":
+        what the compiled model returned there, which rounding can make something else.
+    seconds: wall time of the call, compilation included.
+
+    A verdict is neither true nor false: `if verdict:` is an error, ask for `status`.
+    """
+
+    status: str
+    margin: float
+    spec: Spec
+    semantics: str
+    method: str
+    tried: str
+    seconds: float
+    counterexample: Any = None
+    certificate: Any = None
+    why_no_certificate: str | None = None
+    assumptions: tuple[str, ...] = ()
+    confirmed: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            'a verdict has three values; write `verdict.status == "proved"` (or "refuted", '
+            '"unknown")'
+        )
+
+    def __str__(self) -> str:
+        numbers = _NUMBERS.get(self.semantics, self.semantics)
+        parts = [f"{self.status}: {numbers}, {self.spec!r} {_MEANING[self.status]}."]
+        if self.status == "refuted":
+            parts.append(f"The margin there is at most {self.margin:.6g}")
+            parts[-1] += f" ({self.confirmed['real']})."
+            parts.append(f"The runtime: {self.confirmed['runtime']}.")
+        else:
+            parts.append(f"The margin on the whole set is at least {self.margin:.6g}.")
+        parts.append(f"Tried: {self.tried}.")
+        if self.status == "proved":
+            kept = self.certificate is not None
+            why = self.why_no_certificate or "not asked for"
+            parts.append("With certificate." if kept else f"No certificate: {why}.")
+        if self.assumptions:
+            parts.append(f"Assumed: {'; '.join(self.assumptions)}.")
+        return " ".join([*parts, f"{self.seconds:.2f} s."])

@@ -1,0 +1,250 @@
+"""Projected gradient descent on a spec's robustness, in the model's own arithmetic.
+
+It proposes points of the input boxes where the spec is likely to fail. Rounding is not accounted
+for here: `_confirm` decides what a proposal is worth.
+
+Source: Madry et al. 2018 (arXiv:1706.06083), with the momentum of Dong et al. 2018
+(arXiv:1710.06081); the first full step from the centre is FGSM (Goodfellow et al. 2015).
+"""
+
+import functools
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from torchlean_jax._snapshot import Snapshot
+from torchlean_jax.domains._errors import InputError
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.spec import Formula, combine
+
+_FIRST_STEP, _LAST_STEP = 0.5, 0.01  # of a box's width; from the centre, 0.5 reaches a corner
+_FOCUS = 2.0**-10  # makes the row that carries it the least, unless others are nearly violated
+
+
+@dataclass(frozen=True)
+class Attack:
+    """How hard `tl.verify` looks for a counterexample.
+
+    restarts: starting points (the centre, the two extreme corners, random corners, random
+        points), improved together in one batch; steps: of each.
+    candidates: how many of the best points are evaluated rigorously.
+    """
+
+    restarts: int = 32
+    steps: int = 40
+    momentum: float = 0.75
+    candidates: int = 4
+
+    def __post_init__(self):
+        counts = self.restarts, self.steps, self.candidates
+        if not all(isinstance(n, int) and n >= 1 for n in counts):
+            raise InputError(
+                f"restarts, steps and candidates are positive integers; got {counts}"
+            )
+        if not 0 <= self.momentum < 1:
+            raise InputError(f"momentum lies in [0, 1); got {self.momentum}")
+
+    def __str__(self):
+        return f"{self.restarts} restarts x {self.steps} steps"
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """What an attack found, best first.
+
+    points: the leaves of the model's arguments, each box replaced by a point (numpy arrays).
+    losses: the robustness there as computed by the attack; nothing rigorous.
+    used_gradient: False if the model has none, and the search was a random one.
+    """
+
+    points: list[list[np.ndarray]]
+    losses: list[float]
+    used_gradient: bool
+
+
+def propose(
+    model: Snapshot, args: tuple, formula: Formula, options: Attack, seed: int
+) -> Proposals:
+    """Points of the boxes in `args` at which `formula` seems least true. Deterministic by seed."""
+    leaves, tree = jax.tree.flatten(args, is_leaf=Interval.is_value)
+    where = tuple(i for i, leaf in enumerate(leaves) if Interval.is_value(leaf))
+    boxes = [(leaves[i].lo, leaves[i].hi) for i in where]
+    others = [None if i in where else leaf for i, leaf in enumerate(leaves)]
+
+    def build():
+        def outputs_at(points, others):
+            mixed = list(others)
+            for i, point in zip(where, points, strict=True):
+                mixed[i] = point
+            return jax.tree.leaves(model(*jax.tree.unflatten(tree, mixed)))
+
+        return _compile(outputs_at, formula.shape, options, boxes, others)
+
+    descend, used_gradient = model.once(("attack", tree, formula.shape, options), build)
+    numbers = jnp.asarray(formula.rows, jnp.float32), jnp.asarray(formula.offset, jnp.float32)
+    batch, losses = descend(jax.random.key(seed), boxes, others, *numbers)
+    losses = np.asarray(losses, np.float64)
+    order = np.argsort(losses, kind="stable")[: options.candidates]
+    found = [np.asarray(points) for points in batch]
+    points = [
+        [_into_box(points[k], *box) for points, box in zip(found, boxes, strict=True)]
+        for k in order
+    ]
+    mixed = [_mix(leaves, where, point) for point in points]
+    return Proposals(mixed, losses[order].tolist(), used_gradient)
+
+
+def _mix(leaves, where, point):
+    mixed = list(leaves)
+    for i, x in zip(where, point, strict=True):
+        mixed[i] = x
+    return mixed
+
+
+def _into_box(x, lo, hi):
+    """Clipped by comparisons that, unlike XLA's, tell a subnormal endpoint from zero."""
+    lo, hi = np.asarray(lo), np.asarray(hi)
+    x = np.where(np.isnan(x), lo, x)
+    return np.where(x < lo, lo, np.where(x > hi, hi, x))
+
+
+def _compile(outputs_at, shape, options, boxes, others):
+    """(the jitted descent, whether it follows gradients)."""
+
+    def rows_at(points, others, rows, offset):
+        leaves = outputs_at(points, others)
+        y = jnp.concatenate([jnp.ravel(leaf).astype(jnp.float32) for leaf in leaves])
+        return jnp.matmul(rows, y, precision=lax.Precision.HIGHEST) - offset
+
+    def loss(points, others, rows, offset, weights):
+        values = rows_at(points, others, rows, offset)
+        return robustness(values * weights), (robustness(values), values)
+
+    def robustness(values):
+        return combine(shape, values, _jnp_min, _jnp_max)
+
+    with_gradient = jax.value_and_grad(loss, has_aux=True)
+
+    def without_gradient(points, *rest):
+        return loss(points, *rest), jax.tree.map(jnp.zeros_like, points)
+
+    width = sum(int(np.prod(jnp.shape(leaf))) for leaf in jax.eval_shape(outputs_at, *_at(boxes, others)))
+    count = _count(shape)
+    numbers = jnp.zeros((count, width), jnp.float32), jnp.zeros(count, jnp.float32)
+    for step, used_gradient in ((with_gradient, True), (without_gradient, False)):
+        try:
+            jax.eval_shape(step, *_at(boxes, others), *numbers, numbers[1])
+        except Exception:  # whatever a primitive without a derivative raises
+            if not used_gradient:
+                raise
+            continue
+        return jax.jit(functools.partial(_descend, step, options)), used_gradient
+    raise AssertionError("unreachable")
+
+
+def _at(boxes, others):
+    return [lo for lo, _ in boxes], others
+
+
+def _count(shape):
+    kind, *rest = shape
+    return rest[1] if kind == "rows" else max(map(_count, rest[0]))
+
+
+def _jnp_min(values):
+    return jnp.min(jnp.stack(list(values)))
+
+
+def _jnp_max(values):
+    return jnp.max(jnp.stack(list(values)))
+
+
+def _descend(step, options, key, boxes, others, rows, offset):
+    """(best points of each restart, their robustness)."""
+    start_key, jump_key = jax.random.split(key)
+    points = _starts(start_key, boxes, options.restarts)
+    batched = jax.vmap(step, in_axes=(0, None, None, None, 0))
+    (_, (_, values)), _ = step(
+        [x[0] for x in points], others, rows, offset, jnp.ones_like(offset)
+    )
+    weights = _weights(values, options.restarts)
+    sizes = np.geomspace(_FIRST_STEP, _LAST_STEP, options.steps)
+
+    def advance(state, inputs):
+        points, speeds, best_points, best = state
+        size, jump = inputs
+        (_, (robustness, _)), slopes = batched(points, others, rows, offset, weights)
+        robustness = jnp.where(jnp.isnan(robustness), jnp.inf, robustness)
+        better = robustness < best
+        best = jnp.where(better, robustness, best)
+        best_points = [_where(better, x, y) for x, y in zip(points, best_points, strict=True)]
+        stuck = functools.reduce(jnp.logical_and, map(_is_flat, slopes))
+        speeds = [options.momentum * v + _normalised(g) for v, g in zip(speeds, slopes, strict=True)]
+        moved = [
+            _moved(x, v, lo, hi, size)
+            for x, v, (lo, hi) in zip(points, speeds, boxes, strict=True)
+        ]
+        # nothing to follow: try somewhere else
+        fresh = _starts(jump, boxes, options.restarts)
+        points = [_where(stuck, y, x) for x, y in zip(moved, fresh, strict=True)]
+        return (points, speeds, best_points, best), None
+
+    speeds = [jnp.zeros_like(x) for x in points]
+    best = jnp.full(options.restarts, jnp.inf, jnp.float32)
+    jumps = jax.random.split(jump_key, options.steps)
+    inputs = jnp.asarray(sizes, jnp.float32), jumps
+    state, _ = lax.scan(advance, (points, speeds, points, best), inputs)
+    return state[2], state[3]
+
+
+def _starts(key, boxes, count):
+    """Centre, lowest and highest corner, then random corners and random points in turn."""
+    keys = jax.random.split(key, len(boxes))
+    number = jnp.arange(count)
+    points = []
+    for key, (lo, hi) in zip(keys, boxes, strict=True):
+        share = jax.random.uniform(key, (count, *jnp.shape(lo)))
+        at = number.reshape(-1, *[1] * jnp.ndim(lo))
+        share = jnp.where(at % 2 == 1, jnp.round(share), share)
+        share = jnp.where(at == 0, 0.5, jnp.where(at == 1, 0.0, jnp.where(at == 2, 1.0, share)))
+        share = share.astype(lo.dtype)
+        # not lo + share * (hi - lo), whose width can overflow
+        points.append(jnp.clip(lo * (1 - share) + hi * share, lo, hi))
+    return points
+
+
+def _weights(values, restarts):
+    """Odd restarts aim at one row each, nearest to violation first; even ones at all.
+
+    Positive weights leave the sign of the robustness alone.
+    """
+    order = jnp.argsort(values)
+    number = jnp.arange(restarts)
+    target = order[(number // 2) % len(values)]
+    aims = (number % 2 == 1)[:, None] & (jnp.arange(len(values)) == target[:, None])
+    return jnp.where(aims, _FOCUS, 1.0).astype(values.dtype)
+
+
+def _where(flags, x, y):
+    return jnp.where(flags.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+
+
+def _is_flat(slopes):
+    axes = tuple(range(1, slopes.ndim))
+    return jnp.all((slopes == 0) | ~jnp.isfinite(slopes), axis=axes)
+
+
+def _normalised(slopes):
+    axes = tuple(range(1, slopes.ndim))
+    slopes = jnp.where(jnp.isfinite(slopes), slopes, 0)
+    size = jnp.mean(jnp.abs(slopes), axis=axes, keepdims=True)
+    return slopes / jnp.where(size == 0, 1, size)
+
+
+def _moved(x, speed, lo, hi, size):
+    half = hi * 0.5 - lo * 0.5
+    step = (2 * size).astype(x.dtype) * half * jnp.sign(speed)
+    return jnp.clip(x - step, lo, hi)
