@@ -72,7 +72,12 @@ def snapshot(function: Callable, args: tuple, is_set: Callable[[Any], bool]) -> 
 
 def _does_not_fit(name, args, is_set, error):
     leaves = jax.tree.leaves(args, is_leaf=is_set)
-    shapes = ", ".join(f"{a.dtype}{list(a.shape)}" for a in map(aval_of, leaves))
+    shapes = ", ".join(
+        f"{getattr(leaf, 'dtype', type(leaf).__name__)}{list(np.shape(leaf))}"
+        if not is_set(leaf)
+        else f"a {leaf.dtype}{list(leaf.shape)} set"
+        for leaf in leaves
+    )
     first = str(error).strip().splitlines()
     return (
         f"`{name}` cannot be called on {shapes or 'no arguments'}: "

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 from torchlean_jax.spec import Spec
@@ -12,6 +13,25 @@ _MEANING = {
     "unknown": "is neither proved nor refuted",
 }
 _NUMBERS = {"real": "over the real numbers"}
+
+
+def at_least(bound: float) -> str:
+    """A lower bound in six digits that are themselves a lower bound.
+
+    >>> at_least(0.49999999999), at_most(0.49999999999)
+    ('0.499999', '0.5')
+    """
+    return _rounded(bound, ROUND_FLOOR)
+
+
+def at_most(bound: float) -> str:
+    """An upper bound in six digits; mirrors `at_least`."""
+    return _rounded(bound, ROUND_CEILING)
+
+
+def _rounded(bound, direction):
+    # + 0.0 turns -0.0, a tie, into 0
+    return f"{Context(prec=6, rounding=direction).plus(Decimal(bound + 0.0)):g}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,11 +81,13 @@ class Verdict:
         numbers = _NUMBERS.get(self.semantics, self.semantics)
         parts = [f"{self.status}: {numbers}, {self.spec!r} {_MEANING[self.status]}."]
         if self.status == "refuted":
-            parts.append(f"The margin there is at most {self.margin:.6g}")
-            parts[-1] += f" ({self.confirmed['real']})."
+            parts.append(
+                f"The margin there is at most {at_most(self.margin)} "
+                f"({self.confirmed['real']})."
+            )
             parts.append(f"The runtime: {self.confirmed['runtime']}.")
         else:
-            parts.append(f"The margin on the whole set is at least {self.margin:.6g}.")
+            parts.append(f"The margin on the set is at least {at_least(self.margin)}.")
         parts.append(f"Tried: {self.tried}.")
         if self.status == "proved":
             kept = self.certificate is not None

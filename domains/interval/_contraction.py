@@ -30,9 +30,9 @@ from torchlean_jax.domains.interval._value import Interval, rules
 
 def gamma(terms: int, dtype) -> float:
     """Relative error of a sum of `terms` products in `dtype`, rounded up; inf if hopeless."""
-    # eps is two unit roundoffs: one for the sums, one to spare for the product itself
-    spent = (terms + 2) * float(jnp.finfo(dtype).eps)
-    return spent / (1 - spent) if spent < 0.5 else float("inf")
+    # two terms to spare: for rounding gamma itself, and for sums that start from a zero
+    spent = (terms + 2) * float(jnp.finfo(dtype).eps) / 2
+    return spent / (1 - spent) if spent < 0.25 else float("inf")
 
 
 def midpoint_radius(x: Interval):

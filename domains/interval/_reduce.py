@@ -9,6 +9,7 @@ A sum of n terms, in any order, is off by at most gamma_{n-1} times the sum of m
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_jax.domains.interval._arithmetic import known, magnitude, nan_if
 from torchlean_jax.domains.interval._contraction import gamma
 from torchlean_jax.domains.interval._kinds import operation_rule_for
 from torchlean_jax.domains.interval._layout import endpointwise
@@ -26,16 +27,12 @@ def summed(operation, x, terms: int) -> Interval:
     x = Interval.lift(x)
     lo, hi = operation(x.lo), operation(x.hi)
     tiny = float(jnp.finfo(x.dtype).smallest_normal)
+    # twice: the sum of magnitudes is itself computed
     slack = 2 * gamma(terms, x.dtype)
-    lo_error = operation(jnp.abs(x.lo)) * slack + terms * tiny
-    hi_error = operation(jnp.abs(x.hi)) * slack + terms * tiny
-    # an infinity of each sign among the terms: the sum may be no number
-    invalid = jnp.isnan(operation(jnp.where(jnp.isinf(x.lo), x.lo, x.hi))) | jnp.isnan(
-        operation(jnp.where(jnp.isinf(x.hi), x.hi, x.lo))
-    )
-    lo = jnp.where(invalid, jnp.nan, _less(lo, lo_error))
-    hi = jnp.where(invalid, jnp.nan, -_less(-hi, hi_error))
-    return Interval(lo, hi)
+    error = operation(magnitude(x)) * slack + terms * tiny
+    # infinities of both signs are possible among the terms: the sum may be no number
+    invalid = ~(jnp.isfinite(lo) | jnp.isfinite(hi))
+    return nan_if(invalid, known(_less(lo, error), -_less(-hi, error)))
 
 
 def _less(total, error):

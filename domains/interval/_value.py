@@ -113,7 +113,7 @@ class Interval:
             return Interval(*map(jax.lax.complex, *[(p.lo, p.hi) for p in parts]))
         lo, hi = None, None
         for value, flag in zip(values, possible, strict=True):
-            least, most = _bounds_of_kind(value)
+            least, most = bounds_of_dtype(value.dtype)
             low = jnp.where(flag, value.lo, most)
             high = jnp.where(flag, value.hi, least)
             lo = low if lo is None else jnp.minimum(lo, low)
@@ -170,7 +170,8 @@ def range_of(dtype):
     return kind.min, kind.max
 
 
-def _bounds_of_kind(value):
-    dtype = jnp.dtype(value.dtype)
+def bounds_of_dtype(dtype):
+    """The (lowest, highest) value of a real dtype as scalars of it, infinities included."""
+    dtype = jnp.dtype(dtype)
     pair = (-jnp.inf, jnp.inf) if jnp.issubdtype(dtype, jnp.floating) else range_of(dtype)
     return jnp.asarray(pair[0], dtype), jnp.asarray(pair[1], dtype)

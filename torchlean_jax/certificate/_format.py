@@ -20,8 +20,8 @@ import numpy as np
 VERSION = 1
 
 _DTYPES = frozenset(
-    "float16 bfloat16 float32 float64 bool int8 int16 int32 int64 "
-    "uint8 uint16 uint32 uint64".split()
+    ["float16", "bfloat16", "float32", "float64", "bool"]
+    + [f"{sign}int{width}" for sign in ("", "u") for width in (8, 16, 32, 64)]
 )
 
 _ARRAY_FIELDS = frozenset(("array", "lo", "hi", "center", "rows", "offset"))
@@ -31,7 +31,7 @@ def pack(
     *,
     graph: Mapping[str, Any],
     input_set: Mapping[str, Any],
-    property: Mapping[str, Any],  # noqa: A002  (the name of the field)
+    property: Mapping[str, Any],
     proof: Sequence[Mapping[str, Any]],
     assumptions: Sequence[str] = (),
     semantics: str = "real",
@@ -72,7 +72,7 @@ def graph_digest(graph: Mapping[str, Any]) -> str:
 
 
 def save(path: str | os.PathLike[str], blob: bytes) -> None:
-    """Write a certificate in one step: readers see the old file or the whole new one."""
+    """Write a certificate in one step: readers see the old file or the new one."""
     path = os.fspath(path)
     folder = os.path.dirname(path) or "."
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".tlc-")

@@ -8,6 +8,7 @@ Source: Madry et al. 2018 (arXiv:1706.06083), with the momentum of Dong et al. 2
 """
 
 import functools
+import math
 from dataclasses import dataclass
 
 import jax
@@ -84,8 +85,11 @@ def propose(
         return _compile(outputs_at, formula.shape, options, boxes, others)
 
     descend, used_gradient = model.once(("attack", tree, formula.shape, options), build)
-    numbers = jnp.asarray(formula.rows, jnp.float32), jnp.asarray(formula.offset, jnp.float32)
-    batch, losses = descend(jax.random.key(seed), boxes, others, *numbers)
+    if descend is None:
+        return Proposals([], [], False)
+    dtype = _dtype(model.trace.out_avals)
+    rows, offset = jnp.asarray(formula.rows, dtype), jnp.asarray(formula.offset, dtype)
+    batch, losses = descend(jax.random.key(seed), boxes, others, rows, offset)
     losses = np.asarray(losses, np.float64)
     order = np.argsort(losses, kind="stable")[: options.candidates]
     found = [np.asarray(points) for points in batch]
@@ -112,41 +116,60 @@ def _into_box(x, lo, hi):
 
 
 def _compile(outputs_at, shape, options, boxes, others):
-    """(the jitted descent, whether it follows gradients)."""
+    """(the jitted descent, or None if the model allows none, whether it follows gradients)."""
 
     def rows_at(points, others, rows, offset):
-        leaves = outputs_at(points, others)
-        y = jnp.concatenate([jnp.ravel(leaf).astype(jnp.float32) for leaf in leaves])
+        y = jnp.concatenate([jnp.ravel(y).astype(rows.dtype) for y in outputs_at(points, others)])
         return jnp.matmul(rows, y, precision=lax.Precision.HIGHEST) - offset
+
+    def robustness(values):
+        return combine(shape, values, _jnp_min, _jnp_max)
 
     def loss(points, others, rows, offset, weights):
         values = rows_at(points, others, rows, offset)
         return robustness(values * weights), (robustness(values), values)
 
-    def robustness(values):
-        return combine(shape, values, _jnp_min, _jnp_max)
-
-    with_gradient = jax.value_and_grad(loss, has_aux=True)
-
-    def without_gradient(points, *rest):
+    def without_slopes(points, *rest):
         return loss(points, *rest), jax.tree.map(jnp.zeros_like, points)
 
-    width = sum(int(np.prod(jnp.shape(leaf))) for leaf in jax.eval_shape(outputs_at, *_at(boxes, others)))
-    count = _count(shape)
-    numbers = jnp.zeros((count, width), jnp.float32), jnp.zeros(count, jnp.float32)
-    for step, used_gradient in ((with_gradient, True), (without_gradient, False)):
-        try:
-            jax.eval_shape(step, *_at(boxes, others), *numbers, numbers[1])
-        except Exception:  # whatever a primitive without a derivative raises
-            if not used_gradient:
-                raise
-            continue
-        return jax.jit(functools.partial(_descend, step, options)), used_gradient
-    raise AssertionError("unreachable")
+    with_slopes = jax.value_and_grad(loss, has_aux=True)
+    for step, used_gradient in ((with_slopes, True), (without_slopes, False)):
+        for batch in (_by_vmap, _by_map):
+            descend = functools.partial(_descend, step, batch(step), options)
+            if _traces(descend, outputs_at, shape, boxes, others):
+                return jax.jit(descend), used_gradient
+    return None, False
 
 
-def _at(boxes, others):
-    return [lo for lo, _ in boxes], others
+def _traces(descend, outputs_at, shape, boxes, others):
+    """Whether the model has the derivative, or the batching, that this descent asks for."""
+    lows = [lo for lo, _ in boxes]
+    outputs = jax.eval_shape(outputs_at, lows, others)
+    dtype, count = _dtype(outputs), _count(shape)
+    rows = jnp.zeros((count, sum(math.prod(y.shape) for y in outputs)), dtype)
+    try:
+        jax.eval_shape(descend, jax.random.key(0), boxes, others, rows, rows[:, 0])
+    except Exception:  # anything: a primitive raises what it likes
+        return False
+    return True
+
+
+def _by_vmap(step):
+    return jax.vmap(step, in_axes=(0, None, None, None, 0))
+
+
+def _by_map(step):
+    def batched(points, others, rows, offset, weights):
+        def one(each):
+            return step(each[0], others, rows, offset, each[1])
+
+        return lax.map(one, (points, weights))
+
+    return batched
+
+
+def _dtype(outputs):
+    return jnp.result_type(jnp.float32, *[y.dtype for y in outputs])
 
 
 def _count(shape):
@@ -162,54 +185,45 @@ def _jnp_max(values):
     return jnp.max(jnp.stack(list(values)))
 
 
-def _descend(step, options, key, boxes, others, rows, offset):
+def _descend(step, batched, options, key, boxes, others, rows, offset):
     """(best points of each restart, their robustness)."""
     start_key, jump_key = jax.random.split(key)
     points = _starts(start_key, boxes, options.restarts)
-    batched = jax.vmap(step, in_axes=(0, None, None, None, 0))
-    (_, (_, values)), _ = step(
-        [x[0] for x in points], others, rows, offset, jnp.ones_like(offset)
-    )
+    centre = [x[0] for x in points]
+    (_, (_, values)), _ = step(centre, others, rows, offset, jnp.ones_like(offset))
     weights = _weights(values, options.restarts)
-    sizes = np.geomspace(_FIRST_STEP, _LAST_STEP, options.steps)
 
     def advance(state, inputs):
         points, speeds, best_points, best = state
         size, jump = inputs
         (_, (robustness, _)), slopes = batched(points, others, rows, offset, weights)
-        robustness = jnp.where(jnp.isnan(robustness), jnp.inf, robustness)
-        better = robustness < best
+        better = robustness < best  # false at a NaN
         best = jnp.where(better, robustness, best)
-        best_points = [_where(better, x, y) for x, y in zip(points, best_points, strict=True)]
+        best_points = _choose(better, points, best_points)
         stuck = functools.reduce(jnp.logical_and, map(_is_flat, slopes))
-        speeds = [options.momentum * v + _normalised(g) for v, g in zip(speeds, slopes, strict=True)]
-        moved = [
-            _moved(x, v, lo, hi, size)
-            for x, v, (lo, hi) in zip(points, speeds, boxes, strict=True)
-        ]
-        # nothing to follow: try somewhere else
-        fresh = _starts(jump, boxes, options.restarts)
-        points = [_where(stuck, y, x) for x, y in zip(moved, fresh, strict=True)]
+        speeds = [options.momentum * v + _normalised(g) for v, g in zip(speeds, slopes)]
+        moved = [_moved(x, v, box, size) for x, v, box in zip(points, speeds, boxes)]
+        # with nothing to follow, try somewhere else
+        points = _choose(stuck, _starts(jump, boxes, options.restarts), moved)
         return (points, speeds, best_points, best), None
 
-    speeds = [jnp.zeros_like(x) for x in points]
-    best = jnp.full(options.restarts, jnp.inf, jnp.float32)
-    jumps = jax.random.split(jump_key, options.steps)
-    inputs = jnp.asarray(sizes, jnp.float32), jumps
-    state, _ = lax.scan(advance, (points, speeds, points, best), inputs)
-    return state[2], state[3]
+    sizes = np.geomspace(_FIRST_STEP, _LAST_STEP, options.steps)
+    inputs = jnp.asarray(sizes, jnp.float32), jax.random.split(jump_key, options.steps)
+    best = jnp.full(options.restarts, jnp.inf, rows.dtype)
+    state = points, jax.tree.map(jnp.zeros_like, points), points, best
+    (_, _, best_points, best), _ = lax.scan(advance, state, inputs)
+    return best_points, best
 
 
 def _starts(key, boxes, count):
     """Centre, lowest and highest corner, then random corners and random points in turn."""
-    keys = jax.random.split(key, len(boxes))
     number = jnp.arange(count)
     points = []
-    for key, (lo, hi) in zip(keys, boxes, strict=True):
+    for key, (lo, hi) in zip(jax.random.split(key, len(boxes)), boxes, strict=True):
         share = jax.random.uniform(key, (count, *jnp.shape(lo)))
         at = number.reshape(-1, *[1] * jnp.ndim(lo))
         share = jnp.where(at % 2 == 1, jnp.round(share), share)
-        share = jnp.where(at == 0, 0.5, jnp.where(at == 1, 0.0, jnp.where(at == 2, 1.0, share)))
+        share = jnp.select([at == 0, at == 1, at == 2], [0.5, 0.0, 1.0], share)
         share = share.astype(lo.dtype)
         # not lo + share * (hi - lo), whose width can overflow
         points.append(jnp.clip(lo * (1 - share) + hi * share, lo, hi))
@@ -228,8 +242,11 @@ def _weights(values, restarts):
     return jnp.where(aims, _FOCUS, 1.0).astype(values.dtype)
 
 
-def _where(flags, x, y):
-    return jnp.where(flags.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+def _choose(flags, xs, ys):
+    def choose(x, y):
+        return jnp.where(flags.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+
+    return jax.tree.map(choose, xs, ys)
 
 
 def _is_flat(slopes):
@@ -244,7 +261,8 @@ def _normalised(slopes):
     return slopes / jnp.where(size == 0, 1, size)
 
 
-def _moved(x, speed, lo, hi, size):
+def _moved(x, speed, box, size):
+    lo, hi = box
     half = hi * 0.5 - lo * 0.5
     step = (2 * size).astype(x.dtype) * half * jnp.sign(speed)
     return jnp.clip(x - step, lo, hi)

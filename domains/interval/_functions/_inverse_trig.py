@@ -98,7 +98,7 @@ def atan2_bounds(y, x):
     limit = 2 * jnp.finfo(x.dtype).maxexp - 4
     ratio = Pair.of(top).over(Pair.of(bottom))
     ratio = scale(ratio, jnp.clip(-jnp.abs(e - f), -limit, 0))
-    flat = (_zero(y) | _zero(x) | jnp.isinf(x) | jnp.isinf(y)) & (steep | ~steep)
+    flat = _zero(y) | _zero(x) | jnp.isinf(x) | jnp.isinf(y)
     ratio = select(flat, Pair(jnp.zeros_like(x), jnp.zeros_like(x)), ratio)
     angle = _atan_of(ratio, t)
     half, straight = _full(t.half_pi, x), _full(t.half_pi.scaled(2.0), x)

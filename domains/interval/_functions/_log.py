@@ -68,7 +68,8 @@ def log_pair(x):
 def log1p_pair(f):
     """log(1 + f) as a pair for a pair f > -1, with a small relative error near f = 0 too."""
     one = Pair(jnp.ones_like(f.h), jnp.zeros_like(f.h))
-    x = total(f, one)
+    # Next to f = -1 the parts of 1 + f cancel (exactly: f is an array there); separate them again.
+    x = total(f, one).tidy()
     m, e = normalise(x.h)
     reduced = Pair(m - 1, scale(x.l, -e))
     return assemble(select(e == 0, f, reduced), e, table(f.h.dtype))

@@ -47,10 +47,12 @@ def widen(y, units, floor=None, ceiling=None, absolute=0.0):
     are known exactly, such as 0 below an exponential, cut the result off.
     """
     kind = jnp.finfo(y.dtype)
-    relative = (units + 1) * float(kind.epsneg) * (1 + 2**-10)
-    step = jnp.abs(y) * jnp.asarray(relative, y.dtype)
-    step = step + (16 * kind.smallest_normal + absolute)
-    lo, hi = jnp.minimum(y, kind.max) - step, jnp.maximum(y, -kind.max) + step
+    relative = jnp.asarray((units + 1) * float(kind.epsneg) * (1 + 2**-10), y.dtype)
+    absolute = 16 * kind.smallest_normal + absolute
+    # An infinity came from an overflow: it stands for some large real, so one end is finite.
+    low, high = jnp.minimum(y, kind.max), jnp.maximum(y, -kind.max)
+    lo = low - (jnp.abs(low) * relative + absolute)
+    hi = high + (jnp.abs(high) * relative + absolute)
     if floor is not None:
         lo, hi = jnp.maximum(lo, floor), jnp.maximum(hi, floor)
     if ceiling is not None:

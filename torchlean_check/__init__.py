@@ -1,0 +1,72 @@
+"""The independent checker of torchlean certificates. Standard library only.
+
+`check` re-derives the claim of a certificate in exact integer arithmetic and trusts no
+number of the file that it can compute itself. docs/certificate.md gives the format,
+what acceptance means and what is assumed.
+"""
+
+import os
+
+from torchlean_check import (  # noqa: F401  (they register operations)
+    _affine,
+    _convex,
+    _windows,
+)
+from torchlean_check._errors import (
+    CertificateError,
+    MalformedCertificate,
+    NotProved,
+    UnsupportedCertificate,
+)
+from torchlean_check._verdict import Report, check_bytes
+
+__version__ = "0.1.0"
+__all__ = [
+    "CertificateError",
+    "MalformedCertificate",
+    "NotProved",
+    "Report",
+    "UnsupportedCertificate",
+    "check",
+    "check_many",
+]
+
+
+def check(certificate: str | os.PathLike | bytes) -> Report:
+    """The verdict on one certificate, given as a path or as its bytes.
+
+    `report.accepted` means: the claim `report.claim` was derived from the graph, the
+    input set and the property in the file, by exact arithmetic, with a strict final
+    inequality. `report.accepted == False` means that the derivation did not reach the
+    claim.
+
+    Raises:
+        CertificateError: the bytes are not a certificate, or use something that this
+            checker has no theorem for; the message names file and field.
+        OSError: the file cannot be read.
+    """
+    if isinstance(certificate, bytes):
+        return check_bytes(certificate)
+    name = os.fspath(certificate)
+    with open(name, "rb") as stream:
+        blob = stream.read()
+    try:
+        return check_bytes(blob)._replace(file=name)
+    except CertificateError as error:
+        error.file = name
+        raise
+
+
+def check_many(paths) -> list[Report]:
+    """One report per file, in order; a malformed certificate is a rejected one.
+
+    Parsed graphs are shared between certificates with equal digests. Files that cannot
+    be read raise OSError.
+    """
+    reports = []
+    for path in paths:
+        try:
+            reports.append(check(path))
+        except CertificateError as error:
+            reports.append(Report(False, str(error), file=os.fspath(path)))
+    return reports

@@ -1,0 +1,202 @@
+"""Bounds of one region: boxes forward, linear forms backward, only the graph trusted.
+
+A region is a box for each input, optionally within a ball, and optionally with further
+bounds on values inside the graph (a case split). Boxes flow through the steps in order.
+Before a step that is not linear, the entries that its boxes leave undecided are
+refined: a linear form in the value is carried back to the inputs, where its minimum is
+known.
+"""
+
+from typing import Any, NamedTuple
+
+from torchlean_check._errors import UnsupportedCertificate
+from torchlean_check._graph import Program
+from torchlean_check._linear import Bias, Blocks, Move, Scale, Sum
+from torchlean_check._tensor import MAX_EXP, Tensor, at_exp, tidy
+
+COEFFICIENT_BITS = 96
+LONGEST = 150
+CHUNK = 64  # linear forms carried back together
+
+
+class Empty(Exception):
+    """No input of the region satisfies its splits: every claim about it holds."""
+
+
+class Region(NamedTuple):
+    boxes: dict[int, Tensor]  # input -> box
+    balls: dict[int, Any]  # input -> Ball
+    splits: dict[
+        int, tuple
+    ]  # value -> (entry, at most?, bound)s, each bound one number
+
+
+class Bounds:
+    """Boxes of all values of `program` over `region`."""
+
+    def __init__(self, program: Program, region: Region, refine: bool, slopes: dict):
+        """slopes: step -> free parameters of its lines while boxes are refined."""
+        self.program, self.region = program, region
+        self.boxes: dict[int, Tensor] = {}
+        self.lines: dict[tuple[int, int], Any] = {}
+        self.refined: dict[int, set[int]] = {}
+        for k, step in enumerate(program.steps):
+            if program.values[k].known is not None:
+                self.boxes[k] = program.values[k].known
+                continue
+            operands = program.operands[k]
+            if step is None:
+                box = region.boxes[k]
+            else:
+                if refine and not step.linear:
+                    self._refine(step, operands, slopes)
+                box = step.forward([self.boxes[j] for j in operands])
+            self.boxes[k] = self._split(k, box)
+
+    def _split(self, k: int, box: Tensor) -> Tensor:
+        for entry, at_most, bound in self.region.splits.get(k, ()):
+            box = at_exp(box, min(box.exp, bound.exp))
+            value = at_exp(bound, box.exp).lo[0]
+            lo, hi = list(box.lo), list(box.hi)
+            if at_most:
+                hi[entry] = min(hi[entry], value)
+            else:
+                lo[entry] = max(lo[entry], value)
+            if lo[entry] > hi[entry]:
+                raise Empty
+            box = Tensor(lo, hi, box.exp)
+        return box
+
+    def _refine(self, step, operands, slopes) -> None:
+        wanted = step.undecided([self.boxes[j] for j in operands])
+        for j, entries in zip(operands, wanted, strict=True):
+            done = self.refined.setdefault(j, set())
+            entries = [e for e in entries if e not in done]
+            if self._is_tight(j):
+                continue
+            done.update(entries)
+            for start in range(0, len(entries), CHUNK):
+                self._refine_some(j, entries[start : start + CHUNK], slopes)
+
+    def _refine_some(self, j: int, entries: list[int], slopes) -> None:
+        size = self.program.values[j].size
+        rows = []
+        for sign in (1, -1):
+            for entry in entries:
+                row = [0] * size
+                row[entry] = sign
+                rows.append(row)
+        least, exp = self.minimum({j: [(rows, 0)]}, slopes)
+        box = self.boxes[j]
+        box = at_exp(box, min(exp, box.exp))
+        least = [v << (exp - box.exp) for v in least]
+        lo, hi = list(box.lo), list(box.hi)
+        lows, highs = least[: len(entries)], least[len(entries) :]
+        for entry, low, high in zip(entries, lows, highs, strict=True):
+            lo[entry] = max(lo[entry], low)
+            hi[entry] = min(hi[entry], -high)
+            if lo[entry] > hi[entry]:
+                raise Empty
+        self.boxes[j] = tidy(lo, hi, box.exp)
+
+    def _is_tight(self, k: int) -> bool:
+        """Does back-substitution gain nothing, each entry being one sum over a box?"""
+        while True:
+            step, operands = self.program.steps[k], self.program.operands[k]
+            varying = [j for j in operands if self.program.values[j].known is None]
+            if step is None or len(varying) != 1:
+                break
+            if isinstance(step, Blocks):
+                return self._is_plain(varying[0])
+            if not isinstance(step, (Sum, Scale, Move)):
+                return False
+            k = varying[0]
+        return step is None and self._is_plain(k)
+
+    def _is_plain(self, k: int) -> bool:
+        """Is each entry a function of one entry of a box, a different one for each?"""
+        while self.program.steps[k] is not None:
+            step, operands = self.program.steps[k], self.program.operands[k]
+            varying = [j for j in operands if self.program.values[j].known is None]
+            spreads = isinstance(step, Move) and step.inverse is None
+            if not isinstance(step, (Sum, Scale, Move)) or spreads or len(varying) != 1:
+                return False
+            k = varying[0]
+        return k not in self.region.balls
+
+    def minimum(self, forms: dict, slopes, constant=None) -> tuple[list[int], int]:
+        """A lower bound of each linear form over the region, in units of 2**exp.
+
+        forms: value -> [(one list of coefficients per form, exp), ...], to be added up.
+        """
+        pending = {k: list(parts) for k, parts in forms.items()}
+        bias = _bias(forms, constant)
+        while pending:
+            k = max(pending)
+            rows, exp = _joined(pending.pop(k))
+            step, box = self.program.steps[k], self.boxes[k]
+            if step is None:
+                if k in self.region.balls:
+                    self.region.balls[k].add_minimum(rows, exp, box, bias)
+                else:
+                    bias.add_minimum(rows, exp, box)
+                continue
+            rows, exp = _shortened(rows, exp, box, bias)
+            operands = self.program.operands[k]
+            boxes = [self.boxes[j] for j in operands]
+            extra = () if step.linear else (self._lines(k, step, boxes, slopes),)
+            for position, back, unit in step.backward(rows, exp, boxes, bias, *extra):
+                pending.setdefault(operands[position], []).append((back, unit))
+        return bias.values, bias.exp
+
+    def interval_minimum(self, forms: dict, constant=None) -> tuple[list[int], int]:
+        """The same from the boxes of the values alone."""
+        bias = _bias(forms, constant)
+        for k, parts in forms.items():
+            bias.add_minimum(*_joined(parts), self.boxes[k])
+        return bias.values, bias.exp
+
+    def _lines(self, k: int, step, boxes, slopes):
+        chosen = slopes.get(k)
+        if (k, id(chosen)) not in self.lines:
+            self.lines[k, id(chosen)] = step.lines(boxes, chosen)
+        return self.lines[k, id(chosen)]
+
+
+def _bias(forms: dict, constant) -> Bias:
+    bias = Bias(len(next(iter(forms.values()))[0][0]))
+    if constant is not None:
+        bias.add(*constant)
+    return bias
+
+
+def _joined(parts: list) -> tuple[list[list[int]], int]:
+    """The sum of several sets of coefficients of one value."""
+    rows, exp = parts[0]
+    for more, unit in parts[1:]:
+        low = min(exp, unit)
+        a, b = exp - low, unit - low
+        rows = [
+            [(x << a) + (y << b) for x, y in zip(one, two, strict=True)]
+            for one, two in zip(rows, more, strict=True)
+        ]
+        exp = low
+    return rows, exp
+
+
+def _shortened(rows, exp: int, box: Tensor, bias: Bias):
+    """Coefficients rounded down where they are long.
+
+    c * x >= c' * x + (c - c') * x >= c' * x - 2**exp * max(0, -lo) as 0 <= c - c' <
+    2**exp.
+    """
+    bits = max(*map(max, rows), -min(map(min, rows))).bit_length()
+    if abs(exp) > MAX_EXP or abs(exp + bits) > MAX_EXP:
+        raise UnsupportedCertificate("coefficients beyond 2**16384")
+    if bits <= LONGEST:
+        return rows, exp
+    cut = bits - COEFFICIENT_BITS
+    rows = [[a >> cut for a in row] for row in rows]
+    loss = sum(max(0, -a) for a in box.lo)
+    bias.add([-loss] * len(rows), exp + cut + box.exp)
+    return rows, exp + cut

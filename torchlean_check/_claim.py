@@ -1,0 +1,200 @@
+"""What a certificate claims: the input set, the property, and the tree of cases."""
+
+from typing import NamedTuple
+
+from torchlean_check._balls import Ball
+from torchlean_check._bounds import Region
+from torchlean_check._errors import UnsupportedCertificate
+from torchlean_check._graph import Program
+from torchlean_check._relax import SLOPE_BITS
+from torchlean_check._schema import Arrays, checked, dyadic, fail, fields
+from torchlean_check._tensor import Tensor, aligned
+
+METHODS = ("crown", "crown-ibp", "ibp")
+
+
+def read_region(input_set, arrays: Arrays, program: Program) -> Region:
+    input_set = fields(input_set, "input_set", inputs=[None], constraints=list)
+    if input_set["constraints"]:
+        raise UnsupportedCertificate(
+            "constraints among inputs", "input_set.constraints"
+        )
+    region = Region({}, {}, {})
+    for k, entry in enumerate(input_set["inputs"]):
+        where = f"input_set.inputs[{k}]"
+        if k >= len(program.inputs) or type(entry) is not dict:
+            fail(where, "not an input of the graph")
+        value = program.inputs[k]
+        if "lo" in entry:
+            entry = fields(entry, where, value=int, lo=str, hi=str)
+            lo = arrays.load(entry["lo"], f"{where}.lo", value.shape)
+            hi = arrays.load(entry["hi"], f"{where}.hi", value.shape)
+            lo, hi = aligned([lo, hi])
+            box = Tensor(lo.lo, hi.lo, lo.exp)
+        else:
+            box = _ball(entry, where, value, arrays, region)
+        if any(a > b for a, b in zip(box.lo, box.hi, strict=True)):
+            fail(where, "lo > hi")
+        if program.names.get(entry["value"]) != value.id:
+            fail(where, "inputs must come in the order of the graph")
+        region.boxes[value.id] = box
+    if len(region.boxes) != len(program.inputs):
+        fail("input_set.inputs", "every input of the graph needs a set")
+    return region
+
+
+def _ball(entry, where: str, value, arrays: Arrays, region: Region) -> Tensor:
+    entry = fields(entry, where, value=int, center=str, radius=(int, int), norm=int)
+    center = arrays.load(entry["center"], f"{where}.center", value.shape)
+    m, e = dyadic(entry["radius"], f"{where}.radius")
+    if m < 0 or entry["norm"] not in (1, 2):
+        fail(where, "the radius must not be negative, and the norm 1 or 2")
+    ball = Ball(center, Tensor([m], [m], e), entry["norm"])
+    region.balls[value.id] = ball
+    return ball.box()
+
+
+def _order(x: tuple[int, int], y: tuple[int, int]) -> int:
+    """The sign of x - y."""
+    low = min(x[1], y[1])
+    a, b = x[0] << (x[1] - low), y[0] << (y[1] - low)
+    return (a > b) - (a < b)
+
+
+def least(values):
+    values = [v for v in values if v is not None]
+    best = values[0] if values else None
+    for v in values[1:]:
+        best = v if _order(v, best) < 0 else best
+    return best
+
+
+def greatest(values):
+    best, *rest = values
+    for v in rest:
+        best = v if _order(v, best) > 0 else best
+    return best
+
+
+class Formula:
+    """A positive boolean combination of rows "C @ y - d > 0"; all rows in one list."""
+
+    def __init__(self, arrays: Arrays, program: Program):
+        self.arrays, self.size = arrays, sum(y.size for y in program.outputs)
+        self.rows: list[tuple[list[int], int, int, int]] = []  # C, exp, d, exp
+        self.sources: list[str] = []
+
+    def read(self, entry, where: str, depth: int = 0):
+        """("all" | "any", [parts]) or the range of a block of rows."""
+        if depth > 50 or type(entry) is not dict:
+            fail(where, "must be an object, nested at most 50 deep")
+        for kind in ("all", "any"):
+            if kind in entry:
+                parts = fields(entry, where, **{kind: list})[kind]
+                if not parts:
+                    fail(where, "must not be empty")
+                inner = f"{where}.{kind}"
+                pairs = enumerate(parts)
+                return kind, [
+                    self.read(p, f"{inner}[{k}]", depth + 1) for k, p in pairs
+                ]
+        entry = fields(entry, where, rows=str, offset=str)
+        shape = self.arrays.entry(entry["rows"], where)["shape"]
+        if len(shape) != 2 or shape[1] != self.size:
+            fail(where, f"rows of shape {shape} for {self.size} outputs")
+        c = self.arrays.load(entry["rows"], f"{where}.rows")
+        d = self.arrays.load(entry["offset"], f"{where}.offset", shape[:1])
+        start = len(self.rows)
+        names = [self.arrays.entries[entry[k]]["sha256"] for k in ("rows", "offset")]
+        self.sources.append(
+            f"rows {start}..{start + shape[0] - 1} are arrays C {names[0]} and d {names[1]}"
+        )
+        for k, offset in enumerate(d.lo):
+            row = c.lo[k * self.size : (k + 1) * self.size]
+            self.rows.append((row, c.exp, offset, d.exp))
+        return range(start, len(self.rows))
+
+    def margin(self, node, lows):
+        """The least bound that all (the greatest that any) of the parts reach."""
+        if isinstance(node, range):
+            return least([lows[k] for k in node])
+        kind, parts = node
+        margins = [self.margin(part, lows) for part in parts]
+        return least(margins) if kind == "all" else greatest(margins)
+
+    def text(self, node) -> str:
+        if isinstance(node, range):
+            return f"rows {node[0]}..{node[-1]}"
+        kind, parts = node
+        return f"{kind} of (" + ", ".join(map(self.text, parts)) + ")"
+
+
+class Leaf(NamedTuple):
+    method: str
+    refining: dict[int, list[int]]
+    final: dict[int, list[list[int]]]  # one list for all rows, or one for each
+
+
+def read_cases(proof, arrays: Arrays, program: Program, formula: Formula) -> list:
+    """The tree in the order: split, all of its lower half, all of its upper half."""
+    cases, open_ends = [], 1
+    for k, entry in enumerate(proof):
+        where = f"proof[{k}]"
+        if type(entry) is not dict or open_ends == 0:
+            fail(where, "not an object, or beyond the end of the tree")
+        if "split" in entry:
+            inner = fields(entry, where, split=None)["split"]
+            cases.append(_split(inner, f"{where}.split", program))
+            open_ends += 1
+        else:
+            cases.append(_leaf(entry, where, arrays, program, len(formula.rows)))
+            open_ends -= 1
+    if open_ends:
+        fail("proof", f"the tree of cases lacks {open_ends} leaves")
+    return cases
+
+
+def _split(entry, where: str, program: Program) -> tuple[int, int, Tensor]:
+    entry = fields(entry, where, value=int, index=int, at=(int, int))
+    k = program.names.get(entry["value"])
+    if k is None or program.values[k].known is not None:
+        fail(where, "not a value that depends on the inputs")
+    if not 0 <= entry["index"] < program.values[k].size:
+        fail(where, "index out of range")
+    m, e = dyadic(entry["at"], f"{where}.at")
+    ints = [m]
+    return k, entry["index"], Tensor(ints, ints, e)
+
+
+def _leaf(entry, where: str, arrays: Arrays, program: Program, rows: int) -> Leaf:
+    entry = fields(entry, where, method=str, refining=dict, final=dict)
+    if entry["method"] not in METHODS:
+        fail(where, f"method must be one of {METHODS}")
+    result = Leaf(entry["method"], {}, {})
+    for phase in ("refining", "final"):
+        for name, array in entry[phase].items():
+            here = f"{where}.{phase}.{name[:20]}"
+            k = program.relaxed.get(int(name)) if name.isdecimal() else None
+            array = checked(array, str, here)
+            if k is None or str(int(name)) != name:
+                fail(here, "not a value whose relaxation has slopes")
+            shape = tuple(arrays.entry(array, here)["shape"])
+            size, own = program.values[k].size, program.values[k].shape
+            if shape != own and (phase == "refining" or shape != (rows, *own)):
+                fail(here, f"slopes of shape {shape} for a value of shape {own}")
+            slopes = _slopes(arrays.load(array, here), here)
+            parts = [slopes[i : i + size] for i in range(0, len(slopes), size)]
+            if phase == "refining":
+                result.refining[k] = slopes
+            else:
+                result.final[k] = parts
+    return result
+
+
+def _slopes(t: Tensor, where: str) -> list[int]:
+    """Slopes in [0, 1] in units of 2**-SLOPE_BITS, rounded down: any slope is valid."""
+    by = t.exp + SLOPE_BITS
+    slopes = [a << by if by >= 0 else a >> -by for a in t.lo]
+    if min(slopes) < 0 or max(slopes) > 1 << SLOPE_BITS:
+        fail(where, "slopes must lie in [0, 1]")
+    return slopes

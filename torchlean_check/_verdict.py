@@ -1,0 +1,187 @@
+"""The verdict on one certificate: every leaf re-derived, the last inequality strict."""
+
+import decimal
+import time
+from collections import OrderedDict
+from typing import NamedTuple
+
+from torchlean_check._bounds import Bounds, Empty, Region
+from torchlean_check._claim import (
+    Formula,
+    Leaf,
+    greatest,
+    least,
+    read_cases,
+    read_region,
+)
+from torchlean_check._container import read_manifest, read_members
+from torchlean_check._errors import NotProved, UnsupportedCertificate
+from torchlean_check._graph import Program, lower
+from torchlean_check._schema import Arrays, checked, fail, fields, graph_digest
+
+VERSION = 1
+_PROGRAMS: OrderedDict[str, Program] = OrderedDict()  # by digest, the last few
+
+
+class Report(NamedTuple):
+    """The checker's verdict on one certificate, and what it means."""
+
+    accepted: bool
+    reason: str
+    claim: str = ""
+    margin: tuple[int, int] | None = (
+        None  # (m, e): the claim holds by at least m * 2**e
+    )
+    margin_decimal: str = ""  # the same, rounded down
+    graph_digest: str = ""
+    leaves: int = 0
+    seconds: float = 0.0
+    file: str = ""
+
+
+def check_bytes(blob: bytes) -> Report:
+    """Re-derive the claim in `blob`; CertificateError if it is not well formed."""
+    start = time.perf_counter()
+    members = read_members(blob)
+    manifest = fields(
+        read_manifest(members["manifest.json"]),
+        "manifest",
+        format=str,
+        version=int,
+        semantics=str,
+        assumptions=[str],
+        arrays=dict,
+        graph=dict,
+        graph_digest=str,
+        input_set=dict,
+        property=dict,
+        proof=list,
+    )
+    if manifest["format"] != "torchlean-certificate" or manifest["version"] != VERSION:
+        fail("format", f"not a torchlean-certificate of version {VERSION}")
+    if manifest["semantics"] != "real":
+        raise UnsupportedCertificate("only claims over the reals", "semantics")
+    arrays = Arrays(manifest["arrays"], members)
+    program, digest = _program(manifest["graph"], arrays)
+    if digest != manifest["graph_digest"]:
+        fail("graph_digest", f"the graph has digest {digest}")
+    region = read_region(manifest["input_set"], arrays, program)
+    formula = Formula(arrays, program)
+    root = formula.read(manifest["property"], "property")
+    cases = read_cases(manifest["proof"], arrays, program, formula)
+    for name in arrays.entries.keys() - arrays.used:
+        fail("arrays", f"array {name} is not used")
+    accepted, reason, margin, leaves = True, "the claim was re-derived", None, 0
+    try:
+        for leaf, part in _leaves(cases, region):
+            leaves += 1
+            low = _leaf_margin(program, leaf, part, formula, root)
+            margin = least([low, margin])
+            if margin is not None and margin[0] <= 0:
+                raise NotProved("the derived lower bound is not above 0", "property")
+    except NotProved as error:
+        accepted, reason = False, str(error)
+    return Report(
+        accepted,
+        reason,
+        _claim_text(manifest, digest, formula, root),
+        margin,
+        to_decimal(margin),
+        digest,
+        leaves,
+        time.perf_counter() - start,
+    )
+
+
+def _program(graph: dict, arrays: Arrays) -> tuple[Program, str]:
+    """The graph as a program. Equal digests mean equal graphs, so a few are kept."""
+    entries = checked(graph.get("constants"), [dict], "graph.constants")
+    for k, entry in enumerate(entries):
+        fields(entry, f"graph.constants[{k}]", value=int, array=str)
+    digest = graph_digest(graph, arrays)
+    if digest not in _PROGRAMS:
+        _PROGRAMS[digest] = lower(graph, arrays)
+        if len(_PROGRAMS) > 4:
+            _PROGRAMS.popitem(last=False)
+    return _PROGRAMS[digest], digest
+
+
+def _leaves(cases: list, region: Region):
+    """Each leaf with its part of the region; the parts of a split share its point."""
+    waiting = [region]
+    for case in cases:
+        here = waiting.pop()
+        if isinstance(case, Leaf):
+            yield case, here
+            continue
+        k, entry, at = case
+        for at_most in (False, True):  # the last one pushed, value <= at, comes first
+            mine = (*here.splits.get(k, ()), (entry, at_most, at))
+            waiting.append(here._replace(splits={**here.splits, k: mine}))
+    if waiting:
+        fail("proof", "the tree of cases is incomplete")
+
+
+def _leaf_margin(program: Program, leaf: Leaf, region: Region, formula: Formula, root):
+    """A lower bound of the property on one leaf; None if the leaf has no input."""
+    try:
+        bounds = Bounds(program, region, leaf.method == "crown", leaf.refining)
+        shared = leaf.method == "ibp" or all(len(p) == 1 for p in leaf.final.values())
+        lows = []
+        rows = formula.rows
+        for g, group in enumerate([rows] if shared else [[row] for row in rows]):
+            slopes = {k: parts[g % len(parts)] for k, parts in leaf.final.items()}
+            lows += _row_bounds(program, bounds, leaf.method, slopes, group)
+    except Empty:
+        return None
+    return formula.margin(root, lows)
+
+
+def _row_bounds(program: Program, bounds: Bounds, method: str, slopes, rows) -> list:
+    """For each row the better of interval arithmetic and back-substitution."""
+    exp = min(e for _, e, _, _ in rows)
+    unit = min(e for *_, e in rows)
+    coefficients = [[a << (e - exp) for a in c] for c, e, _, _ in rows]
+    constant = ([-d << (e - unit) for *_, d, e in rows], unit)
+    forms, start = {}, 0
+    for y in program.outputs:
+        part = [row[start : start + y.size] for row in coefficients]
+        start += y.size
+        forms.setdefault(y.id, []).append((part, exp))
+    lows, low_exp = bounds.interval_minimum(forms, constant)
+    if method == "ibp":
+        return [(v, low_exp) for v in lows]
+    values, unit = bounds.minimum(forms, slopes, constant)
+    pairs = zip(values, lows, strict=True)
+    return [greatest([(v, unit), (w, low_exp)]) for v, w in pairs]
+
+
+def _claim_text(manifest: dict, digest: str, formula: Formula, root) -> str:
+    table, sets = manifest["arrays"], []
+    for entry in manifest["input_set"]["inputs"]:
+        if "lo" in entry:
+            lo, hi = (table[entry[k]]["sha256"] for k in ("lo", "hi"))
+            sets.append(f"v{entry['value']} between arrays {lo} and {hi}")
+        else:
+            center, (m, e) = table[entry["center"]]["sha256"], entry["radius"]
+            sets.append(
+                f"v{entry['value']} within {m} * 2**{e} of array {center}"
+                f" in the L{entry['norm']} norm"
+            )
+    return (
+        f"For all real inputs with {'; '.join(sets)}: the outputs y of graph {digest}, "
+        f"over the real numbers, satisfy C @ y - d > 0 in {formula.text(root)}, where "
+        f"{'; '.join(formula.sources)}. Assumed: "
+        + ("; ".join(manifest["assumptions"]) or "nothing further")
+        + "."
+    )
+
+
+def to_decimal(number: tuple[int, int] | None) -> str:
+    """m * 2**e in 17 significant digits, rounded down."""
+    if number is None:
+        return ""
+    m, e = number
+    context = decimal.Context(prec=17, rounding=decimal.ROUND_FLOOR)
+    top, bottom = (m << e, 1) if e >= 0 else (m, 1 << -e)
+    return str(context.divide(decimal.Decimal(top), decimal.Decimal(bottom)))
