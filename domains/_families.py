@@ -36,8 +36,8 @@ INDEXING = ("gather", "dynamic_slice", "dynamic_update_slice")
 # Exact in binary floating point, subnormal operands included: bits are moved or the sign flips.
 # (Not max or min: they read a subnormal operand as zero where the hardware flushes.)
 EXACT = frozenset(
-    (*LAYOUT, *INDEXING, "neg", "abs", "select_n", "conj", "split", "scatter")
-) - {"conj"}
+    (*LAYOUT, *INDEXING, "neg", "abs", "select_n", "scatter", "bitcast_convert_type")
+)
 
 # Never touches a float: runs as it is when no operand is a domain value.
 INTEGER_ONLY = (

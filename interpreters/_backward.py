@@ -30,7 +30,7 @@ def lower_bounds(equations, steps, values, sets, start, offset, slopes=None):
             continue
         given = [_rows_or_zero(rows, n, values, offset.shape[0]) for n in results]
         slope = None if slopes is None else slopes.get(position)
-        part = steps[position].back(given, slope=slope)
+        part = steps[position].back(given, values, slope=slope)
         offset, error = _add(offset, part.offset, error + part.error)
         for number, coefficients in part.rows:
             error = error + _accumulate(rows, number, coefficients, values)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax.numpy as jnp
-from jax import lax
 
-from torchlean_jax.domains.affine import relaxations
+from torchlean_jax.domains.affine import relaxations, undecided
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 from torchlean_jax.interpreters import _forward, _linear, _steps
 from torchlean_jax.interpreters._backward import lower_bounds
+from torchlean_jax.interpreters._refine import element_bounds
 
 METHODS = ("ibp", "crown-ibp", "crown")
 
@@ -36,12 +36,25 @@ class Enclosed:
         equations = self.graph.equations[:stop]
         return lower_bounds(equations, self.steps, self.values, self.sets, start, offset)
 
-    def refine(self, number: int, *, before: int | None = None):
-        """Intersect the enclosure of a value with what back-substitution gives for it."""
+    def refine(self, number: int, *, before: int | None = None, wanted=None):
+        """Intersect the enclosure of a value with what back-substitution gives for it.
+
+        wanted: bool[*shape], the elements that are worth it (default: all).
+        """
         value = self.values[number]
-        lower = self._identity_rows(number, before)
-        n = value.size
-        lo, hi = (part.reshape(value.shape) for part in (lower[:n], -lower[n:]))
+        if wanted is None:
+            wanted = jnp.ones(value.shape, bool)
+        stop = len(self.steps) if before is None else before
+        lo, hi = element_bounds(
+            self.graph.equations[:stop],
+            self.steps,
+            self.values,
+            self.sets,
+            number,
+            wanted.reshape(-1),
+            memory=self.memory,
+        )
+        lo, hi = lo.reshape(value.shape), hi.reshape(value.shape)
         self.values[number] = Interval(_tighter(value.lo, lo, max), _tighter(value.hi, hi, min))
 
     def rows_below(self, outputs, rows, offset, *, backward: bool):
@@ -54,41 +67,12 @@ class Enclosed:
             at += value.size
             start[number] = part + start[number] if number in start else part
             total, lost = _steps.minimum_over(part, value)
-            interval, error = interval + total, error + lost + jnp.abs(interval + total) * 1e-15
+            interval = interval + total
+            error = error + lost + jnp.abs(interval) * float(jnp.finfo(interval.dtype).eps)
         best = round_down(interval - round_up(error, ulps=4), ulps=2)
         if not backward:
             return best
         return _tighter(best, self.lower(start, -offset), max)
-
-    def _identity_rows(self, number, before):
-        """Lower bounds of +v_i and -v_i for every element i, in chunks that fit the memory."""
-        value = self.values[number]
-        n = value.size
-        chunk = self._rows_at_once(before)
-
-        def bound(indices):
-            rows = jnp.where(indices < n, 1.0, -1.0).astype(value.dtype)[:, None] * (
-                (indices % n)[:, None] == jnp.arange(n)[None]
-            ).astype(value.dtype)
-            start = {number: rows.reshape(-1, *value.shape)}
-            return self.lower(start, jnp.zeros(len(indices), value.dtype), before=before)
-
-        if 2 * n <= chunk:
-            return bound(jnp.arange(2 * n))
-        blocks = -(-2 * n // chunk)
-        indices = jnp.minimum(jnp.arange(blocks * chunk), 2 * n - 1).reshape(blocks, chunk)
-        return lax.map(bound, indices).reshape(-1)[: 2 * n]
-
-    def _rows_at_once(self, before):
-        stop = len(self.steps) if before is None else before
-        sizes = [
-            self.values[o].size * 8
-            for equation in self.graph.equations[:stop]
-            for o in equation.outputs
-            if o in self.abstract
-        ]
-        # about four arrays of the largest node live at once: rows, moved rows, terms, sums
-        return max(self.memory // (4 * max(sizes, default=8)), 1)
 
 
 def enclose(graph, operands, sets, *, method: str, memory: int) -> Enclosed:
@@ -111,7 +95,8 @@ def enclose(graph, operands, sets, *, method: str, memory: int) -> Enclosed:
             for number in dict.fromkeys(moving):
                 known = number in mixings or number in refined
                 if not known and _is_float(values[number]):
-                    result.refine(number, before=position)
+                    wanted = _undecided(equation, number, values)
+                    result.refine(number, before=position, wanted=wanted)
                     refined.add(number)
         outputs = _forward.apply(equation.eqn, [values[i] for i in equation.inputs], Interval)
         values.update(zip(equation.outputs, outputs, strict=True))
@@ -135,24 +120,34 @@ def _track(equation, source, mixings):
         mixings.update(dict.fromkeys(equation.outputs, count))
 
 
+def _undecided(equation, number, values):
+    """The elements of an operand whose relaxation would gain from a tighter enclosure."""
+    value = values[number]
+    rule = undecided.find(equation.name)
+    if rule is None:
+        return value.lo < value.hi
+    operands = [values[i] for i in equation.inputs]
+    return jnp.broadcast_to(rule.function(equation.operation, *operands), value.shape)
+
+
 def _has_step(equation) -> bool:
     return _linear.is_bilinear(equation) or relaxations.find(equation.name) is not None
 
 
 def _step(equation, result, moving, nonlinear):
-    values, abstract = result.values, result.abstract
+    abstract = result.abstract
     if not moving:
         return None
     if equation.name in _linear.IDENTITIES and not nonlinear:
         return _steps.Identity(equation)
     if not nonlinear:
-        return _steps.Linear(equation, values, abstract)
+        return _steps.Linear(equation, abstract)
     if _linear.is_bilinear(equation):
-        return _steps.Product(equation, values)
+        return _steps.Product(equation)
     rule = relaxations.find(equation.name)
     if rule is not None:
-        return _steps.Relaxed(equation, values, rule.function)
-    return _steps.Cut(tuple(values[o] for o in equation.outputs))
+        return _steps.Relaxed(equation, rule.function)
+    return _steps.Cut(equation)
 
 
 def _is_float(x):

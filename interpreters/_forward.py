@@ -43,27 +43,34 @@ def apply(eqn, operands, domain: Domain, observe=None, path=()) -> list:
     if handler is not None:
         composite = _control.composite_rule(eqn, domain)
         if composite is not None and any(map(domain.is_value, operands)):
-            return _as_list(composite(*[domain.lift(x) for x in operands]), True)
+            return [composite(*[domain.lift(x) for x in operands])]
 
         def run(jaxpr, consts, args, branch=()):
             return walk(jaxpr, consts, args, domain, observe, (*path, *branch))
 
         return handler(eqn, operands, domain, run)
     with _compile_time_eval_if_concrete(operands):
-        outputs = apply_primitive(_jaxpr.operation(eqn), operands, domain)
+        outputs = apply_primitive(
+            _jaxpr.operation(eqn), operands, domain, repeated=_is_repeated(eqn)
+        )
         outputs = _as_list(outputs, eqn.primitive.multiple_results)
         return [domain.settle(x) if domain.is_value(x) else x for x in outputs]
 
 
-def apply_primitive(operation, operands, domain: Domain):
-    """What the primitive does to `operands`: exactly if they are concrete, else by its rule."""
+def apply_primitive(operation, operands, domain: Domain, *, repeated=False):
+    """What the primitive does to `operands`: exactly if they are concrete, else by its rule.
+
+    `repeated` says that both operands are one value: x * x is a square, which knows more than
+    a product of two values that merely have the same bounds. Its rule is `same:mul`.
+    """
     name = operation.name
-    if not any(map(domain.is_value, operands)):
+    if name not in UNINITIALISED and not any(map(domain.is_value, operands)):
         if name in EXACT or not any(map(_is_inexact, operands)):
             return _run_concrete(operation, operands, domain)
         if name in _compare.EXACT_COMPARISONS:
             return _compare.compare(name, *operands)
-    rule = domain.rules.find(name)
+    rule = domain.rules.find(f"same:{name}") if repeated else None
+    rule = rule or domain.rules.find(name)
     if rule is None:
         raise KeyError(f"no {domain.rules.domain} rule for {name}; the scan let it pass")
     if rule.on_operation:
@@ -71,15 +78,28 @@ def apply_primitive(operation, operands, domain: Domain):
     return rule.function(*[domain.lift(x) for x in operands], **operation.params)
 
 
+def _is_repeated(eqn) -> bool:
+    """Whether the equation has two operands and both are one variable."""
+    return len(eqn.invars) == 2 and eqn.invars[0] is eqn.invars[1]
+
+
+# Gives arrays whose elements may be anything until they are written.
+UNINITIALISED = frozenset(("empty", "empty2"))
+
+
 def runs_concretely(name: str, has_float_operand: bool, has_float_output: bool) -> bool:
     """Whether an equation with only concrete operands stays outside the domain."""
     if name in EXACT or name in _compare.EXACT_COMPARISONS:
         return True
+    if name in UNINITIALISED:
+        return False
     return not has_float_operand and (not has_float_output or name in _EXACT_INTO_FLOAT)
 
 
 # Integer operands, float result, and still exact: `iota` of floats counts, a cast is checked.
-_EXACT_INTO_FLOAT = frozenset(("iota", "convert_element_type", "empty2", "broadcast_in_dim"))
+_EXACT_INTO_FLOAT = frozenset(
+    ("iota", "convert_element_type", "broadcast_in_dim", "bitcast_convert_type")
+)
 
 
 def _run_concrete(operation, operands, domain):

@@ -7,6 +7,9 @@ A row r of coefficients A on the results y of an equation stands for the inequal
 A step replaces A_r . y by coefficients on the operands, a constant, and the error that rounding
 may have made, all measured with the operands' magnitudes. Coefficients are plain floating-point
 numbers and *exact as stated*: what was rounded while computing them is in `error`.
+
+Steps hold nothing but the equation; the enclosures come with every call, so that a backward pass
+is a function of arrays that JAX can differentiate, batch and loop over.
 """
 
 from collections.abc import Callable
@@ -38,10 +41,11 @@ def row_dot(rows, weights):
     """sum |rows| * weights for weights >= 0, rounded up; 0 * inf counts as 0."""
     flat = jnp.abs(rows).reshape(rows.shape[0], -1)
     weights = jnp.broadcast_to(weights, rows.shape[1:]).reshape(-1)
+    high = lax.Precision.HIGHEST
     finite = jnp.where(jnp.isfinite(weights), weights, 0)
-    total = jnp.dot(flat, finite, precision=lax.Precision.HIGHEST)
+    total = jnp.dot(flat, finite, precision=high)
     unbounded = jnp.where(jnp.isfinite(weights), 0, 1).astype(flat.dtype)
-    hit = jnp.dot(flat, unbounded, precision=lax.Precision.HIGHEST) > 0
+    hit = jnp.dot(flat, unbounded, precision=high) > 0
     total = jnp.where(hit, jnp.inf, total)
     slack = 2 * gamma(flat.shape[1], flat.dtype)
     return round_up(total * (1 + slack), ulps=2)
@@ -54,7 +58,8 @@ def minimum_over(rows, x: Interval):
     terms = jnp.where(flat > 0, flat * lo, jnp.where(flat < 0, flat * hi, 0))
     total, size = terms.sum(1), jnp.abs(terms).sum(1)
     tiny = float(jnp.finfo(flat.dtype).smallest_normal)
-    return total, size * (2 * gamma(flat.shape[1], flat.dtype)) + 4 * flat.shape[1] * tiny
+    slack = 2 * gamma(flat.shape[1], flat.dtype)
+    return total, size * slack + 4 * flat.shape[1] * tiny
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Identity:
 
     equation: Any
 
-    def back(self, rows, slope=None):
+    def back(self, rows, values, slope=None):
         zero = jnp.zeros(rows[0].shape[0], rows[0].dtype)
         moved = zip(self.equation.inputs, rows, strict=True)
         return Contribution(list(moved), zero, zero)
@@ -73,40 +78,43 @@ class Identity:
 class Cut:
     """Where no linear bound is known: the results are as free as their enclosures allow."""
 
-    enclosures: tuple[Interval, ...]
+    equation: Any
 
-    def back(self, rows, slope=None):
-        parts = [minimum_over(r, e) for r, e in zip(rows, self.enclosures, strict=True)]
+    def back(self, rows, values, slope=None):
+        enclosures = [values[number] for number in self.equation.outputs]
+        parts = [minimum_over(r, e) for r, e in zip(rows, enclosures, strict=True)]
         return Contribution([], sum(p[0] for p in parts), sum(p[1] for p in parts))
 
 
 @dataclass(frozen=True)
 class Linear:
-    """An equation that is affine in its abstract operands."""
+    """An equation that is affine in its operands in `abstract` (numbers)."""
 
     equation: Any
-    values: dict
     abstract: frozenset
 
-    def back(self, rows, slope=None):
-        equation, values = self.equation, self.values
+    def back(self, rows, values, slope=None):
+        equation = self.equation
         moving = [i for i in equation.inputs if i in self.abstract]
         middles, radii = _linear.fixed_operands(equation, values, self.abstract)
         shapes = [values[i].shape for i in moving]
         function = _linear.linear_map(equation, middles)
         moved = _linear.transpose_rows(function, shapes, rows)
-        offset, error = self._constant_part(rows)
+        offset, error = self._constant_part(rows, values)
         if not _linear.is_exact(equation):
-            error = error + self._rounding(rows, moving, middles)
-            error = error + self._spread(rows, moving, middles, radii)
+            sizes = [magnitude(values[i]) for i in moving]
+            error = error + self._rounding(rows, values, sizes, middles)
+            error = error + self._spread(rows, sizes, middles, radii)
         return Contribution(list(zip(moving, moved, strict=True)), offset, error)
 
-    def _constant_part(self, rows):
+    def _constant_part(self, rows, values):
         zero = jnp.zeros(rows[0].shape[0], rows[0].dtype)
         if not _linear.is_affine(self.equation):
             return zero, zero
         operands = [
-            Interval.lift(jnp.zeros_like(self.values[i].lo)) if i in self.abstract else self.values[i]
+            Interval(jnp.zeros_like(values[i].lo), jnp.zeros_like(values[i].lo))
+            if i in self.abstract
+            else values[i]
             for i in self.equation.inputs
         ]
         at_zero = apply_primitive(self.equation.operation, operands, Interval)
@@ -114,37 +122,34 @@ class Linear:
         parts = [minimum_over(r, v) for r, v in zip(rows, at_zero, strict=True)]
         return zero + sum(p[0] for p in parts), zero + sum(p[1] for p in parts)
 
-    def _rounding(self, rows, moving, middles):
+    def _rounding(self, rows, values, sizes, middles):
         """gamma_N times |A| . (the equation on magnitudes), and what flushing may take."""
-        shapes = [jnp.shape(self.values[i]) for i in self.equation.inputs]
-        counts = [
+        inputs = self.equation.inputs
+        shapes = [jnp.shape(values[i]) for i in inputs]
+        most = max(
             _linear.fan_out(self.equation, k, shapes)
-            for k, i in enumerate(self.equation.inputs)
+            for k, i in enumerate(inputs)
             if i in self.abstract
-        ]
+        )
         dtype = rows[0].dtype
-        reach = self._on_magnitudes(moving, middles)
+        reach = self._on_magnitudes(sizes, middles)
         error = sum(row_dot(r, m) for r, m in zip(rows, reach, strict=True))
-        tiny = 4 * max(counts) * float(jnp.finfo(dtype).smallest_normal)
-        total = sum(jnp.sum(magnitude(self.values[i])) for i in moving)
-        return error * gamma(max(counts) + 1, dtype) + tiny * total
+        tiny = 4 * most * float(jnp.finfo(dtype).smallest_normal)
+        return error * gamma(most + 1, dtype) + tiny * sum(jnp.sum(s) for s in sizes)
 
-    def _spread(self, rows, moving, middles, radii):
+    def _spread(self, rows, sizes, middles, radii):
         """|A| . (the equation with a constant operand replaced by its radius)."""
         error = jnp.zeros(rows[0].shape[0], rows[0].dtype)
         for position, radius in enumerate(radii):
-            if radius is None:
-                continue
-            others = [*middles]
-            others[position] = radius
-            (reach,) = self._on_magnitudes(moving, others)
-            error = error + row_dot(rows[0], reach)
+            if radius is not None:
+                others = [*middles[:position], radius, *middles[position + 1 :]]
+                (reach,) = self._on_magnitudes(sizes, others)
+                error = error + row_dot(rows[0], reach)
         return error
 
-    def _on_magnitudes(self, moving, fixed):
-        fixed = [None if f is None else jnp.abs(f) if _is_float(f) else f for f in fixed]
-        function = _linear.linear_map(self.equation, fixed)
-        reach = function(*[magnitude(self.values[i]) for i in moving])
+    def _on_magnitudes(self, sizes, fixed):
+        fixed = [f if f is None or not _is_float(f) else jnp.abs(f) for f in fixed]
+        reach = _linear.linear_map(self.equation, fixed)(*sizes)
         reach = reach if isinstance(reach, (list, tuple)) else [reach]
         return [round_up(m, ulps=4) for m in reach]
 
@@ -159,21 +164,22 @@ class Product:
     """
 
     equation: Any
-    values: dict
 
-    def back(self, rows, slope=None):
+    def back(self, rows, values, slope=None):
         first, second = self.equation.inputs
-        x, y = self.values[first], self.values[second]
-        (xm, xr), (ym, yr) = midpoint_radius(x), midpoint_radius(y)
-        by_x = Linear(self.equation, {**self.values, second: ym}, frozenset([first]))
-        by_y = Linear(self.equation, {**self.values, first: xm}, frozenset([second]))
-        if first == second:
-            raise ValueError("a product of a value with itself is a square")
-        parts = [by_x.back(rows), by_y.back(rows)]
+        (xm, xr), (ym, yr) = (midpoint_radius(values[i]) for i in (first, second))
+        by_x = Linear(self.equation, frozenset([first]))
+        by_y = Linear(self.equation, frozenset([second]))
+        parts = [
+            by_x.back(rows, {**values, second: ym}),
+            by_y.back(rows, {**values, first: xm}),
+        ]
         operation = self.equation.operation
         centre = apply_primitive(operation, [Interval(xm, xm), Interval(ym, ym)], Interval)
-        spread = apply_primitive(operation, [Interval(xr, xr), Interval(yr, yr)], Interval).hi
-        rest = Interval(round_down(-centre.hi - spread), round_up(spread - centre.lo))
+        spread = apply_primitive(operation, [Interval(xr, xr), Interval(yr, yr)], Interval)
+        rest = Interval(
+            round_down(-centre.hi - spread.hi), round_up(spread.hi - centre.lo)
+        )
         offset, error = minimum_over(rows[0], rest)
         moved = [pair for part in parts for pair in part.rows]
         return Contribution(moved, offset, error + parts[0].error + parts[1].error)
@@ -184,23 +190,22 @@ class Relaxed:
     """A nonlinear elementwise equation, between two lines on its operands' enclosures."""
 
     equation: Any
-    values: dict
     rule: Callable[..., Lines]
 
-    def back(self, rows, slope=None):
-        operands = [self.values[i] for i in self.equation.inputs]
+    def back(self, rows, values, slope=None):
+        operands = [values[i] for i in self.equation.inputs]
         lines = self.rule(self.equation.operation, *operands, slope=slope)
         (a,) = rows
         offset, error = minimum_over(a, Interval(lines.lower_offset, lines.upper_offset))
-        eps = float(jnp.finfo(a.dtype).eps)
-        tiny = float(jnp.finfo(a.dtype).smallest_normal)
+        kind = jnp.finfo(a.dtype)
         moved = []
         for i, low, high in zip(self.equation.inputs, lines.lower, lines.upper, strict=True):
             if low is None:
                 continue
             coefficients = jnp.where(a > 0, a * low, jnp.where(a < 0, a * high, 0))
-            size = magnitude(self.values[i])
-            error = error + eps * row_dot(coefficients, size) + 2 * tiny * jnp.sum(size)
+            size = magnitude(values[i])
+            error = error + float(kind.eps) * row_dot(coefficients, size)
+            error = error + 2 * float(kind.smallest_normal) * jnp.sum(size)
             moved.append((i, coefficients))
         return Contribution(moved, offset, error)
 

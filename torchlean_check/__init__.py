@@ -7,9 +7,11 @@ what acceptance means and what is assumed.
 
 import os
 
-from torchlean_check import (  # noqa: F401  (they register operations)
+from torchlean_check import (
     _affine,
     _convex,
+    _products,
+    _special,
     _windows,
 )
 from torchlean_check._errors import (

@@ -6,7 +6,7 @@ from torchlean_check._errors import UnsupportedCertificate
 from torchlean_check._graph import OPERATIONS, floats, operation
 from torchlean_check._layout import lines_along, offsets, strided, strides
 from torchlean_check._linear import Blocks, Move, Scale, Sum
-from torchlean_check._relax import Relu
+from torchlean_check._relax import Max, Relu
 from torchlean_check._schema import FLOATS, dyadic, fail
 from torchlean_check._tensor import Tensor, midpoint_radius, negated, reciprocal, total
 
@@ -239,6 +239,8 @@ def _mul(g, operands, shape):
         x, y = y, x
     if y.known is not None:
         return scale(g, x, y)
+    if x.id == y.id:
+        return OPERATIONS["square"][0](g, [x], shape)
     (x, y), _ = _common(g, [x, y])
     return OPERATIONS["_product"][0](g, [x, y], shape)
 
@@ -377,9 +379,7 @@ def _max(g, operands, shape):
             rest = g.constant(rest, one.shape, one.dtype)
             return add(g, two, relu(g, scale(g, one, rest)))
     (x, y), shape = _common(g, [x, y])
-    windows = [[k, x.size + k] for k in range(x.size)]
-    pair = move(g, [x, y], list(range(2 * x.size)), (2, *shape))
-    return OPERATIONS["_largest"][0](g, [pair], shape, windows=windows)
+    return g.emit(Max(), [x, y], shape)
 
 
 @operation("min")

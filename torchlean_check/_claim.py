@@ -106,9 +106,8 @@ class Formula:
         d = self.arrays.load(entry["offset"], f"{where}.offset", shape[:1])
         start = len(self.rows)
         names = [self.arrays.entries[entry[k]]["sha256"] for k in ("rows", "offset")]
-        self.sources.append(
-            f"rows {start}..{start + shape[0] - 1} are arrays C {names[0]} and d {names[1]}"
-        )
+        here = f"rows {start}..{start + shape[0] - 1}"
+        self.sources.append(f"{here} are arrays C {names[0]} and d {names[1]}")
         for k, offset in enumerate(d.lo):
             row = c.lo[k * self.size : (k + 1) * self.size]
             self.rows.append((row, c.exp, offset, d.exp))

@@ -14,7 +14,9 @@ from torchlean_check._tensor import Tensor
 class Abs(Elementwise):
     def undecided(self, boxes):
         (x,) = boxes
-        return [[k for k, (a, b) in enumerate(zip(x.lo, x.hi, strict=True)) if a < 0 < b]]
+        return [
+            [k for k, (a, b) in enumerate(zip(x.lo, x.hi, strict=True)) if a < 0 < b]
+        ]
 
     def forward(self, boxes):
         (x,) = boxes

@@ -8,7 +8,7 @@ ones, `relu` and the maximum over windows.
 
 from typing import NamedTuple
 
-from torchlean_check._tensor import Tensor
+from torchlean_check._tensor import Tensor, aligned
 
 SLOPE_BITS = 60
 
@@ -72,7 +72,7 @@ class Relu(Elementwise):
 
     Upper line: the chord over [l, u], its slope rounded up; convexity makes any line
     that is at least 0 at l and at least u at u an upper one. Lower line: slope * x for
-    any slope in [0, 1]; by default 1 if u > -l, else 0.
+    any slope in [0, 1]; by default 1 if u >= -l, else 0.
     """
 
     has_slopes = True
@@ -101,12 +101,41 @@ class Relu(Elementwise):
             else:
                 q = -((-b << SLOPE_BITS) // (b - a))
                 c = -q * a
-                p = slopes[k] if slopes else one * (b > -a)
+                p = slopes[k] if slopes else one * (b >= -a)
             lower.append(p)
             upper.append(q)
             constant.append(c)
         zeros = [0] * len(constant)
         return Lines([lower], zeros, [upper], constant, -SLOPE_BITS, x.exp - SLOPE_BITS)
+
+
+class Max(Elementwise):
+    """max(x, y) = y + relu(x - y), the lines of relu over the interval of x - y."""
+
+    has_slopes = True
+
+    def undecided(self, boxes):
+        x, y = aligned(boxes)
+        ends = enumerate(zip(x.lo, x.hi, y.lo, y.hi, strict=True))
+        open_ends = [k for k, (a, b, c, d) in ends if a < d and c < b]
+        return [open_ends, open_ends]
+
+    def forward(self, boxes):
+        x, y = aligned(boxes)
+        lo = list(map(max, x.lo, y.lo))
+        both = x.exact and y.exact
+        return Tensor(lo, lo if both else list(map(max, x.hi, y.hi)), x.exp)
+
+    def lines(self, boxes, slopes):
+        x, y = aligned(boxes)
+        lo = [a - d for a, d in zip(x.lo, y.hi, strict=True)]
+        hi = [b - c for b, c in zip(x.hi, y.lo, strict=True)]
+        difference = Relu().lines([Tensor(lo, hi, x.exp)], slopes)
+        one = 1 << SLOPE_BITS
+        (p,), (q,) = difference.lower, difference.upper
+        return difference._replace(
+            lower=[p, [one - s for s in p]], upper=[q, [one - s for s in q]]
+        )
 
 
 class WindowMax:

@@ -46,7 +46,7 @@ def bounds(model, *, method: str = "crown", memory: int = DEFAULT_MEMORY):
         leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_set)
         task = problem.at(leaves, tree)
         if is_tracer(*jax.tree.leaves(leaves)):
-            return task.unflatten(task.output_bounds(method, memory, task.consts, leaves))
+            return task.unflatten(task.compiled("bounds", method, memory)(task.consts, leaves))
         with jax.enable_x64(True):
             outputs = task.compiled("bounds", method, memory)(task.wide_consts, leaves)
         outputs = [narrowed(y, aval.dtype) for y, aval in zip(outputs, task.out_avals, strict=True)]

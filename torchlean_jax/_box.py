@@ -6,7 +6,7 @@ import numpy as np
 
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.interval import Interval
-from torchlean_jax.domains.interval._exact import is_tracer
+from torchlean_jax.domains.interval._exact import is_tracer, narrowed
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 
 
@@ -26,70 +26,79 @@ def box(lo, hi=None, *, radius=None) -> Interval:
     """
     if (hi is None) == (radius is None):
         raise InputError("give either box(lo, hi) or box(x, radius=r)")
+    first, second, name = (lo, hi, "hi") if radius is None else (lo, radius, "radius")
+    if is_tracer(first, second):
+        return _traced(first, second, radius is None)
+    a, b, dtype = _concrete(first, second, "lo" if radius is None else "x", name)
     if radius is None:
-        lo, hi = _corners(lo, hi, "lo", "hi")
-        _check(lo, hi, "hi", lambda a, b: a <= b, "lo > hi")
-        return Interval(lo, hi)
-    centre, radius = _corners(lo, radius, "x", "radius")
-    _check(centre, radius, "radius", lambda a, b: b >= 0, "radius < 0")
-    return _ball_corners(centre, radius)
+        _check(a, b, a <= b, "lo > hi")
+        return narrowed(Interval(a, b), dtype)
+    _check(a, b, b >= 0, "radius < 0")
+    return narrowed(Interval(-_sum_above(-a, b), _sum_above(a, b)), dtype)
 
 
-def _ball_corners(centre, radius):
-    if is_tracer(centre, radius):
-        return Interval(round_down(centre - radius), round_up(centre + radius))
-    dtype = np.asarray(centre).dtype
-    middle, r = (np.asarray(a).astype(np.float64) for a in (centre, radius))
-    lo, hi = np.nextafter(middle - r, -np.inf), np.nextafter(middle + r, np.inf)
-    exact = r == 0  # then nothing was rounded
-    lo = np.where(exact, middle, lo)
-    hi = np.where(exact, middle, hi)
-    return Interval(_narrow(lo, dtype, -np.inf), _narrow(hi, dtype, np.inf))
+def _sum_above(a, b):
+    """a + b in float64, one step up where it was rounded (Knuth's two-sum finds out)."""
+    total = a + b
+    back = total - a
+    lost = (a - (total - back)) + (b - back)
+    return np.where(lost == 0, total, np.nextafter(total, np.inf))
 
 
-def _narrow(x, dtype, direction):
-    """`x` in `dtype`, moved towards `direction` where the cast rounded the other way."""
-    narrow = x.astype(dtype)
-    wrong = narrow.astype(np.float64) > x if direction < 0 else narrow.astype(np.float64) < x
-    moved = np.nextafter(narrow, np.asarray(direction, dtype))
-    return jnp.asarray(np.where(wrong, moved, narrow).astype(dtype))
+def _traced(a, b, corners):
+    a, b = jnp.asarray(a), jnp.asarray(b)
+    dtype = _float_dtype(a.dtype, b.dtype, "lo" if corners else "x", corners)
+    a, b = jnp.broadcast_arrays(a.astype(dtype), b.astype(dtype))
+    if corners:
+        return Interval(a, b)
+    # a radius that was a Python number has been rounded to the dtype: one more ulp
+    return Interval(round_down(a - round_up(b)), round_up(a + round_up(b)))
 
 
-def _corners(a, b, a_name, b_name):
+def _concrete(a, b, a_name, b_name):
+    """Both corners as float64 arrays of one shape, exactly, and the dtype of the box."""
     for value, name in ((a, a_name), (b, b_name)):
         if isinstance(value, Interval):
             raise InputError(f"{name} is already a box")
     try:
-        if not is_tracer(a, b):
-            a, b = jnp.asarray(a), jnp.asarray(b)
-        dtype = _float_dtype(a, b, a_name, b_name)
-        a, b = jnp.broadcast_arrays(jnp.asarray(a, dtype), jnp.asarray(b, dtype))
+        dtype = _float_dtype(_dtype(a), _dtype(b), a_name, a_name == "lo")
+        a, b = np.broadcast_arrays(*(np.asarray(v).astype(np.float64) for v in (a, b)))
     except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"cannot make a box of {a_name} and {b_name}: {error}") from error
-    return a, b
+    return a, b, dtype
 
 
-def _float_dtype(a, b, a_name, b_name):
-    if not jnp.issubdtype(a.dtype, jnp.floating):
+def _dtype(x):
+    """The dtype JAX gives to `x`; Python numbers, and lists of them, count as floats."""
+    if hasattr(x, "dtype"):
+        return jax.dtypes.canonicalize_dtype(x.dtype)
+    if isinstance(x, (float, list, tuple)) and np.asarray(x).dtype.kind == "f":
+        return jnp.dtype(jnp.result_type(float))
+    return jnp.result_type(x)
+
+
+def _float_dtype(a, b, a_name, corners):
+    """The centre decides the dtype, or both corners together do."""
+    decisive = jnp.promote_types(a, b) if corners else a
+    if not jnp.issubdtype(decisive, jnp.floating):
         raise InputError(
-            f"{a_name} has dtype {a.dtype}; a box holds real numbers, so cast it to the "
-            "floating dtype that the model takes"
+            f"{a_name} has dtype {a}; a box holds real numbers, so cast it to the floating "
+            "dtype that the model takes"
         )
-    return a.dtype if a_name == "x" else jnp.result_type(a, b)
+    return jnp.dtype(decisive)
 
 
-def _check(a, b, b_name, holds, otherwise):
-    if is_tracer(a, b):
-        return
-    left, right = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    for value in (left, right):
+def _check(a, b, holds, otherwise):
+    for value in (a, b):
         if not np.isfinite(value).all():
-            where = np.argwhere(~np.isfinite(value))[0].tolist()
-            raise InputError(f"a box needs finite numbers; index {where} holds {value[tuple(where)]}")
-    bad = np.argwhere(~holds(left, right))
+            at = tuple(np.argwhere(~np.isfinite(value))[0].tolist())
+            raise InputError(f"a box needs finite numbers; index {list(at)} holds {value[at]}")
+    bad = np.argwhere(~holds)
     if len(bad):
         at = tuple(bad[0].tolist())
         raise InputError(
-            f"{otherwise} at {len(bad)} of {left.size} elements, first at index {list(at)}: "
-            f"{left[at]} and {right[at]}"
+            f"{otherwise} at {len(bad)} of {a.size} elements, first at index {list(at)}: "
+            f"{a[at]} and {b[at]}"
         )

@@ -1,10 +1,10 @@
 """A model as it is at one moment, under one identity for as long as it stays the same.
 
-A Python function may read parameters that change between two calls. A verdict must speak of the
-parameters of *now*, while compiled bounds should serve every call that finds them unchanged. So
-each call traces the model afresh (milliseconds), and an earlier snapshot is taken again only if
-its jaxpr, literals and constants are the same. Neither the identity of the model object nor that
-of a lambda around it matters.
+A Python function may read parameters that change between two calls. A verdict must
+speak of the parameters of *now*, while compiled bounds should serve every call that
+finds them unchanged. So each call traces the model afresh (milliseconds), and an
+earlier snapshot is taken again only if its jaxpr, literals and constants are the same.
+Neither the identity of the model object nor that of a lambda around it matters.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ _KEPT = 16  # snapshots, each with its constants and whatever was compiled for i
 
 
 class Snapshot:
-    """A traced model: a callable of the model's own arguments, at the shapes it was traced at."""
+    """A traced model, called with arguments of the shapes that it was traced at."""
 
     def __init__(self, name: str, traced: Trace):
         self.__name__ = name
@@ -45,7 +45,9 @@ class Snapshot:
 _recent: OrderedDict[Hashable, list[Snapshot]] = OrderedDict()
 
 
-def snapshot(function: Callable, args: tuple, is_set: Callable[[Any], bool]) -> Snapshot:
+def snapshot(
+    function: Callable, args: tuple, is_set: Callable[[Any], bool]
+) -> Snapshot:
     """`function` at the shapes of `args`, whose leaves may be sets of inputs.
 
     Raises InputError if the function cannot be called with such arguments.
@@ -64,7 +66,7 @@ def snapshot(function: Callable, args: tuple, is_set: Callable[[Any], bool]) -> 
     if found is None:
         found = Snapshot(name, _with_own_constants(traced))
     # the latest of those that share a text: parameters in training do not come back
-    _recent[text] = [*(s for s in candidates if s is not found)][-3:] + [found]
+    _recent[text] = [*[s for s in candidates if s is not found][-3:], found]
     while len(_recent) > _KEPT:
         _recent.popitem(last=False)
     return found
@@ -86,7 +88,7 @@ def _does_not_fit(name, args, is_set, error):
 
 
 def _with_own_constants(traced: Trace) -> Trace:
-    """A numpy array that the model captured can be overwritten later; a JAX array cannot."""
+    """A captured numpy array can be overwritten later; a JAX array cannot."""
     consts = [c if isinstance(c, jax.Array) else np.array(c) for c in traced.consts]
     return dataclasses.replace(traced, consts=tuple(consts))
 
@@ -107,7 +109,9 @@ def _collect(jaxpr, literals, inner):
     for eqn in jaxpr.eqns:
         for var in eqn.invars:
             _collect_literal(var, literals)
-        arrays = [p for p in eqn.params.values() if isinstance(p, (np.ndarray, jax.Array))]
+        arrays = [
+            p for p in eqn.params.values() if isinstance(p, (np.ndarray, jax.Array))
+        ]
         inner += [np.asarray(p).tobytes() for p in arrays]  # printed with "..." inside
         for closed in _jaxpr.subjaxprs(eqn):
             sub, consts = _jaxpr.open_jaxpr(closed)
@@ -128,6 +132,8 @@ def _same_consts(a: Trace, b: Trace) -> bool:
 def _same_array(a, b):
     if a is b:
         return True
+    if isinstance(a, jax.Array) and a.is_deleted():
+        return False  # donated to a training step since
     if any(jax.dtypes.issubdtype(c.dtype, jax.dtypes.extended) for c in (a, b)):
         return False  # random keys: their bits are not for reading
     a, b = np.asarray(a), np.asarray(b)

@@ -38,21 +38,22 @@ def _rounded(bound, direction):
 class Verdict:
     """Whether a spec holds on a whole input set, with the evidence.
 
-    status: "proved" (it holds at every point), "refuted" (it fails at `counterexample`) or
-        "unknown" (neither could be shown; `tried` says what was tried and how close it got).
-    margin: proved or unknown: a lower bound of the spec's robustness on the whole set, which is
-        the least over conjunctions and the greatest over disjunctions of the values of the rows;
-        the spec holds where it is positive. Refuted: an upper bound of it at the counterexample,
-        zero (a tie) or negative.
-    counterexample: the input, in the structure and dtype of what was given, each set replaced by
-        one of its points; None unless refuted.
-    certificate: evidence for "proved" that an independent checker can replay, or None, and then
-        `why_no_certificate` says why.
-    semantics: the number system that the verdict speaks of; "real": real arithmetic on the exact
-        values of parameters and inputs.
+    status: "proved" (it holds at every point), "refuted" (it fails at
+        `counterexample`) or "unknown" (neither could be shown; `tried` says what was
+        tried and how close it got).
+    margin: proved or unknown: a lower bound of the spec's robustness on the whole set,
+        which is the least over conjunctions and the greatest over disjunctions of the
+        values of the rows; the spec holds where it is positive. Refuted: an upper bound
+        of it at the counterexample, zero (a tie) or negative.
+    counterexample: the input, in the structure and dtype of what was given, each set
+        replaced by one of its points; None unless refuted.
+    certificate: evidence for "proved" that an independent checker can replay, or None,
+        and then `why_no_certificate` says why.
+    semantics: the number system that the verdict speaks of; "real": real arithmetic on
+        the exact values of parameters and inputs.
     assumptions: what the verdict rests on beside the arithmetic.
-    confirmed: refuted only. "real": how the violation was confirmed over the reals. "runtime":
-        what the compiled model returned there, which rounding can make something else.
+    confirmed: refuted only. "real": how the violation was confirmed over the reals.
+        "runtime": what the compiled model returned there, which rounding can change.
     seconds: wall time of the call, compilation included.
 
     A verdict is neither true nor false: `if verdict:` is an error, ask for `status`.
@@ -73,8 +74,8 @@ class Verdict:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            'a verdict has three values; write `verdict.status == "proved"` (or "refuted", '
-            '"unknown")'
+            'a verdict has three values; write `verdict.status == "proved"` '
+            '(or "refuted", "unknown")'
         )
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """`verify`: does a property of the outputs hold for every input in a set?
 
-The order of work is here: bounds first, then an attack, then the rigorous confirmation of what
-it found. What the parts mean is in `spec`, `search` and `_bounds`.
+The order of work is here: bounds first, then an attack, then the rigorous confirmation
+of what it found. What the parts mean is in `spec`, `search` and `_bounds`.
 """
 
 import dataclasses
@@ -14,8 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from torchlean_jax import _bounds
-from torchlean_jax._snapshot import Snapshot, snapshot
+from torchlean_jax import _bounds, _snapshot
 from torchlean_jax._trace import as_function
 from torchlean_jax._verdict import Verdict, at_least
 from torchlean_jax.domains._errors import CertificateWriteError, InputError
@@ -25,7 +24,8 @@ from torchlean_jax.spec import Formula, Spec
 
 _REAL = (
     "parameters and inputs are exactly the numbers they hold",
-    "arithmetic is real: what rounding does to a floating-point run is not part of the claim",
+    "arithmetic is real: what rounding does to a floating-point run is not part of the "
+    "claim",
 )
 
 
@@ -42,18 +42,19 @@ def verify(
 ) -> Verdict:
     """Whether `spec` holds for every input in `box`: proved, refuted or unknown.
 
-    "proved" rests on sound bounds (`method`); "refuted" on a counterexample inside the box at
-    which the spec fails over the reals, by rigorous arithmetic; otherwise the answer is
-    "unknown". Both are statements about real arithmetic on the exact parameters: a float32 run
-    rounds, and may do otherwise near a margin of zero.
+    "proved" rests on sound bounds (`method`); "refuted" on a counterexample inside the
+    box at which the spec fails over the reals, by rigorous arithmetic; otherwise the
+    answer is "unknown". Both are statements about real arithmetic on the exact
+    parameters: a float32 run rounds, and may do otherwise near a margin of zero.
 
     Args:
-      model: a function, flax nnx module, (linen module, variables) or equinox module. It is
-        traced anew at each call, so parameters that changed since are seen; what was compiled
-        is used again if the trace is the same.
-      box: the model's argument, in which boxes (`tl.box`) stand for sets of inputs and arrays
-        for themselves; or a tuple of all its arguments: `verify(f, (params, box), spec)`.
-        (An argument that is itself a tuple is written `((a, b),)`.)
+      model: a function, flax nnx module, (linen module, variables) or equinox module.
+        It is traced anew at each call, so parameters that changed since are seen; what
+        was compiled is used again if the trace is the same.
+      box: the model's argument, in which boxes (`tl.box`) stand for sets of inputs and
+        arrays (as `jnp.asarray` makes them) for themselves; or a tuple of all its
+        arguments: `verify(f, (params, box), spec)`. (An argument that is itself a
+        tuple is written `((a, b),)`.)
       spec: from `tl.spec`.
       method: ibp, forward, crown-ibp, crown or alpha-crown.
       semantics: the number system of the claim; "real".
@@ -61,8 +62,9 @@ def verify(
       seed: of the attack, which is deterministic.
       certificate: whether to write one for "proved".
 
-    Raises InputError for arguments that do not fit each other and MissingRuleError, listing every
-    primitive of the model that `method` cannot bound. An unknown answer is not an error.
+    Raises InputError for arguments that do not fit each other and MissingRuleError,
+    listing every primitive of the model that `method` cannot bound. An unknown answer
+    is not an error.
 
     >>> import torchlean_jax as tl
     >>> f = lambda x: jnp.stack([x[0] + x[1], x[0] - x[1]])
@@ -77,7 +79,7 @@ def verify(
     args = box if isinstance(box, tuple) else (box,)
     args = jax.tree.map(_checked_leaf, args, is_leaf=Interval.is_value)
     _check_sets(args)
-    current = snapshot(as_function(model), args, Interval.is_value)
+    current = _snapshot.snapshot(as_function(model), args, Interval.is_value)
     formula = spec.formula(current.trace.out_avals)
     found = _by_bounds(current, args, formula, method, certificate)
     if found["status"] != "proved" and options is not None:
@@ -95,7 +97,9 @@ def verify(
 
 
 def _by_bounds(current, args, formula: Formula, method, certificate) -> dict:
-    lower = _bounds.row_bounds(current, args, formula.rows, formula.offset, method=method)
+    lower = _bounds.row_bounds(
+        current, args, formula.rows, formula.offset, method=method
+    )
     lower = np.asarray(lower, np.float64)
     # a bound that is no number bounds nothing; NaN would also escape min and max
     lower = np.where(np.isnan(lower), -math.inf, lower)
@@ -119,11 +123,13 @@ def _certificate(current, args, formula, method) -> dict:
         return {"why_no_certificate": str(error)}
 
 
-def _by_attack(current: Snapshot, args, formula, options, seed, found) -> dict:
+def _by_attack(current, args, formula, options, seed, found) -> dict:
     leaves, tree = jax.tree.flatten(args, is_leaf=Interval.is_value)
     where = tuple(i for i, leaf in enumerate(leaves) if Interval.is_value(leaf))
     proposals = _attack.propose(current, args, formula, options, seed)
-    how = "gradient attack" if proposals.used_gradient else "random search (no gradient)"
+    how = (
+        "gradient attack" if proposals.used_gradient else "random search (no gradient)"
+    )
     tried = f"{found['tried']}; {how}, {options}, seed {seed}: "
     inside = [p for p in proposals.points if _confirm.is_inside(leaves, p)]
     open_signs = 0
@@ -157,7 +163,9 @@ def _no_violation(proposals, inside, open_signs):
     if inside < len(proposals.points):
         said += f"; {len(proposals.points) - inside} proposals lay outside of the box"
     if open_signs:
-        said += f"; at {open_signs} of {inside} points its sign over the reals stayed open"
+        said += (
+            f"; at {open_signs} of {inside} points its sign over the reals stayed open"
+        )
     return said
 
 
@@ -182,8 +190,8 @@ def _check_options(spec, semantics, seed):
         raise InputError(f"a spec is made by tl.spec; got {type(spec).__name__}")
     if semantics != "real":
         raise InputError(
-            f'semantics "{semantics}" does not exist; "real" does ("fp32" arrives with the '
-            "number systems)"
+            f'semantics "{semantics}" does not exist; "real" does ("fp32" arrives with '
+            "the number systems)"
         )
     try:
         valid = -(2**63) <= operator.index(seed) < 2**63
@@ -194,37 +202,50 @@ def _check_options(spec, semantics, seed):
 
 
 def _checked_leaf(leaf):
-    """A leaf of the arguments, with the checks of `tl.box` for a box built without it."""
+    """A leaf of the arguments; a box built without `tl.box` is checked as there."""
     if not Interval.is_value(leaf):
-        if isinstance(leaf, jax.core.Tracer):
-            raise InputError(_TRACED)
-        return leaf
+        return _fixed(leaf)
     if any(isinstance(end, jax.core.Tracer) for end in (leaf.lo, leaf.hi)):
         raise InputError(_TRACED)
     lo, hi = np.asarray(leaf.lo), np.asarray(leaf.hi)
     if (lo.shape, lo.dtype) != (hi.shape, hi.dtype):
         raise InputError(
-            f"the corners of a box have one shape and dtype; got {lo.dtype}{list(lo.shape)} "
-            f"and {hi.dtype}{list(hi.shape)}"
+            "the corners of a box have one shape and dtype; got "
+            f"{lo.dtype}{list(lo.shape)} and {hi.dtype}{list(hi.shape)}"
         )
     if not jnp.issubdtype(lo.dtype, jnp.floating):
         raise InputError(f"a box holds real numbers; its corners have dtype {lo.dtype}")
     if jax.dtypes.canonicalize_dtype(lo.dtype) != lo.dtype:
         raise InputError(
-            f"a {lo.dtype} box would be rounded on its way into the model; cast it, or enable "
-            "64-bit types (jax.enable_x64)"
+            f"a {lo.dtype} box would be rounded on its way into the model; cast it, or "
+            "enable 64-bit types (jax.enable_x64)"
         )
     if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
         raise InputError("a box needs finite corners")
     if not (lo <= hi).all():
         at = np.argwhere(~(lo <= hi))[0].tolist()
-        raise InputError(f"a box needs lo <= hi; index {at} has {lo[tuple(at)]} > {hi[tuple(at)]}")
+        raise InputError(
+            f"a box needs lo <= hi; index {at} has {lo[tuple(at)]} > {hi[tuple(at)]}"
+        )
     return dataclasses.replace(leaf, lo=jnp.asarray(lo), hi=jnp.asarray(hi))
 
 
+def _fixed(leaf):
+    """A fixed argument as the array that the model sees: 0.1 becomes float32(0.1).
+
+    Left as it is, it would be another number, float64(0.1), where bounds are computed.
+    """
+    if isinstance(leaf, jax.core.Tracer):
+        raise InputError(_TRACED)
+    try:
+        return leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
+    except (TypeError, ValueError):
+        return leaf  # tracing the model will say what is wrong with it
+
+
 _TRACED = (
-    "verify answers for concrete inputs and runs its own compiled code; call it outside of jit, "
-    "vmap and grad (inside them, use tl.bounds)"
+    "verify answers for concrete inputs and runs its own compiled code; call it "
+    "outside of jit, vmap and grad (inside them, use tl.bounds)"
 )
 
 
@@ -238,5 +259,6 @@ def _check_sets(args):
         )
     if all(leaf.size == 0 for leaf in boxes):
         raise InputError(
-            f"the box has shape {list(boxes[0].shape)}: it holds no numbers (an empty batch?)"
+            f"the box has shape {list(boxes[0].shape)}: it holds no numbers "
+            "(an empty batch?)"
         )

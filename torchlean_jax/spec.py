@@ -1,8 +1,9 @@
 """`tl.spec`: properties of a model's outputs.
 
-A spec is a positive boolean combination of strict linear inequalities on the outputs. Here are
-the ways to write one and the normal form that the bounds, the attack and the certificate read.
-Whether a spec holds on a set of inputs is the business of `tl.verify`.
+A spec is a positive boolean combination of strict linear inequalities on the outputs.
+Here are the ways to write one and the normal form that the bounds, the attack and the
+certificate read. Whether a spec holds on a set of inputs is the business of
+`tl.verify`.
 """
 
 import math
@@ -20,7 +21,7 @@ from torchlean_jax.domains._errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Formula:
-    """A spec for outputs of known shapes, y being all of them flattened and concatenated.
+    """A spec for outputs of known shapes; y is all of them, flattened, concatenated.
 
     tree: `{"all": [...]}`, `{"any": [...]}` or `{"rows": C, "offset": d}`, nested.
     rows, offset: the C and d of all leaves in order, float64[R, n] and float64[R].
@@ -34,16 +35,16 @@ class Formula:
     shape: tuple
 
     def robustness(self, values: Sequence) -> Any:
-        """The least over conjunctions and the greatest over disjunctions of `values`, one per row.
+        """The least over conjunctions, the greatest over disjunctions, of row values.
 
-        Positive exactly where the formula holds. It grows with each of the values, so lower
-        bounds of the rows give a lower bound, and upper bounds an upper bound.
+        Positive exactly where the formula holds. It grows with each of the values, so
+        lower bounds of the rows give a lower bound, and upper bounds an upper bound.
         """
         return combine(self.shape, values, min, max)
 
 
 def combine(shape: tuple, values: Any, least: Callable, greatest: Callable) -> Any:
-    """`Formula.robustness` with the minimum and maximum to use (those of `jnp`, say)."""
+    """`Formula.robustness` with the minimum and maximum to use (of `jnp`, say)."""
     kind, *rest = shape
     if kind == "rows":
         return least(values[rest[0] : rest[1]])
@@ -52,12 +53,13 @@ def combine(shape: tuple, values: Any, least: Callable, greatest: Callable) -> A
 
 
 class Spec:
-    """What `margin`, `linear`, `all_of` and `any_of` return. `a & b`, `a | b` combine two."""
+    """A property of outputs. `a & b` and `a | b` combine two."""
 
     def formula(self, outputs: Sequence) -> Formula:
         """The normal form of the spec for output leaves of these shapes and dtypes.
 
-        Raises InputError if the outputs are not floating or empty, or do not fit the spec.
+        Raises InputError if the outputs are not floating or empty, or do not fit the
+        spec.
         """
         _check_outputs(outputs)
         tree = self._tree(outputs)
@@ -86,11 +88,14 @@ class Margin(Spec):
         if len(outputs) != 1 or math.prod(outputs[0].shape) != count:
             shapes = ", ".join(str(tuple(y.shape)) for y in outputs)
             raise InputError(
-                f"a margin compares the elements of one vector; the model returns {shapes}. "
-                "Verify a batch one box at a time, or write the property as linear(C, d)"
+                "a margin compares the elements of one vector; the model returns "
+                f"{shapes}. Verify a batch one box at a time, or write the property as "
+                "linear(C, d)"
             )
         if count < 2:
-            raise InputError("a margin compares at least two outputs; the model returns one")
+            raise InputError(
+                "a margin compares at least two outputs; the model returns one"
+            )
         if self.label >= count:
             raise InputError(
                 f"label {self.label} is out of range: the model has {count} outputs, "
@@ -165,8 +170,8 @@ def margin(label: Any) -> Spec:
     if index is None:
         given = type(label).__name__ if np.ndim(label) == 0 else "an array"
         raise InputError(
-            f"a label is one integer, known now; got {given}. For a batch, verify one box "
-            "at a time"
+            f"a label is one integer, known now; got {given}. For a batch, verify one "
+            "box at a time"
         )
     if index < 0:
         raise InputError(f"label {index} is out of range: labels count from 0")
@@ -176,9 +181,9 @@ def margin(label: Any) -> Spec:
 def linear(C: Any, d: Any = 0) -> Spec:
     """Every row of `C @ y - d` is positive, strictly.
 
-    y: all outputs of the model, flattened and concatenated in the order of `jax.tree.leaves`.
-    C: [R, n], or [n] for a single row. d: [R] or a scalar. Both are taken as the exact numbers
-    they hold, and must be representable in float64.
+    y: all outputs of the model, flattened and concatenated in the order of
+    `jax.tree.leaves`. C: [R, n], or [n] for a single row. d: [R] or a scalar. Both are
+    taken as the exact numbers they hold, and must be representable in float64.
 
     >>> linear([1, -1], 0.5)
     linear(C=[[1.0, -1.0]], d=[0.5])
@@ -189,8 +194,8 @@ def linear(C: Any, d: Any = 0) -> Spec:
         rows = rows[None]
     if rows.ndim != 2 or 0 in rows.shape:
         raise InputError(
-            f"C is a matrix with a row per inequality and a column per output; got shape "
-            f"{np.shape(C)}"
+            "C is a matrix with a row per inequality and a column per output; got "
+            f"shape {np.shape(C)}"
         )
     if offset.shape not in ((), (len(rows),)):
         raise InputError(
@@ -218,7 +223,7 @@ def any_of(*specs: Any) -> Spec:
 
 
 def _parts(specs, kind):
-    """`specs` with nested ones of the same kind spliced in, so that chains stay flat."""
+    """`specs` with nested ones of the same kind spliced in: chains stay flat."""
     if not specs:
         raise InputError("give at least one spec: an empty combination says nothing")
     for spec in specs:
@@ -232,21 +237,23 @@ def _exact_float64(x, name):
     """A fresh float64 copy of `x`, refused where a number would change."""
     try:
         given = np.asarray(x)
-        if jnp.issubdtype(given.dtype, jnp.integer):
-            exact = bool((np.abs(given.astype(object)) <= 2**53).all())
-        else:
-            exact = jnp.issubdtype(given.dtype, jnp.floating) and given.itemsize <= 8
-        array = given.astype(np.float64)
-    except (TypeError, ValueError, OverflowError, jax.errors.JAXTypeError) as error:
+    except (TypeError, ValueError, jax.errors.JAXTypeError) as error:
         raise InputError(f"{name} is not an array of numbers: {error}") from error
+    if jnp.issubdtype(given.dtype, jnp.integer):
+        exact = all(abs(n) <= 2**53 for n in given.ravel().tolist())
+    else:
+        exact = jnp.issubdtype(given.dtype, jnp.floating) and given.itemsize <= 8
     if not exact:
         raise InputError(
             f"{name} (dtype {given.dtype}) holds values that are not float64 numbers"
         )
+    array = given.astype(np.float64)
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         at = tuple(bad[0].tolist())
-        raise InputError(f"{name} needs finite numbers; index {list(at)} holds {array[at]}")
+        raise InputError(
+            f"{name} needs finite numbers; index {list(at)} holds {array[at]}"
+        )
     return array
 
 

@@ -8,6 +8,10 @@ from torchlean_jax.domains._registry import RuleTable
 
 relaxations = RuleTable("CROWN")
 
+# For piecewise linear operations: which elements do not yet have one linear piece. The others
+# are exact already, so no tighter enclosure is worth computing for them.
+undecided = RuleTable("CROWN undecided")
+
 
 @dataclass(frozen=True)
 class Lines:

@@ -4,11 +4,27 @@ The rules are in one file per kind of primitive; importing this package loads th
 """
 
 from torchlean_jax.domains.interval import (
+    _activations,
     _arithmetic,
+    _boolean,
+    _compare,
+    _complex,
     _contraction,
     _elementwise,
+    _fft,
+    _index,
+    _integer,
     _layout,
+    _linalg,
+    _monotone,
+    _order,
+    _periodic,
+    _pool,
+    _power,
+    _product,
+    _random,
     _reduce,
+    _scatter,
 )
 from torchlean_jax.domains.interval._value import Interval
 

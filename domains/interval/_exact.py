@@ -88,7 +88,7 @@ def _unsigned(width, value):
 def narrowed(x, dtype):
     """A concrete interval with endpoints moved outward to `dtype`; never subnormal there."""
     lo, hi = (np.asarray(endpoint) for endpoint in (x.lo, x.hi))
-    if lo.dtype == dtype or not np.issubdtype(lo.dtype, np.floating):
+    if not jnp.issubdtype(lo.dtype, jnp.floating):
         return x
     return type(x)(_towards(lo, dtype, -np.inf), _towards(hi, dtype, np.inf))
 
@@ -97,9 +97,10 @@ def _towards(x, dtype, direction):
     """`x` cast to `dtype`, moved one step where the cast rounded away from `direction`."""
     with np.errstate(over="ignore", under="ignore"):
         cast = x.astype(dtype)
-    back = cast.astype(x.dtype)
+    back = cast.astype(np.float64)
     wrong = back > x if direction < 0 else back < x
-    cast = np.where(wrong, np.nextafter(cast, np.asarray(direction, dtype)), cast)
+    step = np.nextafter(cast, np.asarray(direction, dtype))
+    cast = np.where(wrong, step, cast)
     edge = jnp.finfo(dtype).smallest_normal
     is_subnormal = (cast != 0) & (np.abs(cast) < edge)
     outer = np.where(cast < 0, -edge if direction < 0 else 0, 0 if direction < 0 else edge)

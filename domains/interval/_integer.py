@@ -124,8 +124,8 @@ def absolute(x):
 
 @rule_for("integer", "square", "same:mul")
 def square(x, _=None):
-    magnitude = absolute(x)
-    return mul(magnitude, magnitude)
+    size = absolute(x)
+    return mul(size, size)
 
 
 @rule_for("integer", "integer_pow")
@@ -137,7 +137,7 @@ def integer_pow(x, *, y):
     return power
 
 
-def _may_overflow(total, terms, dtype):
+def may_overflow(total, terms, dtype):
     """Whether a sum with `total` magnitude, added up in float32, may leave `dtype`.
 
     Up to 2**22 terms a float32 sum of magnitudes is right within a factor 2.
@@ -146,14 +146,15 @@ def _may_overflow(total, terms, dtype):
     return ~(4 * total < float(highest)) | (terms > 2**22)
 
 
-def _magnitude(x):
+def magnitude(x):
+    """The largest absolute value, in float32, right within a factor 2."""
     lo, hi = x.lo.astype(jnp.float32), x.hi.astype(jnp.float32)
     return jnp.maximum(jnp.abs(lo), jnp.abs(hi))
 
 
 @operation_rule_for("integer", "reduce_sum", "cumsum", "reduce_window_sum")
 def _sum(operation, x):
-    risky = _may_overflow(operation(_magnitude(x)), x.size, x.dtype)
+    risky = may_overflow(operation(magnitude(x)), x.size, x.dtype)
     return or_everything(risky, operation(x.lo), operation(x.hi))
 
 
@@ -164,7 +165,7 @@ def _dot_general(operation, x, y):
     dtype = operation.params.get("preferred_element_type") or jnp.result_type(x.lo, y.lo)
 
     run = operation.replace(preferred_element_type=jnp.dtype(jnp.float32))
-    risky = _may_overflow(run(_magnitude(x), _magnitude(y)), x.size, dtype)
+    risky = may_overflow(run(magnitude(x), magnitude(y)), x.size, dtype)
     a, b = x.lo.astype(dtype), y.lo.astype(dtype)
     sm, tm = x.hi.astype(dtype) - a, y.hi.astype(dtype) - b
     base = operation(a, b)

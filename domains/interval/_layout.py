@@ -26,6 +26,12 @@ rules.define_each(
 )
 
 
+@rules.define_op("empty", "empty2")
+def _empty(operation):
+    """Memory that nobody has written yet may hold anything."""
+    return Interval.unknown(operation.params["shape"], operation.params["dtype"])
+
+
 rules.refuse(
     "bitcast_convert_type",
     "nextafter",

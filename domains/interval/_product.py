@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from torchlean_jax.domains.interval import _arithmetic, _integer
+from torchlean_jax.domains.interval._activations import log_add_exp
 from torchlean_jax.domains.interval._kinds import operation_rule_for, rule_for
 from torchlean_jax.domains.interval._value import Interval
 
@@ -55,6 +56,11 @@ def _cumprod(operation, x):
 @operation_rule_for("integer", "cumprod")
 def _integer_cumprod(operation, x):
     return _running(_integer.mul, operation, x)
+
+
+@operation_rule_for("float", "cumlogsumexp")
+def _cumlogsumexp(operation, x):
+    return _running(log_add_exp, operation, x)
 
 
 def _running(combine, operation, x):

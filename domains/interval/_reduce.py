@@ -45,13 +45,13 @@ def _less(total, error):
 
 
 @operation_rule_for("float", "reduce_sum")
-def _reduce_sum(operation, x):
+def reduce_sum(operation, x):
     axes = operation.params["axes"]
     return summed(operation, x, int(np.prod([x.shape[a] for a in axes], dtype=np.int64)))
 
 
 @operation_rule_for("float", "cumsum")
-def _cumsum(operation, x):
+def cumsum(operation, x):
     return summed(operation, x, x.shape[operation.params["axis"]])
 
 

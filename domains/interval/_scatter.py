@@ -5,11 +5,18 @@ sums are bounded independently of the order. Where positions are undecided every
 every element.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
 from torchlean_jax.domains.interval import _integer
-from torchlean_jax.domains.interval._arithmetic import known, magnitude, mul, negate
+from torchlean_jax.domains.interval._arithmetic import (
+    known,
+    magnitude,
+    mul,
+    nan_if,
+    negate,
+)
 from torchlean_jax.domains.interval._kinds import kind_of
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 from torchlean_jax.domains.interval._value import Interval, bounds_of_dtype, rules
@@ -39,6 +46,11 @@ def _anywhere_extreme(operation, operand, updates):
 @rules.define_op("scatter")
 def _scatter(operation, operand, indices, updates):
     operand, updates = Interval.lift(operand), Interval.lift(updates)
+    if operand.dtype == jnp.bool_:
+        # there is no scatter_min of booleans
+        as_bytes = [jax.tree.map(lambda e: e.astype(jnp.int8), x) for x in (operand, updates)]
+        result = _scatter(operation, as_bytes[0], indices, as_bytes[1])
+        return jax.tree.map(lambda e: e != 0, result)
     if isinstance(indices, Interval):
         anything = Interval(jnp.min(updates.lo), jnp.max(updates.hi))
         return Interval.join([operand, anything], [True, True])
@@ -80,24 +92,28 @@ def _scatter_add(operation, operand, indices, updates):
         return _by_parts(operation, operand, indices, updates)
     run = _adder(operation, indices)
     lo, hi = run(operand.lo, updates.lo), run(operand.hi, updates.hi)
-    sizes = run(magnitude(operand), magnitude(updates))
     if kind_of(operand) == "integer":
-        wide = [m.astype(jnp.float32) for m in (magnitude(operand), magnitude(updates))]
-        _, highest = bounds_of_dtype(operand.dtype)
-        risky = ~(4 * run(*wide) < highest.astype(jnp.float32)) | (updates.size > 2**22)
+        total = run(*map(_integer.magnitude, (operand, updates)))
+        risky = _integer.may_overflow(total, updates.size, operand.dtype)
         return _integer.or_everything(risky, lo, hi)
-    # gamma_n sum |terms| (see _reduce.py), n counted for each element; twice as both are computed
+    # gamma_n sum |terms| as in _reduce.py, with the n of each element
     kind = jnp.finfo(operand.dtype)
     count = run(jnp.zeros_like(operand.lo), jnp.ones_like(updates.lo)) + 2
-    share = count * float(kind.eps)
-    slack = jnp.where(share < 0.25, 2 * share, jnp.inf)
+    share = count * (float(kind.eps) / 2)
+    slack = jnp.where(share < 0.25, share * (1 + 4 * share), jnp.inf)
+    sizes = run(magnitude(operand), magnitude(updates))
     error = round_up(sizes * slack, ulps=2) + count * (2 * float(kind.smallest_normal))
+    result = _widened(lo, hi, error)
+    untouched = count == 2
+    return jax.tree.map(lambda a, b: jnp.where(untouched, a, b), operand, result)
+
+
+def _widened(lo, hi, error):
+    """[lo - error, hi + error]; an infinite sum may be an overflow on the way, or inf - inf."""
+    invalid = ~(jnp.isfinite(lo) | jnp.isfinite(hi))
     lo = jnp.where(jnp.isinf(lo), -jnp.inf, round_down(lo - error))
     hi = jnp.where(jnp.isinf(hi), jnp.inf, round_up(hi + error))
-    untouched = count == 2
-    lo = jnp.where(untouched, operand.lo, lo)
-    hi = jnp.where(untouched, operand.hi, hi)
-    return known(lo, hi)
+    return nan_if(invalid, known(lo, hi))
 
 
 def _adder(operation, indices):
@@ -128,14 +144,13 @@ def _anywhere_add(operand, updates):
     hi = operand.hi + jnp.sum(jnp.maximum(updates.hi, 0))
     total = jnp.sum(magnitude(updates)) + magnitude(operand)
     error = round_up(total * slack, ulps=2) + terms * (4 * float(kind.smallest_normal))
-    error = error if slack < 0.25 else jnp.inf
-    return known(round_down(lo - error), round_up(hi + error))
+    return _widened(lo, hi, error if slack < 0.25 else jnp.inf)
 
 
 def _by_parts(operation, operand, indices, updates):
     parts = [
         _scatter_add(
-            operation.replace(),
+            operation,
             Interval(part(operand.lo), part(operand.hi)),
             indices,
             Interval(part(updates.lo), part(updates.hi)),
@@ -161,7 +176,7 @@ def _scatter_mul(operation, operand, indices, updates):
     single = mul(operand, factor)
     # the product of magnitudes, those below 1 left out, so that no partial product underflows
     sizes = operation(
-        ones, indices, jnp.maximum(round_up(magnitude(updates)), jnp.ones_like(updates.lo))
+        ones, indices, jnp.maximum(magnitude(updates), jnp.ones_like(updates.lo))
     )
     share = hits * (4 * float(jnp.finfo(operand.dtype).eps))
     most = round_up(jnp.where(share < 0.25, sizes * (1 + 2 * share), jnp.inf), ulps=4)

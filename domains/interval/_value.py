@@ -71,6 +71,13 @@ class Interval:
     def __getitem__(self, index) -> "Interval":
         return Interval(self.lo[index], self.hi[index])
 
+    def __iter__(self):
+        # without it Python would index until an IndexError, which JAX never raises
+        return (self[i] for i in range(self.shape[0]))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
     def __repr__(self) -> str:
         if isinstance(self.lo, jax.core.Tracer) or not hasattr(self.lo, "tolist"):
             return f"Interval(lo={self.lo}, hi={self.hi})"

@@ -162,8 +162,19 @@ def _lower_equation(equation, lowering) -> str | None:
         return "no rule in the checker"
     if name == "select_n" and isinstance(lowering.values[equation.inputs[0]], Interval):
         return "an undecided choice"
+    if name in _PLAIN:
+        inputs = [_stretched(i, n, shape, lowering) for i, n in zip(equation.inputs, inputs)]
     lowering.node(name, inputs, shape, fields, out)
     return None
+
+
+def _stretched(number, source, shape, lowering):
+    """An operand with the shape of the result; a jaxpr stretches axes of size 1 silently."""
+    given = lowering.graph.avals[number].shape
+    if given == shape or given == ():
+        return source
+    params = {"broadcast_dimensions": list(range(len(shape)))}
+    return lowering.node("broadcast_in_dim", [source], shape, params, lowering.new())
 
 
 def _cast(equation, lowering):

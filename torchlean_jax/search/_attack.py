@@ -1,10 +1,11 @@
 """Projected gradient descent on a spec's robustness, in the model's own arithmetic.
 
-It proposes points of the input boxes where the spec is likely to fail. Rounding is not accounted
-for here: `_confirm` decides what a proposal is worth.
+It proposes points of the input boxes where the spec is likely to fail. Rounding is not
+accounted for here: `_confirm` decides what a proposal is worth.
 
 Source: Madry et al. 2018 (arXiv:1706.06083), with the momentum of Dong et al. 2018
-(arXiv:1710.06081); the first full step from the centre is FGSM (Goodfellow et al. 2015).
+(arXiv:1710.06081); the first full step from the centre is FGSM (Goodfellow et al.
+2015).
 """
 
 import functools
@@ -21,16 +22,18 @@ from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.spec import Formula, combine
 
-_FIRST_STEP, _LAST_STEP = 0.5, 0.01  # of a box's width; from the centre, 0.5 reaches a corner
-_FOCUS = 2.0**-10  # makes the row that carries it the least, unless others are nearly violated
+_FIRST_STEP = 0.5  # of a box's width: reaches a corner from the centre
+_LAST_STEP = 0.01
+_FOCUS = 2.0**-10  # makes a row the least one, unless others are nearly violated
 
 
 @dataclass(frozen=True)
 class Attack:
     """How hard `tl.verify` looks for a counterexample.
 
-    restarts: starting points (the centre, the two extreme corners, random corners, random
-        points), improved together in one batch; steps: of each.
+    restarts: starting points (the centre, the two extreme corners, random corners,
+        random points), improved together in one batch.
+    steps: of each restart. momentum: how much of the last direction is kept, in [0, 1).
     candidates: how many of the best points are evaluated rigorously.
     """
 
@@ -56,7 +59,7 @@ class Attack:
 class Proposals:
     """What an attack found, best first.
 
-    points: the leaves of the model's arguments, each box replaced by a point (numpy arrays).
+    points: the leaves of the model's arguments, each box replaced by a numpy array.
     losses: the robustness there as computed by the attack; nothing rigorous.
     used_gradient: False if the model has none, and the search was a random one.
     """
@@ -69,7 +72,10 @@ class Proposals:
 def propose(
     model: Snapshot, args: tuple, formula: Formula, options: Attack, seed: int
 ) -> Proposals:
-    """Points of the boxes in `args` at which `formula` seems least true. Deterministic by seed."""
+    """Points of the boxes in `args` at which `formula` seems least true.
+
+    Deterministic by seed.
+    """
     leaves, tree = jax.tree.flatten(args, is_leaf=Interval.is_value)
     where = tuple(i for i, leaf in enumerate(leaves) if Interval.is_value(leaf))
     boxes = [(leaves[i].lo, leaves[i].hi) for i in where]
@@ -84,12 +90,14 @@ def propose(
 
         return _compile(outputs_at, formula.shape, options, boxes, others)
 
-    descend, used_gradient = model.once(("attack", tree, formula.shape, options), build)
+    key = "attack", where, formula.shape, options
+    descend, used_gradient = model.once(key, build)
     if descend is None:
         return Proposals([], [], False)
     dtype = _dtype(model.trace.out_avals)
     rows, offset = jnp.asarray(formula.rows, dtype), jnp.asarray(formula.offset, dtype)
-    batch, losses = descend(jax.random.key(seed), boxes, others, rows, offset)
+    shares = _shares(boxes, options.restarts, seed)
+    batch, losses = descend(shares, boxes, others, rows, offset)
     losses = np.asarray(losses, np.float64)
     order = np.argsort(losses, kind="stable")[: options.candidates]
     found = [np.asarray(points) for points in batch]
@@ -109,17 +117,19 @@ def _mix(leaves, where, point):
 
 
 def _into_box(x, lo, hi):
-    """Clipped by comparisons that, unlike XLA's, tell a subnormal endpoint from zero."""
+    """Clipped by comparisons that, unlike XLA's, tell a subnormal from zero."""
     lo, hi = np.asarray(lo), np.asarray(hi)
     x = np.where(np.isnan(x), lo, x)
     return np.where(x < lo, lo, np.where(x > hi, hi, x))
 
 
 def _compile(outputs_at, shape, options, boxes, others):
-    """(the jitted descent, or None if the model allows none, whether it follows gradients)."""
+    """(the jitted descent, whether it follows gradients), or (None, False)."""
 
     def rows_at(points, others, rows, offset):
-        y = jnp.concatenate([jnp.ravel(y).astype(rows.dtype) for y in outputs_at(points, others)])
+        y = jnp.concatenate(
+            [jnp.ravel(y).astype(rows.dtype) for y in outputs_at(points, others)]
+        )
         return jnp.matmul(rows, y, precision=lax.Precision.HIGHEST) - offset
 
     def robustness(values):
@@ -136,19 +146,20 @@ def _compile(outputs_at, shape, options, boxes, others):
     for step, used_gradient in ((with_slopes, True), (without_slopes, False)):
         for batch in (_by_vmap, _by_map):
             descend = functools.partial(_descend, step, batch(step), options)
-            if _traces(descend, outputs_at, shape, boxes, others):
+            if _traces(descend, outputs_at, shape, options, boxes, others):
                 return jax.jit(descend), used_gradient
     return None, False
 
 
-def _traces(descend, outputs_at, shape, boxes, others):
-    """Whether the model has the derivative, or the batching, that this descent asks for."""
+def _traces(descend, outputs_at, shape, options, boxes, others):
+    """Whether the model has the derivative and the batching that are asked for."""
     lows = [lo for lo, _ in boxes]
     outputs = jax.eval_shape(outputs_at, lows, others)
     dtype, count = _dtype(outputs), _count(shape)
     rows = jnp.zeros((count, sum(math.prod(y.shape) for y in outputs)), dtype)
     try:
-        jax.eval_shape(descend, jax.random.key(0), boxes, others, rows, rows[:, 0])
+        shares = _shares(boxes, options.restarts, 0)
+        jax.eval_shape(descend, shares, boxes, others, rows, rows[:, 0])
     except Exception:  # anything: a primitive raises what it likes
         return False
     return True
@@ -185,45 +196,59 @@ def _jnp_max(values):
     return jnp.max(jnp.stack(list(values)))
 
 
-def _descend(step, batched, options, key, boxes, others, rows, offset):
+def _descend(step, batched, options, shares, boxes, others, rows, offset):
     """(best points of each restart, their robustness)."""
-    start_key, jump_key = jax.random.split(key)
-    points = _starts(start_key, boxes, options.restarts)
+    points = _points(shares, boxes)
     centre = [x[0] for x in points]
     (_, (_, values)), _ = step(centre, others, rows, offset, jnp.ones_like(offset))
     weights = _weights(values, options.restarts)
 
     def advance(state, inputs):
         points, speeds, best_points, best = state
-        size, jump = inputs
+        size, turn = inputs
         (_, (robustness, _)), slopes = batched(points, others, rows, offset, weights)
         better = robustness < best  # false at a NaN
         best = jnp.where(better, robustness, best)
         best_points = _choose(better, points, best_points)
         stuck = functools.reduce(jnp.logical_and, map(_is_flat, slopes))
-        speeds = [options.momentum * v + _normalised(g) for v, g in zip(speeds, slopes)]
-        moved = [_moved(x, v, box, size) for x, v, box in zip(points, speeds, boxes)]
+        speeds = jax.tree.map(
+            lambda v, g: options.momentum * v + _normalised(g), speeds, slopes
+        )
+        moved = [
+            _moved(x, v, box, size)
+            for x, v, box in zip(points, speeds, boxes, strict=True)
+        ]
         # with nothing to follow, try somewhere else
-        points = _choose(stuck, _starts(jump, boxes, options.restarts), moved)
+        points = _choose(stuck, _points(shares, boxes, turn), moved)
         return (points, speeds, best_points, best), None
 
     sizes = np.geomspace(_FIRST_STEP, _LAST_STEP, options.steps)
-    inputs = jnp.asarray(sizes, jnp.float32), jax.random.split(jump_key, options.steps)
+    inputs = jnp.asarray(sizes, rows.dtype), jnp.arange(1, options.steps + 1)
     best = jnp.full(options.restarts, jnp.inf, rows.dtype)
     state = points, jax.tree.map(jnp.zeros_like, points), points, best
     (_, _, best_points, best), _ = lax.scan(advance, state, inputs)
     return best_points, best
 
 
-def _starts(key, boxes, count):
-    """Centre, lowest and highest corner, then random corners and random points in turn."""
-    number = jnp.arange(count)
+def _shares(boxes, count, seed):
+    """Random numbers in [0, 1), one for each coordinate of each restart in each box."""
+    random = np.random.default_rng(abs(2 * seed + (seed < 0)))
+    return [random.random((count, *jnp.shape(lo)), np.float32) for lo, _ in boxes]
+
+
+def _points(shares, boxes, turn=0):
+    """Random points, every other one a corner; in turn 0 first centre, lowest, highest.
+
+    The multiples of the golden ratio by which turns differ are equidistributed modulo
+    1.
+    """
     points = []
-    for key, (lo, hi) in zip(jax.random.split(key, len(boxes)), boxes, strict=True):
-        share = jax.random.uniform(key, (count, *jnp.shape(lo)))
-        at = number.reshape(-1, *[1] * jnp.ndim(lo))
-        share = jnp.where(at % 2 == 1, jnp.round(share), share)
-        share = jnp.select([at == 0, at == 1, at == 2], [0.5, 0.0, 1.0], share)
+    for share, (lo, hi) in zip(shares, boxes, strict=True):
+        number = jnp.arange(len(share)).reshape(-1, *[1] * jnp.ndim(lo))
+        share = (share + 0.618034 * turn) % 1
+        share = jnp.where(number % 2 == 1, jnp.round(share), share)
+        first = jnp.where(turn == 0, number, 3)
+        share = jnp.select([first == 0, first == 1, first == 2], [0.5, 0.0, 1.0], share)
         share = share.astype(lo.dtype)
         # not lo + share * (hi - lo), whose width can overflow
         points.append(jnp.clip(lo * (1 - share) + hi * share, lo, hi))
@@ -235,10 +260,12 @@ def _weights(values, restarts):
 
     Positive weights leave the sign of the robustness alone.
     """
-    order = jnp.argsort(values)
-    number = jnp.arange(restarts)
-    target = order[(number // 2) % len(values)]
-    aims = (number % 2 == 1)[:, None] & (jnp.arange(len(values)) == target[:, None])
+    index = jnp.arange(len(values))
+    less = values < values[:, None]
+    tied = (values == values[:, None]) & (index < index[:, None])
+    rank = jnp.sum(less | tied, axis=1)  # a sort takes longer to compile
+    number = jnp.arange(restarts)[:, None]
+    aims = (number % 2 == 1) & (rank == number // 2 % len(values))
     return jnp.where(aims, _FOCUS, 1.0).astype(values.dtype)
 
 

@@ -1,10 +1,11 @@
 """What a proposed counterexample is worth: the model evaluated there, rigorously.
 
-A point of floats is a point of exact reals, so "does the spec fail there?" has an answer over
-the reals that rounding must not touch. It is first sought by intervals with float64 endpoints,
-whose width is a few ulps; where these leave the sign open, as they always do at a tie, by exact
-rational numbers. What the compiled model returns there is reported beside it and decides nothing:
-`(x + 2**24) - 2**24` is x, and in float32 it is not.
+A point of floats is a point of exact reals, so "does the spec fail there?" has an
+answer over the reals that rounding must not touch. It is first sought by intervals with
+float64 endpoints, whose width is a few ulps; where these leave the sign open, as they
+always do at a tie, by exact rational numbers. What the compiled model returns there is
+reported beside it and decides nothing: `(x + 2**24) - 2**24` is x, and in float32 it is
+not.
 """
 
 import math
@@ -37,7 +38,7 @@ class Confirmation:
 
     @property
     def violated(self) -> bool:
-        """Certainly not positive. The inequalities of a spec are strict: a tie violates."""
+        """Certainly not positive: a spec is strict, and a tie violates it."""
         return self.hi <= 0
 
     @property
@@ -46,7 +47,7 @@ class Confirmation:
 
 
 def is_inside(leaves: list, point: list) -> bool:
-    """Whether `point` has the fixed arguments of `leaves` and lies in each of its boxes."""
+    """Whether `point` has the fixed arguments of `leaves` and lies in its boxes."""
     return all(map(_is_inside, leaves, point))
 
 
@@ -58,13 +59,13 @@ def _is_inside(leaf, x):
     return same and bool(((lo <= x) & (x <= hi)).all())  # false at a NaN
 
 
-def over_reals(model: Snapshot, point: list, where: tuple, formula: Formula) -> Confirmation:
+def over_reals(model: Snapshot, point: list, where: tuple, formula: Formula):
     """The robustness at `point`, whose leaves at the positions `where` are inputs.
 
     First by intervals, then, if they leave its sign open, exactly if the model allows.
     """
     lo, hi = _interval_outputs(model, point, where)
-    rows = [_row_bounds(row, d, lo, hi) for row, d in zip(formula.rows, formula.offset)]
+    rows = [_row_bounds(row, d, lo, hi) for row, d in _rows(formula)]
     least = formula.robustness([low for low, _ in rows])
     greatest = formula.robustness([high for _, high in rows])
     by_intervals = Confirmation(least, greatest, "intervals with float64 endpoints")
@@ -83,10 +84,14 @@ def _interval_outputs(model, point, where):
         traced = model.trace
 
         def outputs(leaves):
-            values = [Interval.lift(x) if i in where else x for i, x in enumerate(leaves)]
+            values = [
+                Interval.lift(x) if i in where else x for i, x in enumerate(leaves)
+            ]
             found = walk(traced.jaxpr, traced.consts, values, Interval)
             found = [Interval.lift(y) for y in found]
-            return [jnp.concatenate([jnp.ravel(e) for e in ends]) for ends in _ends(found)]
+            return [
+                jnp.concatenate([jnp.ravel(e) for e in ends]) for ends in _ends(found)
+            ]
 
         return jax.jit(outputs)
 
@@ -100,29 +105,40 @@ def _ends(intervals):
 
 
 def _row_bounds(row, offset, lo, hi):
-    """Exact bounds of `row @ y - offset` for lo <= y <= hi; infinite where y may be anything."""
+    """Exact bounds of `row @ y - offset`, lo <= y <= hi; infinite if y is unknown."""
     used = np.flatnonzero(row)
     if not (np.isfinite(lo[used]).all() and np.isfinite(hi[used]).all()):
         return -math.inf, math.inf
     least = greatest = -Fraction(float(offset))
     for i in used:
-        ends = [Fraction(float(row[i])) * Fraction(float(end)) for end in (lo[i], hi[i])]
+        ends = [
+            Fraction(float(row[i])) * Fraction(float(end)) for end in (lo[i], hi[i])
+        ]
         least, greatest = least + min(ends), greatest + max(ends)
     return least, greatest
+
+
+def _rows(formula):
+    return zip(formula.rows, formula.offset, strict=True)
 
 
 def _row_values(formula, y):
     """The exact values of the rows at exact outputs `y`."""
     return [
-        sum((Fraction(float(row[i])) * y[i] for i in np.flatnonzero(row)), -Fraction(float(d)))
-        for row, d in zip(formula.rows, formula.offset)
+        sum(
+            (Fraction(float(row[i])) * y[i] for i in np.flatnonzero(row)),
+            -Fraction(float(d)),
+        )
+        for row, d in _rows(formula)
     ]
 
 
 def by_runtime(model: Snapshot, args: tuple, formula: Formula) -> str:
-    """What `jax.jit` of the model returns at `args`, in words: whether it agrees, by how much."""
+    """Whether `jax.jit` of the model agrees at `args`, and what it returns: a text."""
     compiled = model.once("runtime", lambda: jax.jit(model))
-    outputs = [np.asarray(y).astype(np.float64) for y in jax.tree.leaves(compiled(*args))]
+    outputs = [
+        np.asarray(y).astype(np.float64) for y in jax.tree.leaves(compiled(*args))
+    ]
     y = np.concatenate([np.ravel(y) for y in outputs])
     place = f"jax.jit on {jax.default_backend()}"
     if not np.isfinite(y).all():

@@ -1,15 +1,16 @@
 """A model evaluated in exact rational arithmetic, where it is a rational function.
 
-Only for single points whose sign intervals leave open: it is exact and slow, runs outside jit,
-and knows no exp. A value is an array of Python integers over one common denominator.
+Only for single points whose sign intervals leave open: it is exact and slow, runs
+outside jit, and knows no exp. A value is an array of Python integers over one common
+denominator.
 
-Two devices keep it short. What only moves or compares numbers (reshape, gather, max, sort, lt...)
-is run by JAX on the *ranks* of the numbers. What multiplies and sums them (dot, conv, cumsum) is
-run by JAX on *digits* small enough that every partial sum is an integer below 2**53, which
-float64 holds exactly in any order, and the digits are put together again.
+Two devices keep it short. What only moves or compares numbers (reshape, gather, max,
+sort, lt...) is run by JAX on the *ranks* of the numbers. What multiplies and sums them
+(dot, conv, cumsum) is run by JAX on *digits* small enough that every partial sum is an
+integer below 2**53, which float64 holds exactly in any order, and the digits are put
+together again.
 """
 
-import functools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -36,7 +37,7 @@ rules = RuleTable("exact rational arithmetic")
 
 @dataclass(frozen=True)
 class Rational:
-    """numerators / denominator: an array of Python integers over one positive integer."""
+    """numerators / denominator: an array of integers over one positive integer."""
 
     numerators: Any
     denominator: int
@@ -69,7 +70,9 @@ class _Exact:
             raise UndecidedError("an infinity or NaN is not a rational number")
         ratios = [value.as_integer_ratio() for value in array.ravel().tolist()]
         common = max((d for _, d in ratios), default=1)  # powers of two
-        return Rational(_objects([n * (common // d) for n, d in ratios], array.shape), common)
+        return Rational(
+            _objects([n * (common // d) for n, d in ratios], array.shape), common
+        )
 
     def settle(self, value):
         return value
@@ -85,18 +88,22 @@ def evaluate(traced: Trace, leaves: list, where: tuple) -> list[Fraction]:
     """The outputs of a traced model at exact inputs, flattened and concatenated.
 
     leaves: its arguments, of which those at the positions `where` are inputs.
-    Raises MissingRuleError or UndecidedError if the model is not a rational function that can be
-    evaluated here.
+    Raises MissingRuleError or UndecidedError if the model is not a rational function
+    that can be evaluated here.
     """
     domain = _Exact()
     abstract = [i in where for i in range(len(leaves))]
     _refuse_loops(traced.jaxpr)
     require_rules(traced.jaxpr, abstract, domain, what="the model")
     with jax.enable_x64(True):
-        values = [domain.lift(x) if flag else x for x, flag in zip(leaves, abstract)]
+        values = [domain.lift(x) if i in where else x for i, x in enumerate(leaves)]
         outputs = walk(traced.jaxpr, traced.consts, values, domain)
         lifted = [domain.lift(y) for y in outputs]
-    return [Fraction(n, y.denominator) for y in lifted for n in y.numerators.ravel().tolist()]
+    return [
+        Fraction(n, y.denominator)
+        for y in lifted
+        for n in y.numerators.ravel().tolist()
+    ]
 
 
 def _refuse_loops(jaxpr):
@@ -132,7 +139,7 @@ def _over_one_denominator(values):
     return [np.asarray(a, object) for a in scaled], common
 
 
-# Moving and comparing: on ranks ------------------------------------------------------------
+# Moving and comparing: on ranks -----------------------------------------------------
 
 
 def _on_ranks(operation, *operands):
@@ -165,17 +172,17 @@ def _is_number(x):
     return isinstance(x, Rational) or jnp.issubdtype(jnp.result_type(x), jnp.floating)
 
 
-_COMPARES = """max min clamp eq ne lt le gt ge select_n sort argmax argmin reduce_max reduce_min
-reduce_window_max reduce_window_min cummax cummin top_k scatter""".split()
+_COMPARES = """eq ne lt le gt ge max min clamp select_n sort argmax argmin top_k scatter
+reduce_max reduce_min reduce_window_max reduce_window_min cummax cummin""".split()
 _MOVES = [name for name in _families.LAYOUT if name not in ("real", "imag")]
 rules.define_each((*_MOVES, *_families.INDEXING, *_COMPARES), _on_ranks)
 
 
-# Multiplying and summing: on digits --------------------------------------------------------
+# Multiplying and summing: on digits -------------------------------------------------
 
 
 def _digits(numerators, width):
-    """[(shift, float64 array)]: numerators = sum of digits * 2**shift, |digits| < 2**width."""
+    """[(shift, digits)]: numerators = sum of digits * 2**shift, |digits| < 2**width."""
     flat = numerators.ravel().tolist()
     bits = max((abs(n).bit_length() for n in flat), default=0)
     mask = (1 << width) - 1
@@ -195,11 +202,11 @@ def _summed(operation, x):
     """An operation that adds up elements of `x`."""
     width = _MANTISSA - x.numerators.size.bit_length()
     parts = [_shifted(operation(d), s) for s, d in _digits(x.numerators, width)]
-    return _checked(functools.reduce(np.add, parts), x.denominator)
+    return _checked(sum(parts), x.denominator)
 
 
 def _bilinear(operation, x, y):
-    """An operation whose results add up products of an element of `x` and one of `y`."""
+    """An operation whose results add up products of elements of `x` and `y`."""
     domain = _Exact()
     x, y = domain.lift(x), domain.lift(y)
     run = operation.replace(
@@ -209,14 +216,14 @@ def _bilinear(operation, x, y):
     width = (_MANTISSA - y.numerators.size.bit_length()) // 2
     left, right = _digits(x.numerators, width), _digits(y.numerators, width)
     parts = [_shifted(run(a, b), s + t) for s, a in left for t, b in right]
-    return _checked(functools.reduce(np.add, parts), x.denominator * y.denominator)
+    return _checked(sum(parts), x.denominator * y.denominator)
 
 
 rules.define_each(("dot_general", "conv_general_dilated"), _bilinear)
 rules.define_each(("reduce_sum", "cumsum", "reduce_window_sum"), _summed)
 
 
-# Element by element ------------------------------------------------------------------------
+# Element by element -----------------------------------------------------------------
 
 
 @rules.define("add", "add_any")

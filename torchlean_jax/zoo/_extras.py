@@ -12,8 +12,9 @@ class MissingExtraError(TorchLeanError, ImportError):
 def import_extra(module: str, *, extra: str, purpose: str):
     """The module named `module`, which `pip install 'torchlean-jax[extra]'` brings.
 
-    Raises MissingExtraError with that command when the package is not installed. An error
-    *inside* an installed package is passed on as it is: installing it again would not help.
+    Raises MissingExtraError with that command when the package is not installed. An
+    error *inside* an installed package is passed on as it is: installing it again would
+    not help.
 
     >>> import_extra("json", extra="zoo", purpose="writing results").dumps([1])
     '[1]'

@@ -9,26 +9,46 @@ min is the mirror image: min(x, y) = -max(-x, -y).
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains.affine._lines import Lines, relaxations
+from torchlean_jax.domains.affine._lines import Lines, relaxations, undecided
+from torchlean_jax.domains.affine.relaxations._slopes import declare
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 
 
+declare(1, "max", "min")
+
+
 @relaxations.define_op("max")
 def _max(operation, x, y, slope=None):
+    return max_lines(x, y, slope)
+
+
+@relaxations.define_op("min")
+def _min(operation, x, y, slope=None):
+    return min_lines(x, y, slope)
+
+
+def max_lines(x, y, slope=None) -> Lines:
+    """Lines of max(x, y), where at least one operand is an Interval."""
     if not isinstance(x, Interval):
-        return _swap(_max(operation, y, x, slope=slope))
+        return _swap(max_lines(y, x, slope))
     if isinstance(y, Interval):
         return _max_of_two(x, y, slope)
     return _max_with_constant(x, Interval.lift(y), slope)
 
 
-@relaxations.define_op("min")
-def _min(operation, x, y, slope=None):
-    mirrored = _max(operation, _negated(x), _negated(y), slope=slope)
+def min_lines(x, y, slope=None) -> Lines:
+    """Lines of min(x, y), where at least one operand is an Interval."""
+    mirrored = max_lines(_negated(x), _negated(y), slope)
     return Lines(
         mirrored.upper, -mirrored.upper_offset, mirrored.lower, -mirrored.lower_offset
     )
+
+
+@undecided.define_op("max", "min")
+def _overlap(operation, x, y):
+    x, y = Interval.lift(x), Interval.lift(y)
+    return ~((x.lo >= y.hi) | (x.hi <= y.lo))
 
 
 def _negated(x):

@@ -7,10 +7,17 @@ built from + - * / and integer operations on the bits, with error bounds that
 """
 
 from torchlean_jax.domains.interval._functions._erf import erf_bounds, erfc_bounds
+from torchlean_jax.domains.interval._functions._erf_inv import erf_inv_bounds
 from torchlean_jax.domains.interval._functions._exp import (
     exp2_bounds,
     exp_bounds,
     expm1_bounds,
+)
+from torchlean_jax.domains.interval._functions._gamma import (
+    digamma_bounds,
+    digamma_interval,
+    lgamma_bounds,
+    lgamma_interval,
 )
 from torchlean_jax.domains.interval._functions._hyperbolic import (
     acosh_bounds,
@@ -32,6 +39,7 @@ from torchlean_jax.domains.interval._functions._log import (
     log2_bounds,
     log_bounds,
 )
+from torchlean_jax.domains.interval._functions._power import pow_bounds, pow_interval
 from torchlean_jax.domains.interval._functions._root import (
     cbrt_bounds,
     divide_bounds,

@@ -8,28 +8,34 @@ import jax
 import jax.numpy as jnp
 
 from torchlean_jax.domains.interval._functions._exp import exp_pair, scale
-from torchlean_jax.domains.interval._functions._pair import Pair
-from torchlean_jax.domains.interval._functions._sigmoid import reflect
+from torchlean_jax.domains.interval._functions._pair import Pair, total
+from torchlean_jax.domains.interval._functions._sigmoid import one, reflect
 from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
 
 
 def erf_small(x, z, t):
-    """erf(x) as a pair, for z = x**2 and |x| < 1/2."""
+    """erf(x) as a pair, for z = x**2 and |x| < 1."""
     return x.times(t.two_over_sqrt_pi.plus(z * t.erf(z)))
 
 
 def tail_kernel(e, x, t):
     """erfc(x) as a pair, from e = exp(-x**2), for 1/2 <= x <= erf_range."""
-    ratio = Pair.of(x - 4.0).over(Pair.of(x + 4.0)).value()
+    unit, x = one(x), Pair.of(x)
+    four = unit.scaled(4.0)
+    ratio = total(x, -four).over(total(x, four)).value()
     slow = t.erfcx_at_4.plus(ratio * t.erfcx(ratio))
-    return e.times(slow).over(Pair(1.0, 0.0).plus(Pair.of(x).scaled(2.0)))
+    return e.times(slow).over(x.scaled(2.0).plus(unit))
+
+
+def square_of(x):
+    """x**2 as a pair with a small low part."""
+    return x.times(x).tidy()
 
 
 def tail(size, t):
     """erfc(size) as a pair, for size >= 1/2 (smaller ones give garbage, larger ones 0)."""
     x = jnp.clip(size, 0.5, t.erf_range)
-    square = Pair.of(x)
-    square = square.times(square)
+    square = square_of(Pair.of(x))
     e, k = exp_pair(-square.h, -square.l)
     return scale(tail_kernel(e, x, t), k)
 
@@ -44,8 +50,9 @@ def erf_bounds(x):
     """`(lo, hi)` with lo <= erf(x) <= hi, on the right side of 0 and within [-1, 1]."""
     t = table(x.dtype)
     size = jnp.abs(x)
-    small = erf_small(Pair.of(size), size * size, t).value()
-    y = jnp.where(size < 0.5, small, complement(Pair(1.0, 0.0), tail(size, t)))
+    near = jnp.minimum(size, 1.0)
+    small = erf_small(Pair.of(near), near * near, t).value()
+    y = jnp.where(size < 1.0, small, complement(Pair(1.0, 0.0), tail(size, t)))
     y = jnp.where(jnp.isnan(x), x, y)
     lo, hi = widen(y, t.error["erf"], floor=0.0, ceiling=1.0)
     return reflect(x, lo, hi)

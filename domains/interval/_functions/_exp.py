@@ -12,7 +12,7 @@ from torchlean_jax.domains.interval._functions._table import differentiable, tab
 
 # Beyond these, exp is below the smallest normal number or above the largest finite one. The
 # clipped argument gives 0 or inf, and `widen` turns those into true bounds.
-_RANGE = {"float32": (-104.0, 90.0), "float64": (-746.0, 711.0)}
+RANGE = {"float32": (-104.0, 90.0), "float64": (-746.0, 711.0)}
 
 
 def exp_kernel(h, low, t):
@@ -24,7 +24,7 @@ def exp_kernel(h, low, t):
 def exp_pair(x, low=0.0):
     """exp(x + low) as `(pair, k)`, standing for pair * 2**k; |low| < |x| / 1000."""
     t = table(x.dtype)
-    x = jnp.clip(x, *_RANGE[x.dtype.name])
+    x = jnp.clip(x, *RANGE[x.dtype.name])
     k = jnp.round((x + low) * t.log2_e)
     pair = exp_kernel(x - k * t.ln2_high, low - k * t.ln2_low, t)
     return pair, k.astype(jnp.int32)
@@ -55,24 +55,24 @@ def exp2_kernel(f, t):
 def exp2_bounds(x):
     """`(lo, hi)` with lo <= 2**x <= hi."""
     t = table(x.dtype)
-    x = jnp.clip(x, *(1.5 * edge for edge in _RANGE[x.dtype.name]))
+    x = jnp.clip(x, *(1.5 * edge for edge in RANGE[x.dtype.name]))
     k = jnp.round(x)
     y = exp2_kernel(Pair.of(x - k), t).value()
     return widen(scale(y, k.astype(jnp.int32)), t.error["exp2"], floor=0.0)
 
 
-def expm1_small(x, r, t):
-    """x (1 + r p(r)); with r = x this is expm1(x) for |x| < 0.36."""
-    return x + x * (r * t.exp(r))
+def expm1_small(x, half, r, t):
+    """x (1 + r/2 + r**2 p(r)) for half = r/2; with r = x this is expm1(x) for |x| < 3/4."""
+    return x.plus(x.times(half), x.value() * (r * (r * t.expm1(r)))).value()
 
 
 def minus_one(e):
-    """e - 1 for a pair e >= 1.4."""
+    """e - 1 for a pair e >= 2."""
     return e.plus(Pair(-1.0, 0.0)).value()
 
 
 def from_minus_one(e):
-    """-1 + e for a pair e <= 0.71."""
+    """-1 + e for a pair e <= 1/2."""
     return Pair(-1.0, 0.0).plus(e).value()
 
 
@@ -84,5 +84,8 @@ def expm1_bounds(x):
     e = scale(pair, k)
     large = jnp.where(k > 0, minus_one(e), from_minus_one(e))
     large = jnp.where(jnp.isinf(e.h), e.h, large)
-    y = jnp.where(k == 0, expm1_small(x, x, t), large)
+    small = jnp.clip(x, -1.0, 1.0)
+    argument = Pair.of(small)
+    small = expm1_small(argument, argument.scaled(0.5), small, t)
+    y = jnp.where(jnp.abs(x) < 0.75, small, large)
     return widen(y, t.error["expm1"], floor=-1.0)

@@ -4,18 +4,18 @@ import jax.numpy as jnp
 
 from torchlean_jax.domains.interval._functions._exp import exp_pair, scale
 from torchlean_jax.domains.interval._functions._log import log1p_pair, log_array, log_pair
-from torchlean_jax.domains.interval._functions._pair import Pair, total
+from torchlean_jax.domains.interval._functions._pair import Pair, select, total
 from torchlean_jax.domains.interval._functions._sigmoid import one, reflect
 from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
 
 
 def sinh_small(x, z, t):
-    """x + x z p(z); with z = x**2 this is sinh(x) for |x| < 1/2."""
+    """x + x z p(z); with z = x**2 this is sinh(x) for |x| < 1."""
     return x + x * (z * t.sinh(z))
 
 
 def sinh_large(e, inverse):
-    """e - 1/e, for the pairs e = exp(|x|) / 2 and inverse = exp(-|x|) / 2, |x| >= 1/2."""
+    """e - 1/e, for the pairs e = exp(|x|) / 2 and inverse = exp(-|x|) / 2, |x| >= 1."""
     return e.minus(inverse).value()
 
 
@@ -48,7 +48,7 @@ def sinh_bounds(x):
     t = table(x.dtype)
     size = jnp.abs(x)
     e, inverse = _halves(x)
-    y = jnp.where(size < 0.5, sinh_small(size, size * size, t), sinh_large(e, inverse))
+    y = jnp.where(size < 1.0, sinh_small(size, size * size, t), sinh_large(e, inverse))
     lo, hi = widen(_overflow(x, e, y), t.error["sinh"], floor=0.0)
     return reflect(x, lo, hi)
 
@@ -76,14 +76,13 @@ def asinh_small(x, z, t):
 
 def asinh_argument(x):
     """x + sqrt(x**2 + 1) as a pair, for an array 1/2 <= x < 2**31."""
-    x = Pair.of(x)
-    return total(x.times(x), one(x.h)).sqrt().plus(x)
+    unit, x = one(x), Pair.of(x)
+    return total(x.times(x), unit).sqrt().plus(x)
 
 
-def acosh_argument(x):
-    """x - 1 + sqrt(x**2 - 1) as a pair, for an array 1 < x < 2**31."""
-    above = Pair.of(x - 1.0)
-    square = above.times(total(above, Pair(2 * jnp.ones_like(x), jnp.zeros_like(x))))
+def acosh_argument(above, two):
+    """x - 1 + sqrt(x**2 - 1) as a pair, for the pair above = x - 1 > 0 and two = 2."""
+    square = above.times(total(above, two))
     return total(square.sqrt(), above)
 
 
@@ -109,17 +108,18 @@ def asinh_bounds(x):
 def acosh_bounds(x):
     """`(lo, hi)` with lo <= acosh(x) <= hi; NaN for x < 1."""
     t = table(x.dtype)
-    y = log1p_pair(acosh_argument(jnp.clip(x, 1.0, 2.0**30))).value()
+    # x - 1 is exact for 1 <= x <= 2**(bits of the significand), and rounded harmlessly above.
+    above = Pair.of(jnp.clip(x, 1.0, 2.0**30) - 1.0)
+    y = log1p_pair(acosh_argument(above, one(x).scaled(2.0))).value()
     y = jnp.where(x == 1, 0.0, jnp.where(x > 2.0**30, log_of_double(x, t), y))
     y = jnp.where(jnp.isinf(x), x, y)
     y = jnp.where((x < 1) | jnp.isnan(x), jnp.nan, y)
     return widen(y, t.error["acosh"], floor=0.0)
 
 
-def atanh_argument(x):
-    """2 x / (1 - x) as a pair, 0 <= x < 1."""
-    x = Pair.of(x)
-    return x.scaled(2.0).over(Pair(1.0, 0.0).minus(x))
+def atanh_argument(x, rest):
+    """2 x / (1 - x) as a pair, for the pairs 0 <= x < 1 and rest = 1 - x."""
+    return x.scaled(2.0).over(rest)
 
 
 @differentiable(jnp.arctanh)
@@ -127,7 +127,10 @@ def atanh_bounds(x):
     """`(lo, hi)` with lo <= atanh(x) <= hi; infinite at -1 and 1, NaN beyond."""
     size = jnp.abs(x)
     inside = jnp.where(size < 1, size, 0.0)
-    y = log1p_pair(atanh_argument(inside)).scaled(0.5).value()
+    x_pair = Pair.of(inside)
+    # 1 - x is exact as an array for x >= 1/2, and as a pair below.
+    rest = select(inside < 0.5, one(x).minus(x_pair), Pair.of(1.0 - inside))
+    y = log1p_pair(atanh_argument(x_pair, rest)).scaled(0.5).value()
     y = jnp.where(size == 1, jnp.inf, y)
     y = jnp.where((size > 1) | jnp.isnan(x), jnp.nan, y)
     lo, hi = widen(y, table(x.dtype).error["atanh"], floor=0.0)

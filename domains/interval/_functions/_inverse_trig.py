@@ -3,20 +3,20 @@
 import jax.numpy as jnp
 
 from torchlean_jax.domains.interval._functions._exp import scale
-from torchlean_jax.domains.interval._functions._log import normalise
+from torchlean_jax.domains.interval._functions._log import is_zero, normalise
 from torchlean_jax.domains.interval._functions._pair import Pair, bits_of, select
 from torchlean_jax.domains.interval._functions._sigmoid import one, reflect
 from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
 
 
 def atan_kernel(r, z, t):
-    """atan(r) as a pair, for a pair |r| <= 1 and z = r**2."""
-    return Pair(r.h, r.l + r.value() * (z * t.atan(z)))
+    """atan(r) as a pair, for a pair |r| <= tan(pi/8) and z = r**2."""
+    return r.corrected(r.value() * (z * t.atan(z)))
 
 
 def asin_kernel(r, z, t):
     """asin(r) as a pair, for a pair |r| <= 1/2 and z = r**2."""
-    return Pair(r.h, r.l + r.value() * (z * t.asin(z)))
+    return r.corrected(r.value() * (z * t.asin(z)))
 
 
 def _full(pair, like):
@@ -24,9 +24,18 @@ def _full(pair, like):
     return Pair(jnp.full_like(like, pair.h), jnp.full_like(like, pair.l))
 
 
+def turned_back(r):
+    """(r - 1) / (r + 1) = tan(atan(r) - pi/4) as a pair, for a pair 0.4 < r <= 1."""
+    return Pair(-1.0, 0.0).plus(r).over(Pair(1.0, 0.0).plus(r))
+
+
 def _atan_of(r, t):
-    z = r.value()
-    return atan_kernel(r, z * z, t)
+    """atan(r) as a pair, for a pair 0 <= r <= 1."""
+    steep = r.h > 0.4142
+    q = select(steep, turned_back(r), r)
+    z = q.value()
+    near = atan_kernel(q, z * z, t)
+    return select(steep, _full(t.half_pi.scaled(0.5), r.h), one(r.h).scaled(0.0)).plus(near)
 
 
 @differentiable(jnp.arctan)
@@ -81,10 +90,6 @@ def acos_bounds(x):
     return widen(y, t.error["acos"], floor=0.0)
 
 
-def _zero(x):
-    return bits_of(jnp.abs(x)) == 0
-
-
 @differentiable(jnp.arctan2)
 def atan2_bounds(y, x):
     """`(lo, hi)` with lo <= the angle of (x, y) <= hi; a full turn where it is not one number.
@@ -98,7 +103,7 @@ def atan2_bounds(y, x):
     limit = 2 * jnp.finfo(x.dtype).maxexp - 4
     ratio = Pair.of(top).over(Pair.of(bottom))
     ratio = scale(ratio, jnp.clip(-jnp.abs(e - f), -limit, 0))
-    flat = _zero(y) | _zero(x) | jnp.isinf(x) | jnp.isinf(y)
+    flat = is_zero(y) | is_zero(x) | jnp.isinf(x) | jnp.isinf(y)
     ratio = select(flat, Pair(jnp.zeros_like(x), jnp.zeros_like(x)), ratio)
     angle = _atan_of(ratio, t)
     half, straight = _full(t.half_pi, x), _full(t.half_pi.scaled(2.0), x)
@@ -107,7 +112,7 @@ def atan2_bounds(y, x):
     lo, hi = widen(angle, t.error["atan2"], floor=0.0)
     lo, hi = reflect(y, lo, hi)
     turn = straight.value() * (1 + 4 * jnp.finfo(x.dtype).eps)
-    anywhere = _zero(y) & (_zero(x) | jnp.signbit(x)) | jnp.isinf(x) & jnp.isinf(y)
+    anywhere = is_zero(y) & (is_zero(x) | jnp.signbit(x)) | jnp.isinf(x) & jnp.isinf(y)
     lo, hi = jnp.where(anywhere, -turn, lo), jnp.where(anywhere, turn, hi)
     undefined = jnp.isnan(x) | jnp.isnan(y)
     return jnp.where(undefined, jnp.nan, lo), jnp.where(undefined, jnp.nan, hi)

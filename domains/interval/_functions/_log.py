@@ -33,6 +33,18 @@ def normalise(x):
     return m, e.astype(jnp.int32)
 
 
+def is_zero(x):
+    """Whether x is 0 or -0, and not a subnormal number that the hardware reads as 0.
+
+    Told from the exponent that `normalise` finds. The obvious test, all bits but the sign are 0, does
+    not survive compilation: LLVM turns it into the comparison x == 0.0, which is true of 1e-39 when
+    subnormals are flushed; that made log(1e-39) come out as -inf under jit.
+    """
+    kind = jnp.finfo(x.dtype)
+    _, e = normalise(jnp.abs(x))
+    return e < kind.minexp - kind.nmant - 2
+
+
 def log_kernel(f, g, t):
     """log(1 + f) as a pair, where g = 2 + f and -0.3 < f < 0.42."""
     return series(f.over(g), t)
@@ -48,7 +60,8 @@ def series(s, t):
 def assemble(f, e, t):
     """e ln 2 + log(1 + f) as a pair."""
     exponent = e.astype(f.h.dtype)
-    # exponent * ln2_high is exact; where e = 0 the head is 0 and the sum returns the series.
+    # exponent * ln2_high is exact, not cut, and at least twice the series; where e = 0 both parts
+    # are 0 and the sum returns the series.
     multiple = Pair(exponent * t.ln2_high, exponent * t.ln2_low)
     return multiple.plus(log_kernel(f, Pair(2.0, 0.0).plus(f), t))
 
@@ -62,7 +75,7 @@ def log_array(x):
 def log_pair(x):
     """log(x) as a pair for a pair x > 0; relative error only away from x = 1."""
     m, e = normalise(x.h)
-    return assemble(Pair(m - 1, scale(x.l, -e)), e, table(x.h.dtype))
+    return assemble(Pair(m - 1, scale(x.l, -e)).tidy(), e, table(x.h.dtype))
 
 
 def log1p_pair(f):
@@ -71,7 +84,7 @@ def log1p_pair(f):
     # Next to f = -1 the parts of 1 + f cancel (exactly: f is an array there); separate them again.
     x = total(f, one).tidy()
     m, e = normalise(x.h)
-    reduced = Pair(m - 1, scale(x.l, -e))
+    reduced = Pair(m - 1, scale(x.l, -e)).tidy()
     return assemble(select(e == 0, f, reduced), e, table(f.h.dtype))
 
 
@@ -86,7 +99,7 @@ def limits(x, y, zero):
 @differentiable(jnp.log)
 def log_bounds(x):
     """`(lo, hi)` with lo <= log(x) <= hi; -inf at 0, NaN for negative x."""
-    y = limits(x, log_array(x).value(), bits_of(jnp.abs(x)) == 0)
+    y = limits(x, log_array(x).value(), is_zero(x))
     return widen(y, table(x.dtype).error["log"])
 
 
@@ -94,7 +107,7 @@ def log_bounds(x):
 def log2_bounds(x):
     """`(lo, hi)` with lo <= log2(x) <= hi."""
     t = table(x.dtype)
-    y = limits(x, log_array(x).times(t.log2_e_pair).value(), bits_of(jnp.abs(x)) == 0)
+    y = limits(x, log_array(x).times(t.log2_e_pair).value(), is_zero(x))
     return widen(y, t.error["log2"])
 
 

@@ -39,6 +39,11 @@ def from_bits(bits, dtype):
     return lax.bitcast_convert_type(bits, dtype)
 
 
+def bits_kept(dtype):
+    """The number of significand bits of a head; k = 2**(1 - bits_kept)."""
+    return jnp.finfo(dtype).nmant + 1 - _CLEARED[dtype.name]
+
+
 def high(x):
     """`x` cut towards zero to its upper half: |x - high(x)| < k |x|, and x - high(x) is exact."""
     mask = -(1 << _CLEARED[x.dtype.name])
@@ -82,6 +87,10 @@ class Pair:
         low = self.l + correction if c is None else (self.l + c) + correction
         return Pair(s, cut + low)
 
+    def corrected(self, correction):
+        """self + correction, the correction not above a tenth of self; errs by u |l + correction|."""
+        return Pair(self.h, self.l + correction)
+
     def minus(self, other):
         """self - other, under the condition of `plus`."""
         return self.plus(-other)
@@ -114,13 +123,15 @@ class Pair:
     def sqrt(self):
         """The square root of a positive pair, NaN where the library's root is not one.
 
-        s is the library's root, cut; s * s is exact, and sqrt(x) - s = residual / (sqrt(x) + s).
-        The residual is checked, so that no property of the library's root is assumed.
+        s is the library's root, cut; s * s is exact, and sqrt(x) - s = residual / (sqrt(x) + s),
+        where sqrt(x) + s is 2 s + residual / (2 s) to second order. The correction is checked to
+        be below 4 k s, so no property of the library's root is assumed; it errs by
+        (4 k**2 + 10 u) |l| + u |residual| / s.
         """
         s = high(jnp.sqrt(self.h + self.l))
         residual = (self.h - s * s) + self.l
         low = residual / (2 * s + residual / (2 * s))
-        plausible = jnp.abs(low) <= s * 2.0**-9
+        plausible = jnp.abs(low) <= s * 2.0 ** (3 - bits_kept(s.dtype))
         return Pair(jnp.where(plausible, s, jnp.nan), low)
 
 

@@ -8,7 +8,7 @@ scaled to [1/2, 2) or so, in the integer bits, so that no residual can underflow
 import jax.numpy as jnp
 
 from torchlean_jax.domains.interval._functions._exp import scale
-from torchlean_jax.domains.interval._functions._log import normalise
+from torchlean_jax.domains.interval._functions._log import is_zero, normalise
 from torchlean_jax.domains.interval._functions._pair import Pair, bits_of, high
 from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
 
@@ -20,12 +20,8 @@ def even_exponent(x):
     return scale(m, e - 2 * n), n
 
 
-def _is_zero(x):
-    return bits_of(jnp.abs(x)) == 0
-
-
 def _is_negative(x):
-    return (bits_of(x) < 0) & ~_is_zero(x)
+    return (bits_of(x) < 0) & ~is_zero(x)
 
 
 @differentiable(jnp.sqrt)
@@ -33,7 +29,7 @@ def sqrt_bounds(x):
     """`(lo, hi)` with lo <= sqrt(x) <= hi; NaN for negative x."""
     m, n = even_exponent(x)
     y = scale(Pair.of(m).sqrt().value(), n)
-    y = jnp.where(_is_zero(x) | jnp.isinf(x), jnp.abs(x), y)
+    y = jnp.where(is_zero(x) | jnp.isinf(x), jnp.abs(x), y)
     y = jnp.where(_is_negative(x) | jnp.isnan(x), jnp.nan, y)
     return widen(y, table(x.dtype).error["sqrt"], floor=0.0)
 
@@ -48,7 +44,7 @@ def rsqrt_bounds(x):
     """`(lo, hi)` with lo <= 1 / sqrt(x) <= hi; +inf at 0, NaN for negative x."""
     m, n = even_exponent(x)
     y = scale(rsqrt_kernel(Pair.of(m)), -n)
-    y = jnp.where(jnp.isinf(x), 0.0, jnp.where(_is_zero(x), jnp.inf, y))
+    y = jnp.where(jnp.isinf(x), 0.0, jnp.where(is_zero(x), jnp.inf, y))
     y = jnp.where(_is_negative(x) | jnp.isnan(x), jnp.nan, y)
     return widen(y, table(x.dtype).error["rsqrt"], floor=0.0)
 
@@ -73,7 +69,7 @@ def cbrt_bounds(x):
     m, e = normalise(size)
     n = e // 3  # jnp's floor division
     y = scale(cbrt_kernel(scale(m, e - 3 * n), table(x.dtype)), n)
-    y = jnp.where(_is_zero(x) | jnp.isinf(x) | jnp.isnan(x), size, y)
+    y = jnp.where(is_zero(x) | jnp.isinf(x) | jnp.isnan(x), size, y)
     return widen(jnp.copysign(y, x), table(x.dtype).error["cbrt"])
 
 
@@ -91,7 +87,7 @@ def divide_bounds(a, b):
     size = scale(quotient_kernel(Pair.of(m), Pair.of(n)), jnp.clip(e - f, -limit, limit))
     negative = (bits_of(a) < 0) ^ (bits_of(b) < 0)
     y = jnp.where(negative, -size, size)
-    special = _is_zero(a) | _is_zero(b) | ~jnp.isfinite(a) | ~jnp.isfinite(b)
+    special = is_zero(a) | is_zero(b) | ~jnp.isfinite(a) | ~jnp.isfinite(b)
     return widen(jnp.where(special, a / b, y), table(a.dtype).error["divide"])
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from torchlean_jax.domains.interval._functions._exp import exp_pair, scale
 from torchlean_jax.domains.interval._functions._log import log1p_pair
-from torchlean_jax.domains.interval._functions._pair import Pair, select
+from torchlean_jax.domains.interval._functions._pair import Pair, select, total
 from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
 
 
@@ -60,14 +60,14 @@ def reflect(x, lo, hi):
     return jnp.where(negative, -hi, lo), jnp.where(negative, -lo, hi)
 
 
-def softplus_kernel(x, logarithm):
-    """max(x, 0) + log1p(exp(-|x|))."""
-    return jnp.maximum(x, 0.0) + logarithm.value()
+def softplus_kernel(positive, logarithm):
+    """max(x, 0) + log1p(exp(-|x|)), both pairs."""
+    return total(positive, logarithm).value()
 
 
 @differentiable(jax.nn.softplus)
 def softplus_bounds(x):
     """`(lo, hi)` with lo <= log(1 + exp(x)) <= hi."""
-    y = softplus_kernel(x, log1p_pair(decay(x)))
+    y = softplus_kernel(Pair.of(jnp.maximum(x, 0.0)), log1p_pair(decay(x)))
     y = jnp.where(jnp.isinf(x), jnp.maximum(x, 0.0), y)
     return widen(y, table(x.dtype).error["softplus"], floor=0.0)

@@ -35,7 +35,7 @@ def sin_kernel(r, t):
     """sin(r) as a pair: r + r**3 p(r**2)."""
     x = r.value()
     z = x * x
-    return Pair(r.h, r.l + x * (z * t.sin(z)))
+    return r.corrected(x * (z * t.sin(z)))
 
 
 def cos_kernel(r, t):

@@ -7,8 +7,8 @@
     params = digits.train(model, data, certified=True)
     f = digits.classifier(model, params)            # any `tl` verb takes this function
 
-Nothing here is needed to certify a model of one's own. It is small enough to read, and the
-numbers in the README come from it.
+Nothing here is needed to certify a model of one's own. It is small enough to read, and
+the numbers in the README come from it.
 """
 
 from torchlean_jax.zoo.digits._data import Digits, load

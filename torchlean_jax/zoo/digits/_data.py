@@ -12,10 +12,10 @@ HELD_OUT = 360
 
 @dataclass(frozen=True)
 class Digits:
-    """Images as rows of 64 pixels in [0, 1], row by row of the image, and labels 0 to 9.
+    """Images of 64 pixels in [0, 1], row by row, and their labels, 0 to 9.
 
-    The 360 test images are held out: neither the weights nor the settings of the training
-    were chosen by looking at them.
+    The 360 test images are held out: neither the weights nor the settings of the
+    training were chosen by looking at them.
     """
 
     train_images: Float32[np.ndarray, "train 64"]
@@ -27,11 +27,12 @@ class Digits:
 def load() -> Digits:
     """The digits that scikit-learn carries: 1437 to train on and 360 held out.
 
-    The split is stratified and does not depend on any seed of ours. Pixels are multiples of
-    1/16, so they are exact in float32. Raises MissingExtraError without scikit-learn.
+    The split is stratified and does not depend on any seed of ours. Pixels are
+    multiples of 1/16, so they are exact in float32. Raises MissingExtraError without
+    scikit-learn.
 
-    Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine
-    Learning Repository, 1998 (its test part).
+    Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
+    Machine Learning Repository, 1998 (its test part).
 
     >>> load().test_images.shape
     (360, 64)

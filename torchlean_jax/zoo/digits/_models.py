@@ -1,7 +1,7 @@
 """Three classifiers as plain JAX: parameters are a pytree, a model is a function of it.
 
-Each takes pixels in [0, 1]. Its preprocessing is its first line, so that a claim about the
-model is a claim about the pixels.
+Each takes pixels in [0, 1]. Its preprocessing is its first line, so that a claim about
+the model is a claim about the pixels.
 """
 
 import functools
@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 CLASSES = 10
@@ -18,7 +19,7 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class Model:
-    """`init(key)` gives parameters; `apply(params, x)` gives logits, one image or a batch."""
+    """`init(key)` makes parameters; `apply(params, x)` maps an image, or many."""
 
     name: str
     init: Callable[[Array], Any]
@@ -44,11 +45,13 @@ def centred(x):
     return 2 * x - 1
 
 
-def linear(params, x: Float[Array, "*batch 64"]) -> Float[Array, "*batch 10"]:
+def linear(
+    params, x: Float[Array | np.ndarray, "*batch 64"]
+) -> Float[Array, "*batch 10"]:
     return centred(x) @ params["weight"] + params["bias"]
 
 
-def mlp(params, x: Float[Array, "*batch 64"]) -> Float[Array, "*batch 10"]:
+def mlp(params, x: Float[Array | np.ndarray, "*batch 64"]) -> Float[Array, "*batch 10"]:
     x = centred(x)
     *hidden, last = params
     for layer in hidden:
@@ -56,7 +59,9 @@ def mlp(params, x: Float[Array, "*batch 64"]) -> Float[Array, "*batch 10"]:
     return x @ last["weight"] + last["bias"]
 
 
-def conv(params, x: Float[Array, "*batch 64"]) -> Float[Array, "*batch 10"]:
+def conv(
+    params, x: Float[Array | np.ndarray, "*batch 64"]
+) -> Float[Array, "*batch 10"]:
     batch = x.shape[:-1]
     x = centred(x).reshape(-1, 8, 8, 1)
     for layer in params["conv"]:

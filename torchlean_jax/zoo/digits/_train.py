@@ -1,14 +1,14 @@
 """Training, ordinary and certified: one optax step, scanned under `jit`.
 
-Certified training asks for the right answer on a whole box around each image: its loss is the
-cross entropy of the worst logits that interval bounds allow. Those bounds are an ordinary JAX
-computation, so `grad`, `jit` and `scan` pass through them.
+Certified training asks for the right answer on a whole box around each image: its loss
+is the cross entropy of the worst logits that interval bounds allow. Those bounds are an
+ordinary JAX computation, so `grad`, `jit` and `scan` pass through them.
 
 Source: Gowal et al. 2018 (arXiv:1810.12715), equations 8 to 12.
 
-How the settings below were chosen: on three splits of the training images (1077 to train on,
-360 to validate), by how many validation images CROWN certifies at radius 0.02 and 0.05. The
-held-out images took no part in it.
+How the settings below were chosen: on three splits of the training images (1077 to
+train on, 360 to validate), by how many validation images CROWN certifies at radius 0.02
+and 0.05. The held-out images took no part in it.
 """
 
 import jax
@@ -30,12 +30,12 @@ RAMP = 0.5  # the share of the steps over which the radius grows from 0
 
 
 def worst_case(
-    logits: tl.Interval, label: Int[Array, "*batch"]
+    logits: tl.Interval, label: Int[Array | np.ndarray, "*batch"]
 ) -> Float[Array, "*batch classes"]:
-    """The logits in an enclosure that are worst for `label`: its lowest, the others' highest.
+    """The worst logits for `label` in an enclosure: its lowest, the others' highest.
 
-    If the largest of these is still at `label`, every point of the enclosure has it there. The
-    converse does not hold: one input need not reach all of these logits.
+    If the largest of these is still at `label`, every point of the enclosure has it
+    there. The converse does not hold: one input need not reach all of these logits.
 
     >>> worst_case(tl.box(jnp.zeros(3), radius=1.0), jnp.array(2)).tolist()
     [1.0, 1.0, -1.0]
@@ -51,7 +51,7 @@ def cross_entropy(logits, label):
 
 
 def certified_loss(apply, params, x, label, radius):
-    """Zero when the model is right on the whole box around each image, and sure of it."""
+    """Near zero when the model is right, and sure, on all of each image's box."""
     box = tl.box(x, radius=radius)
     logits = tl.interpret(apply, domain=tl.Interval)(params, box)
     return cross_entropy(worst_case(logits, label), label)
@@ -65,8 +65,8 @@ def standard_loss(apply, params, x, label, radius):
 def train(model: Model, digits: Digits, *, certified: bool, seed: int = 0):
     """Parameters of `model` fitted to the training images, in seconds on two cores.
 
-    `certified` chooses the loss, and nothing else. The seed fixes the initial weights and the
-    order of the images; on one machine the same seed gives the same bits.
+    `certified` chooses the loss, and nothing else. The seed fixes the initial weights
+    and the order of the images; on one machine the same seed gives the same bits.
 
     >>> from torchlean_jax.zoo import digits
     >>> data, model = digits.load(), digits.MODELS["linear"]

@@ -1,0 +1,102 @@
+"""Timing two programs side by side, and the facts a result must carry to be read later.
+
+Not here: what is being compared. A and B alternate in blocks, so that both meet the same weather;
+the first call of a block is not counted unless it is long, since it finds the caches and the cores
+as the other program left them.
+"""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+RESULTS = Path(__file__).resolve().parent / "results"
+LONG = 0.5  # seconds; a call this long is timed without a warming call before it
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds a call took, one number per counted call."""
+
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def best(self) -> float:
+        return min(self.seconds)
+
+
+def timed(call) -> tuple[float, object]:
+    """(seconds, result) of one call, which must not return before it has finished."""
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def paired(first, second, *, seconds=20.0, most=20) -> tuple[Timing, Timing]:
+    """Timings of two functions of no arguments, A B A B, within about `seconds` in all.
+
+    Each turn holds up to five counted calls, or about a tenth of a second of them.
+    """
+    turns: tuple[list[float], list[float]] = ([], [])
+    cost = [timed(first)[0], timed(second)[0]]
+    inner = [max(1, min(5, int(0.1 / c))) for c in cost]
+    one_round = sum(c * (n + (c < LONG)) for c, n in zip(cost, inner, strict=True))
+    for _ in range(max(1, min(most, int(seconds / one_round)))):
+        for call, times, c, n in zip((first, second), turns, cost, inner, strict=True):
+            if c < LONG:
+                call()
+            times.extend(timed(call)[0] for _ in range(n))
+    return Timing(turns[0]), Timing(turns[1])
+
+
+def alone(call, *, seconds=10.0, most=50) -> Timing:
+    """Timings of one function of no arguments, after a call that is not counted."""
+    cost = timed(call)[0]
+    repeats = max(1, min(most, int(seconds / max(cost, 1e-9))))
+    return Timing([timed(call)[0] for _ in range(repeats)])
+
+
+def circumstances(*packages: str) -> dict:
+    """When, on what and with which versions a measurement was made."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load_at_start": [round(x, 2) for x in os.getloadavg()],
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in packages},
+    }
+
+
+def write(name: str | Path, result: dict) -> None:
+    """Write `results/<name>.json` (or the file given as a Path), whole or not at all."""
+    target = name if isinstance(name, Path) else RESULTS / f"{name}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    partial.write_text(json.dumps(result, indent=1) + "\n")
+    partial.replace(target)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,153 @@
+"""silu and gelu as values: enclosures at points and on intervals, and plain formulas.
+
+gelu comes in the two forms that libraries use, with the constants of the program at hand: in
+binary32 neither 1/sqrt(2) nor sqrt(2/pi) is itself, and a bound speaks of the program. The rules
+of `jax.nn.silu` over intervals are in `torchlean_jax.domains.interval`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from torchlean_jax.domains.affine import _points as p
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.interval import _functions as f
+from torchlean_jax.domains.interval._arithmetic import known
+from torchlean_jax.domains.interval._kinds import rule_for
+from torchlean_jax.domains.interval._rounding import round_down
+
+
+@dataclass(frozen=True)
+class Gate:
+    """x times a gate. value(x) and slope(x, value) enclose at points; `plain` is NumPy's."""
+
+    inflection: float
+    value: Callable
+    slope: Callable
+    plain: Callable
+    plain_slope: Callable
+    takes_params: bool = True
+
+
+def _silu(x):
+    return p.mul(p.at(x), Interval(*f.logistic_bounds(x)))
+
+
+def _silu_slope(x, y):
+    """s + x s (1 - s)."""
+    s = Interval(*f.logistic_bounds(x))
+    return p.add(s, p.mul(y, p.one_minus(s)))
+
+
+def _gelu_erf(x, *, scale):
+    """x erfc(-scale x) / 2, scale near 1/sqrt(2)."""
+    inner = p.scaled(p.at(-x), scale)
+    tail = Interval(f.erfc_bounds(inner.hi)[0], f.erfc_bounds(inner.lo)[1])
+    return p.mul(p.at(x * 0.5), tail)
+
+
+def _gelu_erf_slope(x, y, *, scale):
+    """erfc(-s x) / 2 + x s / sqrt(pi) exp(-(s x)**2)."""
+    inner = p.scaled(p.at(-x), scale)
+    tail = Interval(f.erfc_bounds(inner.hi)[0], f.erfc_bounds(inner.lo)[1])
+    bell = p.exp(p.negate(p.square(inner)))
+    return p.add(
+        p.scaled(tail, 0.5), p.mul(p.scaled(p.negate(inner), 1 / math.sqrt(math.pi)), bell)
+    )
+
+
+def _tanh_gate(x, scale, cubic):
+    """(1 + tanh(v)) / 2 = logistic(2 v), v = scale (x + cubic x**3); and dv / dx."""
+    square = p.square(p.at(x))
+    one = p.constant(1.0, x)
+    stretch = p.add(one, p.scaled(square, cubic))
+    twice = p.scaled(p.mul(p.at(x), stretch), 2 * scale)
+    gate = Interval(f.logistic_bounds(twice.lo)[0], f.logistic_bounds(twice.hi)[1])
+    return gate, p.scaled(p.add(one, p.scaled(p.scaled(square, cubic), 3.0)), scale)
+
+
+def _gelu_tanh(x, *, scale, cubic):
+    return p.mul(p.at(x), _tanh_gate(x, scale, cubic)[0])
+
+
+def _gelu_tanh_slope(x, y, *, scale, cubic):
+    """g + 2 x v' g (1 - g) for the gate g."""
+    gate, speed = _tanh_gate(x, scale, cubic)
+    return p.add(gate, p.scaled(p.mul(p.mul(y, p.one_minus(gate)), speed), 2.0))
+
+
+SCALE_ERF, SCALE_TANH, CUBIC = math.sqrt(0.5), math.sqrt(2 / math.pi), 0.044715
+_erf = np.vectorize(math.erf, otypes=[float])
+
+
+def _plain_tanh_gate(x):
+    return 0.5 * (1 + np.tanh(SCALE_TANH * (x + CUBIC * x**3)))
+
+
+def _plain_logistic(x):
+    return 0.5 * (1 + np.tanh(x / 2))
+
+
+GATES = {
+    "call:silu": Gate(
+        2.3993572805154677,
+        _silu,
+        _silu_slope,
+        lambda x: x * _plain_logistic(x),
+        lambda x: _plain_logistic(x) * (1 + x * _plain_logistic(-x)),
+        takes_params=False,
+    ),
+    "call:gelu_erf": Gate(
+        math.sqrt(2),
+        _gelu_erf,
+        _gelu_erf_slope,
+        lambda x: x * 0.5 * (1 + _erf(x * SCALE_ERF)),
+        lambda x: 0.5 * (1 + _erf(x * SCALE_ERF))
+        + x * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi),
+    ),
+    "call:gelu_tanh": Gate(
+        1.4185040,
+        _gelu_tanh,
+        _gelu_tanh_slope,
+        lambda x: x * _plain_tanh_gate(x),
+        lambda x: _plain_tanh_gate(x)
+        * (
+            1
+            + 2 * x * SCALE_TANH * (1 + 3 * CUBIC * x**2) * (1 - _plain_tanh_gate(x))
+        ),
+    ),
+}
+
+# Both forms fall to one minimum and then rise: (turning point, least value), with room for
+# constants that are off by 1e-6.
+_TURNING = {"call:gelu_erf": (-0.7517915, -0.1699715), "call:gelu_tanh": (-0.7524614, -0.1700410)}
+
+
+def _over_interval(name):
+    turning, least = _TURNING[name]
+    value = GATES[name].value
+
+    def rule(x, **params):
+        low, high = (_unless_vanished(a, value(a, **params)) for a in (x.lo, x.hi))
+        turns = (x.lo <= turning + 1e-5) & (x.hi >= turning - 1e-5)
+        bottom = round_down(jnp.asarray(least, x.dtype))
+        return known(
+            jnp.where(turns, bottom, jnp.minimum(low.lo, high.lo)),
+            jnp.maximum(low.hi, high.hi),
+        )
+
+    return rule
+
+
+def _unless_vanished(a, value):
+    """0 from below at -inf, where the product would be no number."""
+    gone = jnp.isneginf(a)
+    lo = jnp.where(gone, -jnp.finfo(a.dtype).smallest_normal, value.lo)
+    return Interval(lo, jnp.where(gone, 0, value.hi))
+
+
+for _name in _TURNING:
+    rule_for("float", _name)(_over_interval(_name))

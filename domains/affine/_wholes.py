@@ -1,0 +1,79 @@
+"""Interval rules of functions that a graph holds only after its patterns were recognised.
+
+leaky_relu and elu are increasing. Softmax and logsumexp do not change when a constant is added to
+all their arguments, so they are bounded through differences of arguments:
+softmax(x)_i = 1 / sum_j exp(x_j - x_i), where the term j = i is 1 whatever x_i is.
+"""
+
+import jax.numpy as jnp
+
+from torchlean_jax.domains.affine import _points as p
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.interval._arithmetic import known
+from torchlean_jax.domains.interval._kinds import rule_for
+from torchlean_jax.domains.interval._reduce import summed
+from torchlean_jax.domains.interval._rounding import round_down, round_up
+
+
+def leaky_at(x, c: float) -> Interval:
+    """max(x, c x) at points, for c < 1."""
+    steep = p.scaled(p.at(x), c)
+    return Interval(jnp.where(x >= 0, x, steep.lo), jnp.where(x >= 0, x, steep.hi))
+
+
+@rule_for("float", "call:leaky_relu")
+def _leaky_relu(x, *, negative_slope):
+    return known(leaky_at(x.lo, negative_slope).lo, leaky_at(x.hi, negative_slope).hi)
+
+
+def elu_at(x, alpha: float, scale: float) -> Interval:
+    """x where x >= 0, alpha expm1(x / scale) elsewhere, at points."""
+    z = p.div(p.at(jnp.minimum(x, 0)), p.constant(scale, x))
+    left = p.scaled(p.expm1(z), alpha)
+    return Interval(jnp.where(x >= 0, x, left.lo), jnp.where(x >= 0, x, left.hi))
+
+
+@rule_for("float", "call:elu")
+def _elu(x, *, alpha, scale):
+    return known(elu_at(x.lo, alpha, scale).lo, elu_at(x.hi, alpha, scale).hi)
+
+
+def total(x: Interval, axis=-1) -> Interval:
+    """The sum along `axis`."""
+    return summed(lambda e: e.sum(axis), x, x.shape[axis])
+
+
+def differences(x: Interval) -> Interval:
+    """x_j - x_i at [..., i, j]; exactly 0 for j = i."""
+    lo = round_down(x.lo[..., None, :] - x.hi[..., :, None])
+    hi = round_up(x.hi[..., None, :] - x.lo[..., :, None])
+    same = jnp.eye(x.shape[-1], dtype=bool)
+    return Interval(jnp.where(same, 0, lo), jnp.where(same, 0, hi))
+
+
+@rule_for("float", "call:softmax")
+def _softmax(x, *, axis):
+    x = Interval(jnp.moveaxis(x.lo, axis, -1), jnp.moveaxis(x.hi, axis, -1))
+    finite = jnp.isfinite(x.lo).all(-1, keepdims=True)
+    finite &= jnp.isfinite(x.hi).all(-1, keepdims=True)
+    share = p.inverse(total(p.exp(differences(x))))
+    lo, hi = jnp.clip(share.lo, 0, 1), jnp.clip(share.hi, 0, 1)
+    # an overflowing sum is a share next to 0
+    lo, hi = (jnp.where(jnp.isnan(e), other, e) for e, other in ((lo, 0), (hi, 1)))
+    result = Interval(jnp.where(finite, lo, jnp.nan), jnp.where(finite, hi, jnp.nan))
+    return Interval(jnp.moveaxis(result.lo, -1, axis), jnp.moveaxis(result.hi, -1, axis))
+
+
+@rule_for("float", "call:logsumexp")
+def _logsumexp(x, *, axis):
+    """Increasing in every argument."""
+    lo, hi = jnp.moveaxis(x.lo, axis, -1), jnp.moveaxis(x.hi, axis, -1)
+    return known(logsumexp_at(lo).lo, logsumexp_at(hi).hi)
+
+
+def logsumexp_at(x) -> Interval:
+    """log sum_j exp(x_j) over the last axis, at points."""
+    most = jnp.max(x, axis=-1, keepdims=True)
+    gap = Interval(round_down(x - most), round_up(x - most))
+    gap = Interval(jnp.where(x == most, 0, gap.lo), jnp.where(x == most, 0, gap.hi))
+    return p.add(p.at(most[..., 0]), p.log(total(p.exp(gap))))

@@ -1,0 +1,78 @@
+"""Interval rules for powers: squares, whole exponents, and x**y.
+
+Even powers are not monotone: on a box that straddles 0 the least is 0. So powers are taken of
+|x|, where they are monotone, and signs are put back.
+"""
+
+import jax.numpy as jnp
+
+from torchlean_jax.domains.interval._arithmetic import (
+    absolute,
+    add,
+    div,
+    known,
+    mul,
+    negate,
+)
+from torchlean_jax.domains.interval._kinds import rule_for
+from torchlean_jax.domains.interval._value import Interval
+
+
+@rule_for("float", "square", "same:mul")
+def square(x, _=None):
+    """x * x of one value; the walk asks for `same:mul` when both operands are one variable."""
+    return _whole_power(absolute(x), 2)
+
+
+@rule_for("float", "integer_pow")
+def integer_pow(x, *, y):
+    power = _odd_power(x, abs(y)) if y % 2 else _whole_power(absolute(x), abs(y))
+    one = jnp.ones_like(x.lo)
+    return div(Interval(one, one), power) if y < 0 else power
+
+
+def _odd_power(x, n):
+    """Increasing: |a|**n with the sign of a, at both ends."""
+    low, high = (_whole_power(Interval(a, a), n) for a in (jnp.abs(x.lo), jnp.abs(x.hi)))
+    return Interval(
+        jnp.where(x.lo < 0, -low.hi, low.lo), jnp.where(x.hi < 0, -high.lo, high.hi)
+    )
+
+
+def _whole_power(size, n):
+    """`size`**n for size >= 0 by repeated squaring; no product of these can change sign."""
+    one = jnp.ones_like(size.lo)
+    result = None if n else Interval(one, one)
+    while n:
+        if n % 2:
+            result = size if result is None else _times(result, size)
+        n //= 2
+        size = _times(size, size) if n else size
+    return result
+
+
+def _times(x, y):
+    product = mul(x, y)
+    return Interval(jnp.maximum(product.lo, 0), product.hi)
+
+
+@rule_for("float", "one_minus_square")
+def _one_minus_square(x):
+    """(1 - m)(1 + m) at m = |x|: decreasing, and without cancellation near m = 1."""
+    size = absolute(x)
+    return known(_at(size.hi).lo, _at(size.lo).hi)
+
+
+def _at(m):
+    one = Interval(jnp.ones_like(m), jnp.ones_like(m))
+    m = Interval(m, m)
+    return mul(add(one, negate(m)), add(one, m))
+
+
+@rule_for("float", "polynomial")
+def _polynomial(x, *coefficients, unroll=None):
+    """Horner's rule (`unroll` is only about how it is compiled); tight at points."""
+    *rest, result = coefficients
+    for coefficient in reversed(rest):
+        result = add(mul(result, x), coefficient)
+    return result

@@ -1,0 +1,178 @@
+"""Fitting a polynomial to a function, and proving how far it is off.
+
+`fit` interpolates at Chebyshev points in 250-digit arithmetic (mpmath) and rounds the coefficients to
+the target format. `prove` knows nothing of how they were found: on each of a few dozen pieces it expands
+function and polynomial as Taylor series in ball arithmetic (Arb), the last coefficient over the whole
+piece, so that the difference is bounded for every real number of the domain.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mpmath
+import numpy as np
+from flint import arb, arb_series, ctx
+
+ORDER = 24  # terms of each Taylor expansion
+MARGIN = 1.0000001
+ctx.prec = 240
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """f(y) = base(x) + x**shift * p(x**power), x = argument(y), for y in [low, high].
+
+    `point` and `series` are f for mpmath numbers and for Arb power series; `base` is a polynomial in x
+    given by functions that return its coefficients, exact numbers such as 2/sqrt(pi). `goal` is the
+    error of p, absolute, in units of u, that ends the search for a degree.
+
+    `argument` is increasing, and the identity unless f is an inverse function: then both sides are
+    given by the inverse's own variable. With `whole`, the bound is one of f, not of p.
+    """
+
+    point: Callable
+    series: Callable
+    low: float
+    high: float
+    shift: int = 0
+    power: int = 1
+    base: tuple = ()
+    goal: float = 1.0
+    argument: Callable = lambda y: y
+    inverse: Callable = lambda x: x
+    whole: bool = False
+
+    def base_at(self, x):
+        return sum((c(mpmath) * x**i for i, c in enumerate(self.base)), mpmath.mpf(0))
+
+
+def rounded(value, dtype):
+    """The float of `dtype` nearest to an mpmath number, as a Python float."""
+    if dtype == "float64":
+        return float(value)
+    # Round once: through float64 only when that cannot double-round visibly for our constants.
+    return float(np.float32(float(value)))
+
+
+def derive(a, dtype, unit):
+    """`(coefficients, bound)`: the first degree whose proved error reaches the goal."""
+    for degree in range(1, 48):
+        coefficients = fit(a, degree, dtype)
+        bound = prove(a, coefficients)
+        if bound <= a.goal * unit * max(1.0, abs(coefficients[0])):
+            return coefficients, bound
+    raise ValueError("no degree up to 47 reaches the goal")
+
+
+def fit(a, degree, dtype):
+    """Coefficients of p, rounded to `dtype`, lowest first."""
+    with mpmath.workdps(250):
+        # p is a function of v = x**power, on the image of the domain.
+        low, high = mpmath.mpf(a.low), mpmath.mpf(a.high)
+        low, high = a.argument(low), a.argument(high)
+        if a.power == 2:
+            low, high = mpmath.mpf(0) if a.low <= 0 else low**2, max(low**2, high**2)
+        n = degree + 1
+        nodes = [
+            (low + high) / 2 + (high - low) / 2 * mpmath.cospi(mpmath.mpf(2 * i + 1) / (2 * n))
+            for i in range(n)
+        ]
+        values = []
+        for v in nodes:
+            x = v if a.power == 1 else mpmath.sqrt(v)
+            x = x or mpmath.mpf(10) ** -30  # the quotient below has a limit at 0
+            values.append((a.point(a.inverse(x)) - a.base_at(x)) / x**a.shift)
+        return tuple(rounded(c, dtype) for c in _newton_to_monomial(nodes, values))
+
+
+def _newton_to_monomial(nodes, values):
+    """Coefficients of the interpolating polynomial, by divided differences."""
+    n = len(nodes)
+    table = list(values)
+    for j in range(1, n):
+        for i in range(n - 1, j - 1, -1):
+            table[i] = (table[i] - table[i - 1]) / (nodes[i] - nodes[i - j])
+    result = [mpmath.mpf(0)] * n
+    for i in range(n - 1, -1, -1):
+        shifted = [mpmath.mpf(0), *result[:-1]]
+        result = [s - nodes[i] * r for s, r in zip(shifted, result, strict=True)]
+        result[0] += table[i]
+    return result
+
+
+def prove(a, coefficients, pieces=128):
+    """A number above |p(v) - exact| for every v of the domain, p with exactly these coefficients."""
+    worst = max(_prove_piece(a, coefficients, *edges) for edges in _pieces(a, pieces))
+    return worst * MARGIN
+
+
+def _pieces(a, count):
+    """The domain in pieces; one is centred at 0 (if it is inside) and is an eighth of the domain."""
+    low, high = mpmath.mpf(a.low), mpmath.mpf(a.high)
+    spans = [(low, high, count)]
+    if a.shift and not a.whole:
+        core = (high - low) / 8
+        spans = [(max(low, -core), core, 1), (core, high, count)]
+        if low < -core:
+            spans.append((low, -core, count))
+    for left, right, n in spans:
+        edges = [left + (right - left) * i / n for i in range(n + 1)]
+        yield from zip(edges, edges[1:], strict=False)
+
+
+def _arb(x):
+    return arb(mpmath.nstr(x, 60)) if not isinstance(x, int) else arb(x)
+
+
+def _expand(a, coefficients, centre):
+    """Taylor coefficients at a ball: f - base - x**shift p(x**power)."""
+    y = arb_series([centre, 1], prec=ORDER)
+    x = a.argument(y)
+    v = x if a.power == 1 else x * x
+    p = arb_series([arb(coefficients[-1])], prec=ORDER)
+    for c in reversed(coefficients[:-1]):
+        p = p * v + arb(c)
+    for _ in range(a.shift):
+        p = p * x
+    base = arb_series([0], prec=ORDER)
+    for i, c in enumerate(a.base):
+        power = arb_series([1], prec=ORDER)
+        for _ in range(i):
+            power = power * x
+        base = base + power * c(_Balls)
+    difference = a.series(y) - base - p
+    terms = difference.coeffs()
+    return terms + [arb(0)] * (ORDER - len(terms))
+
+
+class _Balls:
+    """The few names of mpmath that `base` uses, as Arb balls."""
+
+    mpf = staticmethod(lambda text: arb(text))
+    pi = arb.pi()  # at the precision set above
+    sqrt = staticmethod(lambda x: arb(x).sqrt())
+    exp = staticmethod(lambda x: arb(x).exp())
+    erfc = staticmethod(lambda x: arb(x).erfc())
+
+
+def _prove_piece(a, coefficients, left, right):
+    holds_zero = left <= 0 <= right and not a.whole
+    centre = mpmath.mpf(0) if holds_zero else (left + right) / 2
+    radius = max(abs(left - centre), abs(right - centre)) * MARGIN
+    at_centre = _expand(a, coefficients, _arb(centre))
+    everywhere = _expand(a, coefficients, arb(_arb(centre).mid(), _arb(radius)))
+    skip = a.shift if holds_zero else 0
+    h = _arb(radius)
+    total = arb(0)
+    for i in range(skip, ORDER - 1):
+        total += abs(at_centre[i]) * h ** (i - skip)
+    total += abs(everywhere[ORDER - 1]) * h ** (ORDER - 1 - skip)
+    if holds_zero:
+        # The terms that are skipped are zero exactly: f and base agree to order `shift`.
+        assert all(at_centre[i].contains(0) and at_centre[i].rad() < arb(2) ** -150 for i in range(skip))
+        # y and x vanish together, and y / x is largest at the end of the domain.
+        total *= (_arb(mpmath.mpf(a.high)) / _arb(a.argument(mpmath.mpf(a.high)))) ** a.shift
+    elif a.shift and not a.whole:
+        nearest = min(abs(a.argument(left)), abs(a.argument(right))) / MARGIN
+        total /= _arb(nearest) ** a.shift
+    return float(total.upper()) * MARGIN

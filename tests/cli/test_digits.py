@@ -1,0 +1,126 @@
+"""`torchlean verify digits`: what it prints, writes, refuses and notices."""
+
+import json
+
+import numpy as np
+import pytest
+
+from torchlean_jax.certificate import Certificate
+from torchlean_jax.cli import _digits, _plot, main
+from torchlean_jax.zoo.digits import _train
+
+NAMES = ["accuracy", "certified", "refuted", "unknown", "checked", "seconds"]
+QUICK = ["verify", "digits", "--model", "linear", "--train", "standard"]
+
+
+@pytest.fixture(autouse=True)
+def a_few_epochs(monkeypatch):
+    """Enough to certify some images and get some wrong; counts do not matter here."""
+    monkeypatch.setattr(_train, "EPOCHS", 3)
+
+
+def test_it_prints_and_writes_the_counts(tmp_path, capsys):
+    path, folder = tmp_path / "out.json", tmp_path / "new" / "proofs"
+    command = [*QUICK, "--limit", "12", "--json", str(path), "--eps", "0.03"]
+    assert main([*command, "--certificates", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    results = json.loads(path.read_text())
+    assert list(results)[: len(NAMES)] == NAMES
+    assert [line.split()[0] for line in out.splitlines()[1:]] == NAMES
+    assert err == ""  # no progress bar: nobody is looking
+
+    images = results["per_image"]
+    counts = [results[name] for name in ("certified", "refuted", "unknown")]
+    assert sum(counts) == results["images"] == len(images) == 12
+    assert results["checked"] == results["certified"] > 0
+    assert results["accuracy"] == np.mean(
+        [i["label"] == i["predicted"] for i in images]
+    )
+    assert results["eps"] == 0.03 and results["versions"]["jax"]
+    written = {path.name for path in folder.iterdir()}
+    assert written == {i["certificate"] for i in images} - {None}
+    for image in images:
+        assert (image["status"] == "proved") == (image["certificate"] is not None)
+        assert (image["status"] == "refuted") == (image["counterexample"] is not None)
+
+
+def test_certificates_of_two_runs_do_not_mix(tmp_path, capsys):
+    (tmp_path / "image-000.tlc").write_bytes(b"an earlier one")
+    assert main([*QUICK, "--certificates", str(tmp_path)]) == 2
+    assert "1 certificates of an earlier run" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["image-000.tlc"]
+
+
+def test_a_certificate_that_the_checker_rejects_is_noticed(monkeypatch, capsys):
+    def damaged(certificate, path):
+        path.write_bytes(certificate.bytes[:-1])
+
+    monkeypatch.setattr(Certificate, "save", damaged)
+    assert main([*QUICK, "--limit", "3"]) == 1
+    assert "REJECTED" in capsys.readouterr().out
+
+
+def test_the_same_seed_gives_the_same_results(tmp_path):
+    def results(seed):
+        path = tmp_path / "out.json"
+        command = [*QUICK, "--limit", "8", "--eps", "0.1", "--json", str(path)]
+        assert main([*command, "--seed", seed]) == 0
+        found = json.loads(path.read_text())["per_image"]
+        return [(i["margin"], i["counterexample"]) for i in found]
+
+    first = results("5")
+    assert first == results("5")
+    assert first != results("6")
+
+
+def test_the_plot_is_a_picture(tmp_path, monkeypatch):
+    monkeypatch.setattr(_plot, "RADII", np.array([0.0, 0.05]))
+    monkeypatch.setattr(_plot, "METHODS", ("ibp", "crown"))
+    path = tmp_path / "digits.png"
+    assert main([*QUICK, "--limit", "4", "--plot", str(path)]) == 0
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["digits.png"]
+
+
+def test_the_plot_and_the_verdicts_agree(monkeypatch):
+    from torchlean_jax.zoo import digits
+
+    data, model = digits.load(), digits.MODELS["mlp"]
+    f = digits.classifier(model, digits.train(model, data, certified=True))
+    images, labels = data.test_images[:40], data.test_labels[:40]
+    monkeypatch.setattr(_plot, "RADII", np.array([0.02, 0.06]))
+    options = _digits.argparse.Namespace(eps=0.06, method="crown", seed=0)
+    proved = [
+        _digits._verify(f, 0, image, label, label, options, None).status == "proved"
+        for image, label in zip(images, labels, strict=True)
+    ]
+    shares = _plot.certified_shares(f, images, labels, "crown")
+    assert shares[1] == np.mean(proved) and shares[1] < shares[0]
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--eps", "-1"], "finite number"),
+        (["--eps", "nan"], "finite number"),
+        (["--limit", "0"], "1 or more"),
+        (["--seed", "x"], "not an integer"),
+        (["--method", "magic"], "magic"),
+        (["--plot", "x.pdf"], ".png"),
+        (["--json", "no/such/folder/x.json"], "no folder"),
+        (["--device", "gpu"], "finds no gpu"),
+    ],
+)
+def test_bad_options_are_refused_in_one_line(extra, message, capsys):
+    assert main([*QUICK, *extra]) == 2
+    out, err = capsys.readouterr()
+    assert message in err and err.count("\n") == 1 and out == ""
+
+
+@pytest.mark.parametrize("module", ["sklearn.datasets", "matplotlib"])
+def test_a_missing_extra_is_named_before_any_work(
+    module, monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setitem(__import__("sys").modules, module, None)
+    assert main([*QUICK, "--plot", str(tmp_path / "x.png")]) == 2
+    assert "torchlean-jax[zoo]" in capsys.readouterr().err

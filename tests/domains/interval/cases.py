@@ -1,0 +1,113 @@
+"""The table of containment cases: what runs, on which boxes, and what it equals exactly.
+
+The rows are in `cases_elementwise.py`, `cases_arrays.py` and `cases_integers.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tests.domains.interval import boxes, exact
+
+
+@dataclass(frozen=True)
+class Float:
+    """An input box of floats, of magnitude up to `reach`, within [least, most]."""
+
+    shape: tuple = (48,)
+    reach: float = np.inf
+    least: float = -np.inf
+    most: float = np.inf
+
+    def draw(self, rng, dtype):
+        return boxes.box(rng, self.shape, dtype, self.reach, self.least, self.most)
+
+
+@dataclass(frozen=True)
+class Int:
+    shape: tuple = (48,)
+    least: int = -6
+    most: int = 6
+
+    def draw(self, rng, dtype):
+        return boxes.integers(rng, self.shape, self.least, self.most)
+
+
+@dataclass(frozen=True)
+class Bool:
+    shape: tuple = (48,)
+
+    def draw(self, rng, dtype):
+        return boxes.booleans(rng, self.shape)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row: `f` runs over boxes of `inputs`, `exact` on object arrays of exact numbers.
+
+    rules: the rules that it is about, `"mul"` or `"mul/integer"` where kinds differ.
+    ulps: how far (in binary32 units, with float32 and with float64 endpoints) an endpoint may be from
+    the exact result when the inputs are points; None where the width is not promised.
+    """
+
+    name: str
+    rules: tuple[str, ...]
+    f: Callable
+    exact: Callable
+    inputs: tuple
+    ulps: tuple[float, float] | None = None
+
+    def __str__(self):
+        return self.name
+
+    def draw(self, seed, dtype, batch):
+        """`batch` boxes per input, as (lo, hi) arrays with a leading axis."""
+        rng = np.random.default_rng(seed)
+        drawn = [[i.draw(rng, dtype) for _ in range(batch)] for i in self.inputs]
+        return [tuple(np.stack(side) for side in zip(*d, strict=True)) for d in drawn]
+
+
+def leaves(result):
+    """The (lo, hi) numpy pairs of a result, real and imaginary parts apart."""
+    is_pair = lambda x: hasattr(x, "lo") or not isinstance(x, tuple | list)  # noqa: E731
+    for leaf in jax.tree.leaves(result, is_leaf=is_pair):
+        lo, hi = (leaf.lo, leaf.hi) if hasattr(leaf, "lo") else (leaf, leaf)
+        lo, hi = np.asarray(lo), np.asarray(hi)
+        if np.iscomplexobj(lo):
+            yield from ((lo.real, hi.real), (lo.imag, hi.imag))
+        else:
+            yield lo, hi
+
+
+def exact_leaves(result):
+    return list(result) if isinstance(result, tuple | list) else [result]
+
+
+def violations(result, exact_result):
+    """Every element of `exact_result` that the intervals of `result` do not hold."""
+    found = []
+    for (lo, hi), values in zip(leaves(result), exact_leaves(exact_result), strict=True):
+        values = np.asarray(values, object)
+        assert lo.shape == hi.shape == values.shape, (lo.shape, values.shape)
+        found += [_subnormal(e) for e in (lo, hi) if _subnormal(e)]
+        for index in np.ndindex(values.shape):
+            why = exact.outside(lo[index], hi[index], values[index])
+            if why:
+                found.append(f"{index}: {why}")
+    return found
+
+
+def _subnormal(x):
+    if not np.issubdtype(x.dtype, np.floating):
+        return None
+    with np.errstate(all="ignore"):
+        bad = (x != 0) & (np.abs(x) < np.finfo(x.dtype).tiny)
+    return f"subnormal endpoint {x[bad][0]!r}" if bad.any() else None
+
+
+def numpy_twin(g):
+    """(f, exact) from one function of a module and arrays, if numpy and jax.numpy agree."""
+    return (lambda *a: g(jnp, *a)), (lambda *a: g(np, *a))

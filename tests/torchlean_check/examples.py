@@ -1,0 +1,152 @@
+"""Small certificates that between them use every part of the format."""
+
+import numpy as np
+
+from tests.torchlean_check.builder import Certificate, dyadic, leaf
+
+DOT = {"dimension_numbers": [[[0], [0]], [[], []]]}
+
+
+def dense(c, x, w, b):
+    """x @ w + b for a vector x."""
+    w, b = np.asarray(w), np.asarray(b)
+    y = c.node("dot_general", [x, c.constant(w)], b.shape, **DOT)
+    return c.node("add", [y, c.constant(b)], b.shape)
+
+
+def relu(c, x, shape):
+    return c.node("max", [x, c.constant(np.float32(0))], shape)
+
+
+def mlp(box=((-1.0, -0.5), (1.0, 1.5)), offset=-7.0) -> Certificate:
+    """Two inputs, three hidden neurons, of which one is undecided."""
+    c = Certificate()
+    x = c.box(*box)
+    w = np.array([[1.0, -2.0, 0.5], [0.75, 1.0, 1.0]], np.float32)
+    h = dense(c, x, w, np.array([0.25, 8.0, -0.5], np.float32))
+    h = relu(c, h, [3])
+    w = np.array([[1.0, -1.0], [-0.5, 0.25], [1.0, 1.0]], np.float32)
+    c.output(dense(c, h, w, np.array([4.0, 1.0], np.float32)))
+    c.property = c.rows([[1, -1]], [offset])
+    return c
+
+
+def conv() -> Certificate:
+    """Convolution, ReLU, max-pool, dense, on a 4x4 image in half precision."""
+    c = Certificate()
+    image = (np.arange(16).reshape(1, 1, 4, 4) - 7).astype(np.float16) / 8
+    x = c.box(image - 0.125, image + 0.125, np.float16)
+    c.graph["inputs"][0]["dtype"] = "float16"
+    kernel = np.array([[[[1, -1], [0.5, 0]]], [[[0, 1], [-1, 0.25]]]], np.float16)
+    y = c.node(
+        "conv_general_dilated",
+        [x, c.constant(kernel)],
+        [1, 2, 4, 4],
+        window_strides=[1, 1],
+        padding=[[1, 0], [0, 1]],
+        lhs_dilation=[1, 1],
+        rhs_dilation=[1, 1],
+        feature_group_count=1,
+        batch_group_count=1,
+        dimension_numbers=[[0, 1, 2, 3]] * 3,
+    )
+    y = relu(c, y, [1, 2, 4, 4])
+    y = c.node(
+        "reduce_window_max",
+        [y],
+        [1, 2, 2, 2],
+        window_dimensions=[1, 1, 2, 2],
+        window_strides=[1, 1, 2, 2],
+        padding=[[0, 0]] * 4,
+        base_dilation=[1] * 4,
+        window_dilation=[1] * 4,
+    )
+    y = c.node("reshape", [y], [8], new_sizes=[8])
+    w = (np.arange(16).reshape(8, 2) % 5 - 2).astype(np.float32) / 4
+    c.output(dense(c, y, w, np.array([2.0, 0.0], np.float32)))
+    c.property = c.rows([[1, -1]], [-2.0])
+    return c
+
+
+def tree() -> Certificate:
+    """Cases on an input and on a pre-activation; a disjunction that needs them."""
+    c = Certificate()
+    x = c.box([-1.0, -1.0], [1.0, 1.0])
+    h = dense(c, x, np.array([[1.0, -1.0], [1.0, 1.0]]), np.array([0.0, 0.125]))
+    c.output(relu(c, h, [2]), h)
+    high = c.rows([[0, 0, 0, 1], [1, 0, 0, 1]], [-0.125, -0.25])
+    low = {"all": [c.rows([[0, 1, 0, -1]], [-0.5]), c.rows([[0, 0, 0, -1]], [-1])]}
+    c.property = {"any": [high, low]}
+    c.proof = [
+        {"split": {"value": h, "index": 1, "at": dyadic(0.25)}},
+        {"split": {"value": x, "index": 0, "at": dyadic(0.5)}},
+        leaf(),
+        leaf("crown-ibp"),
+        leaf("ibp"),
+    ]
+    return c
+
+
+def ball(norm: int) -> Certificate:
+    c = Certificate()
+    x = c.ball([0.5, -0.25], 0.5, norm)
+    h = dense(c, x, np.array([[3.0, 1.0], [4.0, -1.0]]), np.array([0.5, 0.0]))
+    h = relu(c, h, [2])
+    c.output(c.node("concatenate", [h, x], [4], dimension=0))
+    c.property = c.rows([[1, 1, -3, -4]], [0.25])
+    return c
+
+
+def slopes() -> Certificate:
+    """Stored slopes, one set for each property row, and another for the inner bounds."""
+    c = Certificate()
+    x = c.box([-1.0, -0.5], [1.0, 1.0])
+    h = dense(c, x, np.array([[1.0, -1.0], [0.5, 1.0]]), np.array([0.0, 0.25]))
+    h = relu(c, h, [2])
+    k = dense(c, h, np.array([[1.0, -1.0], [-0.5, 1.0]]), np.array([0.125, 0.0]))
+    scaled = c.node("mul", [c.constant(np.float64(0.125)), k], [2])
+    k = c.node("max", [k, scaled], [2])
+    c.output(k)
+    c.property = c.rows([[1, 0], [0, 1]], [-1.5, -2.0])
+    final = np.array([[0.5, 0.25], [1.0, 0.0]], np.float32)
+    c.proof = [
+        leaf(
+            refining={str(h): c.array(np.array([0.25, 0.75]))},
+            final={str(h): c.array(final), str(k): c.array(np.array([0.5, 0.5]))},
+        )
+    ]
+    return c
+
+
+def layout() -> Certificate:
+    """Layout, constants that are not dyadic, and two inputs."""
+    c = Certificate()
+    x = c.box([[0.0, 1.0, 2.0]], [[0.5, 1.5, 2.0]])
+    z = c.box(1.0, 2.0)
+    t = c.node("transpose", [x], [3, 1], permutation=[1, 0])
+    index = c.constant(np.array([2, -1, 0, 2], np.int32))
+    t = c.node("take", [t, index], [4], fill=dyadic(1.5))
+    third = c.constant(np.float32(3))
+    t = c.node("div", [t, third], [4])
+    weights = c.node("div", [c.constant(np.array([1.0, 2.0, 4.0, 5.0])), third], [4])
+    t = c.node("mul", [weights, t], [4])
+    which = c.constant(np.array([False, True, True, False]))
+    other = c.node("sub", [z, t], [4])
+    t = c.node("select_n", [which, t, other], [4])
+    total = c.node("reduce_sum", [t], [], axes=[0])
+    low = c.node("reduce_min", [t], [], axes=[0])
+    c.output(total, low, c.node("abs", [z], []))
+    c.property = {"all": [c.rows([[1, 0, 0]], [2.0]), c.rows([[0, 1, 1]], [0.0])]}
+    c.assumptions = ["weights were trained in float32"]
+    return c
+
+
+EXAMPLES = {
+    "mlp": mlp,
+    "conv": conv,
+    "tree": tree,
+    "ball1": lambda: ball(1),
+    "ball2": lambda: ball(2),
+    "slopes": slopes,
+    "layout": layout,
+}

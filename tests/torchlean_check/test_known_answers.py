@@ -1,0 +1,192 @@
+"""Verdicts on networks whose exact minimum is known by enumeration.
+
+A ReLU network on a box in the plane is linear between the lines where a pre-activation is
+zero, so its minimum is attained where two of these lines or edges of the box meet. The
+minimum over those points, in fractions, is the oracle.
+"""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tests.torchlean_check.builder import Certificate, dyadic, exact, leaf
+from tests.torchlean_check.evaluator import Claim, fractions
+from tests.torchlean_check.examples import EXAMPLES, dense, mlp, relu
+from torchlean_check import check
+
+TINY = Fraction(1, 2**60)
+
+
+def network(rng, c, x, hidden, bits=4):
+    """A random network with dyadic weights; returns (output, weights as fractions)."""
+    scale = 2.0**bits
+    w = np.round(rng.normal(size=(2, hidden)) * scale) / scale
+    b = np.round(rng.normal(size=hidden) * scale) / scale
+    v = np.round(rng.normal(size=(hidden, 1)) * scale) / scale
+    h = dense(c, x, w, b)
+    y = dense(c, relu(c, h, [hidden]), v, np.zeros(1))
+    return h, y, tuple(map(fractions, (w, b, v)))
+
+
+def minimum(weights, lo, hi) -> Fraction:
+    """The exact minimum over a box in the plane."""
+    w, b, v = weights
+    lines = [(w[0, k], w[1, k], -b[k]) for k in range(len(b))]
+    lines += [(1, 0, lo[0]), (1, 0, hi[0]), (0, 1, lo[1]), (0, 1, hi[1])]
+    best = None
+    for (a, c, e), (p, q, r) in itertools.combinations(lines, 2):
+        det = a * q - c * p
+        if det == 0:
+            continue
+        x, y = (e * q - c * r) / det, (a * r - e * p) / det
+        if lo[0] <= x <= hi[0] and lo[1] <= y <= hi[1]:
+            hidden = [max(w[0, k] * x + w[1, k] * y + b[k], 0) for k in range(len(b))]
+            value = sum(h * v[k, 0] for k, h in enumerate(hidden))
+            best = value if best is None else min(best, value)
+    return best
+
+
+def two_layers(seed, method="crown", final=False):
+    """A random network on a random box, and the exact minimum of its output."""
+    rng = np.random.default_rng(seed)
+    c = Certificate()
+    lo = np.round(rng.normal(size=2) * 16) / 16
+    hi = lo + rng.integers(0, 24, 2) / 16
+    x = c.box(lo, hi)
+    h, y, weights = network(rng, c, x, int(rng.integers(2, 6)))
+    c.output(y)
+    c.property = c.rows([[1]], [0])
+    slopes = {}
+    if final:
+        size = len(weights[1])
+        slopes = {str(h + 2): c.array(rng.random(size).astype(np.float32))}
+    c.proof = [leaf(method, final=slopes)]
+    return c, h, minimum(weights, fractions(lo), fractions(hi))
+
+
+@pytest.mark.parametrize("method", ["crown", "crown-ibp", "ibp"])
+def test_the_margin_never_exceeds_the_minimum(method):
+    reached = 0
+    for seed in range(150):
+        c, _, least = two_layers(seed, method, final=seed % 2 == 1)
+        margin = exact(check(c.pack()).margin)
+        assert margin <= least
+        reached += margin == least
+    assert method == "ibp" or reached > 30  # or the test would say nothing of tightness
+
+
+def test_points_and_decided_networks_are_exact():
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        c = Certificate()
+        place = np.round(rng.normal(size=2) * 64) / 64
+        x = c.box(place, place)
+        _, y, weights = network(rng, c, x, 4)
+        c.output(y)
+        c.property = c.rows([[1]], [0])
+        least = minimum(weights, fractions(place), fractions(place))
+        assert exact(check(c.pack()).margin) == least
+
+
+def pieces(lo, hi, kinks):
+    """A chain of splits of [lo, hi] at `kinks`, as a tree in preorder."""
+    proof = []
+    for kink in sorted(k for k in kinks if lo < k < hi):
+        split = {"value": 0, "index": 0, "at": dyadic(kink)}
+        proof += [{"split": split}, leaf()]
+    return [*proof, leaf()]
+
+
+def kinked(seed, sign):
+    """A network with exact minimum 0 on [-1, 1.25], cases at its kinks; y > sign * 2**-60.
+
+    x -> sum v relu(x - t) is linear between its kinks, so these cases prove it exactly.
+    """
+    rng = np.random.default_rng(seed)
+    kinks = rng.permutation(np.arange(-12, 13))[:4] / 8
+    v = rng.integers(-8, 9, (4, 1)) / 4
+    places = [-1.0, 1.25, *(k for k in kinks if -1 < k < 1.25)]
+    least = min((v[:, 0] * np.maximum(p - kinks, 0)).sum() for p in places)
+    c = Certificate()
+    x = c.box([-1.0], [1.25])
+    h = relu(c, dense(c, x, np.ones((1, 4)), -kinks), [4])
+    c.output(dense(c, h, v, np.array([-least])))
+    c.property = c.rows([[1]], [sign * 2.0**-60])
+    c.proof = pieces(-1.0, 1.25, kinks.tolist())
+    return c
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_true_by_one_part_in_two_to_the_sixty_is_accepted_and_false_is_not(seed):
+    report = check(kinked(seed, -1).pack())
+    assert report.accepted
+    assert exact(report.margin) == TINY
+    for sign in (0, 1):
+        report = check(kinked(seed, sign).pack())
+        assert not report.accepted
+        assert exact(report.margin) >= -sign * TINY
+
+
+def test_a_relu_split_decides_the_neuron():
+    """relu(h) - h over h in [-1, 1] is at least 0; the triangle alone gives -1/2."""
+    c = Certificate()
+    x = c.box([-1.0], [1.0])
+    h = c.node("neg", [x], [1])
+    y = c.node("sub", [relu(c, h, [1]), h], [1])
+    z = relu(c, c.node("neg", [h], [1]), [1])
+    c.output(c.node("sub", [y, z], [1]))  # relu(h) - h - relu(-h) = 0
+    c.property = c.rows([[1]], [-0.25])
+    assert exact(check(c.pack()).margin) < 0
+    other = {"split": {"value": h + 3, "index": 0, "at": [0, 0]}}
+    c.proof = [
+        {"split": {"value": h, "index": 0, "at": [0, 0]}},
+        *[other, leaf(), leaf()] * 2,
+    ]
+    report = check(c.pack())
+    assert report.accepted
+    assert report.leaves == 4
+
+
+def test_an_empty_leaf_holds_vacuously():
+    c = mlp()
+    c.proof = [{"split": {"value": 0, "index": 0, "at": dyadic(100)}}, leaf(), leaf()]
+    assert check(c.pack()).accepted
+    c.proof = [{"split": {"value": 0, "index": 0, "at": dyadic(-100)}}, leaf(), leaf()]
+    assert check(c.pack()).accepted
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_are_accepted_and_true(name):
+    blob = EXAMPLES[name]().pack()
+    report = check(blob)
+    assert report.accepted, report.reason
+    claim = Claim(blob)
+    rng = np.random.default_rng(0)
+    least = min(claim.margin(point) for point in claim.points(60, rng))
+    assert 0 < exact(report.margin) <= least
+    assert float(report.margin_decimal) == pytest.approx(float(exact(report.margin)))
+
+
+def test_balls_use_the_dual_norm():
+    """Over |x - c|_2 <= r the least a.x is a.c - r|a|_2: here 3, 4 and 5."""
+    for norm, size in ((1, 4), (2, 5)):
+        c = Certificate()
+        x = c.ball([0.5, 0.25], 0.125, norm)
+        c.output(c.node("dot_general", [c.constant(np.array([3.0, 4.0])), x], [],
+                        dimension_numbers=[[[0], [0]], [[], []]]))  # fmt: skip
+        c.property = c.rows([[1]], [0])
+        assert exact(check(c.pack()).margin) == Fraction(5, 2) - Fraction(size, 8)
+
+
+def test_any_needs_one_clause_on_the_whole_leaf():
+    c = Certificate()
+    c.output(c.box([-1.0], [1.0]))
+    either = {"any": [c.rows([[1]], [-0.5]), c.rows([[-1]], [-0.5])]}
+    c.property = either
+    assert not check(c.pack()).accepted
+    c.proof = [{"split": {"value": 0, "index": 0, "at": [0, 0]}}, leaf(), leaf()]
+    assert check(c.pack()).accepted
+    c.property = {"all": either["any"]}
+    assert not check(c.pack()).accepted

@@ -1,0 +1,92 @@
+"""What commands write: files that are whole or absent, JSON, and a progress bar."""
+
+import contextlib
+import json
+import math
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypeVar
+
+import torchlean_check
+import torchlean_jax
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, renamed to it if the block succeeds."""
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp's own mode hides the file from others
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | None, results: dict) -> None:
+    """`results`, in order; NaN becomes null, infinities become "inf" and "-inf"."""
+    if path is not None:
+        plain = json.dumps(
+            _plain(results), indent=1, allow_nan=False, ensure_ascii=False
+        )
+        write_text(path, plain + "\n")
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def provenance(device) -> dict:
+    """What a result depends on beside its arguments."""
+    packages = {"jax": None, "jaxlib": None, "numpy": None, "scikit-learn": None}
+    for name in packages:
+        with contextlib.suppress(PackageNotFoundError):
+            packages[name] = version(name)
+    ours = {
+        "torchlean-jax": torchlean_jax.__version__,
+        "torchlean-check": torchlean_check.__version__,
+        "python": platform.python_version(),
+    }
+    return {
+        "versions": ours | packages,
+        "device": device.device_kind,
+    }
+
+
+def progress(items: Iterable[T], what: str, total: int) -> Iterator[T]:
+    """`items`, behind a bar on stderr when a person is looking."""
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        yield from items
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import track
+    except ModuleNotFoundError:
+        yield from items
+        return
+    console = Console(stderr=True)
+    yield from track(items, what, total=total, console=console, transient=True)

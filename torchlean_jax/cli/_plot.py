@@ -1,0 +1,102 @@
+"""The picture of `torchlean verify digits`: certified accuracy against epsilon."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import torchlean_jax as tl
+from torchlean_jax.cli import _output
+from torchlean_jax.interpreters._crown import METHODS
+from torchlean_jax.zoo._extras import import_extra
+
+RADII = np.linspace(0, 0.1, 11)
+# Okabe and Ito's colours, which stay apart under every common colour blindness; markers
+# and dashes tell the lines apart without any colour.
+STYLES = {
+    "ibp": ("#E69F00", "s", (0, (1, 1.2))),
+    "forward": ("#CC79A7", "v", (0, (5, 1, 1, 1))),
+    "crown-ibp": ("#56B4E9", "^", (0, (3, 1.5))),
+    "crown": ("#0072B2", "o", "solid"),
+    "alpha-crown": ("#D55E00", "D", (0, (6, 1.5))),
+}
+CHUNK = 60  # images whose bounds are computed at once
+
+
+def require() -> None:
+    """Raise MissingExtraError now rather than after the work is done."""
+    import_extra("matplotlib", extra="zoo", purpose="--plot")
+
+
+def certified_shares(f, images, labels, method: str) -> list[float]:
+    """The share of images whose margin is proved positive, at each of RADII."""
+    others = np.stack([np.delete(-np.eye(10), label, axis=0) for label in labels])
+    np.put_along_axis(others, labels[:, None, None].astype(int), 1.0, axis=2)
+
+    def margins(x, rows):
+        return rows @ f(x)
+
+    def least(centre, rows, radius):
+        box = tl.box(centre, radius=radius)
+        return tl.bounds(margins, method=method)(box, rows).lo.min()
+
+    @jax.jit
+    def share(radius):
+        chunked = functools.partial(jax.lax.map, batch_size=CHUNK)
+        return (chunked(lambda pair: least(*pair, radius), (centres, rows)) > 0).mean()
+
+    # in float64: under jit, bounds compute in the precision of their arguments
+    with jax.enable_x64(True):
+        centres, rows = jnp.asarray(images, jnp.float64), jnp.asarray(others)
+        return [float(share(jnp.float64(radius))) for radius in RADII]
+
+
+def draw(path, f, images, labels, *, title: str) -> None:
+    """Write the picture to `path`."""
+    require()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    FigureCanvasAgg(figure)  # no global state, no window
+    axes = figure.add_subplot()
+    clean = 100 * float(np.mean(np.asarray(f(images).argmax(-1)) == labels))
+    axes.axhline(clean, color="0.45", linewidth=1)
+    axes.annotate(
+        f"accuracy {clean:.1f}%",
+        (RADII[-1], clean),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        color="0.35",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )
+    lowest = 100.0
+    # where two methods certify the same images, both markers can be seen
+    sizes = dict(zip(METHODS, range(4, 14, 2), strict=False))
+    for method in _output.progress(METHODS[::-1], "plotting", len(METHODS)):
+        color, marker, dashes = STYLES[method]
+        shares = 100 * np.array(certified_shares(f, images, labels, method))
+        lowest = min(lowest, *shares)
+        axes.plot(
+            RADII,
+            shares,
+            label=method,
+            color=color,
+            marker=marker,
+            markersize=sizes[method],
+            linestyle=dashes,
+        )
+    axes.set(
+        title=title,
+        xlabel="epsilon: how far each pixel may move (pixels are in [0, 1])",
+        ylabel=f"certified, % of {len(labels)} held-out images",
+        ylim=(max(0, 10 * (lowest // 10) - 10), 102),
+        xlim=(-0.002, RADII[-1] + 0.002),
+    )
+    axes.grid(color="0.9")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(title="bounds by", frameon=False, loc="lower left")
+    with _output.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png")
