@@ -1,10 +1,11 @@
 """Primitives that ask the same of every domain, by name.
 
-The names are those of the census of models in `docs/coverage.md`; a primitive that a family
-lists but a JAX version lacks does no harm.
+The names are those of the census of models in `docs/coverage.md`; a primitive that a
+family lists but a JAX version lacks does no harm.
 """
 
-# Output elements are input elements (or a literal fill), moved. Parameters never name a dtype.
+# Output elements are input elements (or a literal fill), moved. Parameters never name a
+# dtype.
 LAYOUT = (
     "broadcast_in_dim",
     "reshape",
@@ -33,8 +34,9 @@ LAYOUT = (
 # The same, with positions computed at run time from integer operands (after the first).
 INDEXING = ("gather", "dynamic_slice", "dynamic_update_slice")
 
-# Exact in binary floating point, subnormal operands included: bits are moved or the sign flips.
-# (Not max or min: they read a subnormal operand as zero where the hardware flushes.)
+# Exact in binary floating point, subnormal operands included: bits are moved or the
+# sign flips. (Not max or min: they read a subnormal operand as zero where the hardware
+# flushes.)
 EXACT = frozenset(
     (*LAYOUT, *INDEXING, "neg", "abs", "select_n", "scatter", "bitcast_convert_type")
 )

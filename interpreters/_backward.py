@@ -7,6 +7,7 @@ so rows for both sides share one pass.
 """
 
 import jax.numpy as jnp
+from jax import lax
 
 from torchlean_jax.domains.affine._sets import minimise
 from torchlean_jax.domains.interval import Interval
@@ -31,9 +32,13 @@ def lower_bounds(equations, steps, values, sets, start, offset, slopes=None):
         given = [_rows_or_zero(rows, n, values, offset.shape[0]) for n in results]
         slope = None if slopes is None else slopes.get(position)
         part = steps[position].back(given, values, slope=slope)
-        offset, error = _add(offset, part.offset, error + part.error)
+        # no gradient flows into the slack: it is as small as it looks
+        slack = lax.stop_gradient(part.error)
+        offset, error = _add(offset, part.offset, error + slack)
         for number, coefficients in part.rows:
-            error = error + _accumulate(rows, number, coefficients, values)
+            error = error + lax.stop_gradient(
+                _accumulate(rows, number, coefficients, values)
+            )
     for number, coefficients in rows.items():
         if number in sets:
             value, lost = minimise(coefficients, sets[number])

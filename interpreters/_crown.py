@@ -12,16 +12,19 @@ import jax.numpy as jnp
 from torchlean_jax.domains.affine import relaxations, undecided
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._rounding import round_down, round_up
-from torchlean_jax.interpreters import _forward, _linear, _steps
+from torchlean_jax.interpreters import _extremes, _forward, _linear, _steps
 from torchlean_jax.interpreters._backward import lower_bounds
 from torchlean_jax.interpreters._refine import element_bounds
 
-METHODS = ("ibp", "crown-ibp", "crown")
+METHODS = ("ibp", "crown-ibp", "crown", "alpha-crown")
 
 
 @dataclass
 class Enclosed:
-    """A graph with an enclosure of each value and a backward step for each equation."""
+    """A graph with an enclosure of each value and a backward step for each equation.
+
+    `wanted[i]` says which elements of a refined value were worth it.
+    """
 
     graph: Any
     sets: dict[int, Interval]
@@ -29,12 +32,14 @@ class Enclosed:
     values: dict[int, Any] = field(default_factory=dict)
     abstract: frozenset = frozenset()
     steps: list[Any] = field(default_factory=list)
+    wanted: dict[int, Any] = field(default_factory=dict)
 
-    def lower(self, start, offset, *, before=None):
-        """Lower bounds of rows of linear forms; `before`: only equations up to that position."""
-        stop = len(self.steps) if before is None else before
-        equations = self.graph.equations[:stop]
-        return lower_bounds(equations, self.steps, self.values, self.sets, start, offset)
+    def lower(self, start, offset, *, slopes=None):
+        """Lower bounds of rows of linear forms in any values."""
+        equations = self.graph.equations[: len(self.steps)]
+        return lower_bounds(
+            equations, self.steps, self.values, self.sets, start, offset, slopes
+        )
 
     def refine(self, number: int, *, before: int | None = None, wanted=None):
         """Intersect the enclosure of a value with what back-substitution gives for it.
@@ -44,6 +49,7 @@ class Enclosed:
         value = self.values[number]
         if wanted is None:
             wanted = jnp.ones(value.shape, bool)
+        self.wanted[number] = wanted
         stop = len(self.steps) if before is None else before
         lo, hi = element_bounds(
             self.graph.equations[:stop],
@@ -55,48 +61,64 @@ class Enclosed:
             memory=self.memory,
         )
         lo, hi = lo.reshape(value.shape), hi.reshape(value.shape)
-        self.values[number] = Interval(_tighter(value.lo, lo, max), _tighter(value.hi, hi, min))
+        self.values[number] = Interval(tighter(value.lo, lo, max), tighter(value.hi, hi, min))
 
     def rows_below(self, outputs, rows, offset, *, backward: bool):
         """Lower bounds of rows @ (flattened, concatenated outputs) - offset."""
-        start, at = {}, 0
+        at = 0
         interval, error = -offset, jnp.zeros_like(offset)
         for number in outputs:
             value = Interval.lift(self.values[number])
             part = rows[:, at : at + value.size].reshape(-1, *value.shape)
             at += value.size
-            start[number] = part + start[number] if number in start else part
             total, lost = _steps.minimum_over(part, value)
             interval = interval + total
             error = error + lost + jnp.abs(interval) * float(jnp.finfo(interval.dtype).eps)
         best = round_down(interval - round_up(error, ulps=4), ulps=2)
         if not backward:
             return best
-        return _tighter(best, self.lower(start, -offset), max)
+        return tighter(best, self.lower(self.start(outputs, rows), -offset), max)
+
+    def start(self, outputs, rows) -> dict:
+        """`rows` over the flattened, concatenated outputs, as rows on each output value."""
+        start, at = {}, 0
+        for number in outputs:
+            value = Interval.lift(self.values[number])
+            part = rows[:, at : at + value.size].reshape(-1, *value.shape)
+            at += value.size
+            start[number] = part + start[number] if number in start else part
+        return start
 
 
-def enclose(graph, operands, sets, *, method: str, memory: int) -> Enclosed:
-    """Run the graph forward over intervals, refining on the way as `method` says.
+def crown(result, number, position, wanted):
+    """The refinement of CROWN: back-substitution with the rules' own slopes."""
+    result.refine(number, before=position, wanted=wanted)
 
-    operands: input number -> concrete array, for the inputs that are not in `sets`.
+
+def enclose(graph, operands, sets, *, memory: int, consts=None, refine=None) -> Enclosed:
+    """Run the graph forward over intervals, refining operands of nonlinear equations.
+
+    operands: input number -> concrete array, for the inputs that are not in `sets`. consts: the
+    graph's constants, perhaps in a wider dtype. refine(result, number, position, wanted), if
+    given, improves `result.values[number]` before the equation at `position` uses it.
     """
     result = Enclosed(graph, sets, memory)
     result.abstract = frozenset(graph.dependents(sets))
     values = result.values
-    values.update(graph.constants)
+    values.update(graph.constants if consts is None else consts)
     values.update(operands)
-    values.update({number: Interval.lift(s.hull) if hasattr(s, "hull") else s for number, s in sets.items()})
+    values.update(sets)
     mixings = dict.fromkeys(sets, 0)  # affine images of the inputs: see `_track`
     refined = set()
     for position, equation in enumerate(graph.equations):
         moving = [i for i in equation.inputs if i in result.abstract]
         nonlinear = bool(moving) and not _linear.is_linear(equation, values, result.abstract)
-        if nonlinear and method == "crown" and _has_step(equation):
+        if nonlinear and refine is not None and _has_step(equation):
             for number in dict.fromkeys(moving):
                 known = number in mixings or number in refined
                 if not known and _is_float(values[number]):
                     wanted = _undecided(equation, number, values)
-                    result.refine(number, before=position, wanted=wanted)
+                    refine(result, number, position, wanted)
                     refined.add(number)
         outputs = _forward.apply(equation.eqn, [values[i] for i in equation.inputs], Interval)
         values.update(zip(equation.outputs, outputs, strict=True))
@@ -131,7 +153,9 @@ def _undecided(equation, number, values):
 
 
 def _has_step(equation) -> bool:
-    return _linear.is_bilinear(equation) or relaxations.find(equation.name) is not None
+    if _linear.is_bilinear(equation) or _extremes.step_for(equation) is not None:
+        return True
+    return relaxations.find(equation.name) is not None
 
 
 def _step(equation, result, moving, nonlinear):
@@ -147,14 +171,14 @@ def _step(equation, result, moving, nonlinear):
     rule = relaxations.find(equation.name)
     if rule is not None:
         return _steps.Relaxed(equation, rule.function)
-    return _steps.Cut(equation)
+    return _extremes.step_for(equation) or _steps.Cut(equation)
 
 
 def _is_float(x):
     return jnp.issubdtype(x.dtype, jnp.floating)
 
 
-def _tighter(old, new, choose):
+def tighter(old, new, choose):
     """The better of two sound endpoints; one that is NaN says nothing."""
     better = jnp.maximum(old, new) if choose is max else jnp.minimum(old, new)
     return jnp.where(jnp.isnan(old), new, jnp.where(jnp.isnan(new), old, better))

@@ -24,7 +24,7 @@ def walk(jaxpr, consts, args, domain: Domain, observe=None, path=()):
     env.update(zip(jaxpr.invars, args, strict=True))
 
     def read(var):
-        return var.val if _jaxpr.is_literal(var) else env[var]
+        return _jaxpr.literal_value(var) if _jaxpr.is_literal(var) else env[var]
 
     for index, eqn in enumerate(jaxpr.eqns):
         operands = [read(var) for var in eqn.invars]
@@ -72,7 +72,9 @@ def apply_primitive(operation, operands, domain: Domain, *, repeated=False):
     rule = domain.rules.find(f"same:{name}") if repeated else None
     rule = rule or domain.rules.find(name)
     if rule is None:
-        raise KeyError(f"no {domain.rules.domain} rule for {name}; the scan let it pass")
+        raise KeyError(
+            f"no {domain.rules.domain} rule for {name}; the scan let it pass"
+        )
     if rule.on_operation:
         return rule.function(operation, *operands)
     return rule.function(*[domain.lift(x) for x in operands], **operation.params)

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from torchlean_jax.interpreters import _composite, _control, _jaxpr
@@ -100,8 +101,9 @@ class _Builder:
     def _literal(self, var):
         aval = jax.ShapeDtypeStruct(var.aval.shape, var.aval.dtype)
         number = self.value(aval)
-        # a Python scalar would be read at another dtype once x64 is enabled
-        self.graph.constants[number] = jnp.asarray(var.val, var.aval.dtype)
+        # a Python scalar would be read at another dtype once x64 is enabled, and a JAX array
+        # made here could belong to the trace of a caller's jit
+        self.graph.constants[number] = np.asarray(var.val, var.aval.dtype)
         return number
 
     def _equation(self, eqn, operands, source) -> list[int]:

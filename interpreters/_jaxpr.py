@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import jax
+import numpy as np
 from jax.extend import core
 
 Literal = core.Literal
@@ -71,6 +72,11 @@ def operation(eqn) -> Operation:
 
 def is_literal(var) -> bool:
     return isinstance(var, core.Literal)
+
+
+def literal_value(var) -> np.ndarray:
+    """The number of a literal, in the dtype that the program gives it."""
+    return np.asarray(var.val, var.aval.dtype)
 
 
 def is_dropped(var) -> bool:

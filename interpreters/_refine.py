@@ -14,7 +14,17 @@ from jax import lax
 from torchlean_jax.interpreters._backward import lower_bounds
 
 
-def element_bounds(equations, steps, values, sets, number, wanted, *, memory, slopes=None):
+def bounds_at(equations, steps, values, sets, number, indices, slopes=None):
+    """(lo, hi) of the elements `indices` (int[k]) of a value, by one pass of 2k rows."""
+    n, dtype = values[number].size, values[number].dtype
+    unit = (indices[:, None] == jnp.arange(n)).astype(dtype)
+    rows = jnp.concatenate([unit, -unit]).reshape(-1, *values[number].shape)
+    offset = jnp.zeros(rows.shape[0], dtype)
+    lower = lower_bounds(equations, steps, values, sets, {number: rows}, offset, slopes)
+    return lower[: len(indices)], -lower[len(indices) :]
+
+
+def element_bounds(equations, steps, values, sets, number, wanted, *, memory):
     """(lo, hi), flat, for the elements of a value: finite bounds where `wanted` is set.
 
     wanted: bool[n]. Elsewhere the bounds are infinite, or better by accident. `equations` end
@@ -25,43 +35,36 @@ def element_bounds(equations, steps, values, sets, number, wanted, *, memory, sl
     n, dtype = values[number].size, values[number].dtype
     block = _block_size(n, arrays, equations, memory)
 
-    def bound(arrays, sets, slopes, indices):
-        """Lower bounds of +v_i and then of -v_i for the elements `indices`."""
-        unit = (indices[:, None] == jnp.arange(n)).astype(dtype)
-        rows = jnp.concatenate([unit, -unit]).reshape(-1, *values[number].shape)
-        offset = jnp.zeros(rows.shape[0], dtype)
-        lower = lower_bounds(
-            equations, steps, arrays, sets, {number: rows}, offset, slopes
-        )
-        return lower[: len(indices)], -lower[len(indices) :]
+    def bound(arrays, sets, indices):
+        return bounds_at(equations, steps, arrays, sets, number, indices)
 
     blocks = -(-n // block)
 
-    def over_all(arrays, sets, slopes, wanted):
+    def over_all(arrays, sets, wanted):
         if blocks == 1:
-            return bound(arrays, sets, slopes, jnp.arange(n))
+            return bound(arrays, sets, jnp.arange(n))
         indices = jnp.minimum(jnp.arange(blocks * block), n - 1).reshape(blocks, block)
-        lo, hi = lax.map(lambda i: bound(arrays, sets, slopes, i), indices)
+        lo, hi = lax.map(lambda i: bound(arrays, sets, i), indices)
         return lo.reshape(-1)[:n], hi.reshape(-1)[:n]
 
-    def over_wanted(arrays, sets, slopes, wanted):
+    def over_wanted(arrays, sets, wanted):
         order = jnp.argsort(~wanted, stable=True)
         needed = (wanted.sum() + block - 1) // block
 
         def body(k, state):
             lo, hi = state
             indices = lax.dynamic_slice(order, (k * block,), (block,))
-            low, high = bound(arrays, sets, slopes, indices)
+            low, high = bound(arrays, sets, indices)
             return lo.at[indices].set(low), hi.at[indices].set(high)
 
         nothing = jnp.full(n, -jnp.inf, dtype), jnp.full(n, jnp.inf, dtype)
         return lax.fori_loop(0, needed, body, nothing)
 
     if blocks == 1:
-        return over_all(arrays, sets, slopes, wanted)
+        return over_all(arrays, sets, wanted)
     skipping = jax.custom_jvp(over_wanted)
     skipping.defjvp(lambda primals, tangents: jax.jvp(over_all, primals, tangents))
-    return skipping(arrays, sets, slopes, wanted)
+    return skipping(arrays, sets, wanted)
 
 
 def _block_size(n, arrays, equations, memory):

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -193,21 +194,57 @@ class Relaxed:
     rule: Callable[..., Lines]
 
     def back(self, rows, values, slope=None):
+        """`slope`: parameters of the rule with a leading axis over equal groups of rows."""
+        (a,) = rows
+        if slope is None:
+            moved, offset, error = self._one_group(a, values, None)
+        else:
+            groups = a.reshape(slope.shape[0], -1, *a.shape[1:])
+            parts = jax.vmap(lambda g, s: self._one_group(g, values, s))(groups, slope)
+            moved, offset, error = jax.tree.map(
+                lambda p: p.reshape(a.shape[0], *p.shape[2:]), parts
+            )
+        return Contribution(list(moved.items()), offset, error)
+
+    def _one_group(self, a, values, slope):
         operands = [values[i] for i in self.equation.inputs]
         lines = self.rule(self.equation.operation, *operands, slope=slope)
-        (a,) = rows
+        lines = _or_constants(lines, values[self.equation.outputs[0]])
         offset, error = minimum_over(a, Interval(lines.lower_offset, lines.upper_offset))
         kind = jnp.finfo(a.dtype)
-        moved = []
+        moved = {}
         for i, low, high in zip(self.equation.inputs, lines.lower, lines.upper, strict=True):
             if low is None:
                 continue
             coefficients = jnp.where(a > 0, a * low, jnp.where(a < 0, a * high, 0))
             size = magnitude(values[i])
-            error = error + float(kind.eps) * row_dot(coefficients, size)
-            error = error + 2 * float(kind.smallest_normal) * jnp.sum(size)
-            moved.append((i, coefficients))
-        return Contribution(moved, offset, error)
+            count = coefficients[0].size // max(size.size, 1) + (i in moved)
+            error = error + row_dot(coefficients, size) * gamma(count, a.dtype)
+            error = error + 2 * count * float(kind.smallest_normal) * jnp.sum(size)
+            coefficients = _unbroadcast(coefficients, size.shape)
+            moved[i] = moved[i] + coefficients if i in moved else coefficients
+        return moved, offset, error
+
+
+def _or_constants(lines, result):
+    """The result's enclosure in place of lines that a rule could not give."""
+
+    def known(slopes, offset, constant):
+        good = jnp.isfinite(offset)
+        slopes = tuple(s if s is None else jnp.where(good, s, 0) for s in slopes)
+        return slopes, jnp.where(good, offset, constant)
+
+    lower = known(lines.lower, lines.lower_offset, result.lo)
+    upper = known(lines.upper, lines.upper_offset, result.hi)
+    return Lines(lower[0], lower[1], upper[0], upper[1])
+
+
+def _unbroadcast(rows, shape):
+    """Sum rows [R, *result] over the axes along which an operand of `shape` was repeated."""
+    missing = rows.ndim - 1 - len(shape)
+    rows = rows.sum(tuple(range(1, 1 + missing)))
+    repeated = [d + 1 for d, n in enumerate(shape) if n == 1 and rows.shape[d + 1] != 1]
+    return rows.sum(tuple(repeated), keepdims=True)
 
 
 def _is_float(x):

@@ -1,6 +1,6 @@
 """Fitting a polynomial to a function, and proving how far it is off.
 
-`fit` interpolates at Chebyshev points in 250-digit arithmetic (mpmath) and rounds the coefficients to
+`fit` interpolates at Chebyshev points in 140-digit arithmetic (mpmath) and rounds the coefficients to
 the target format. `prove` knows nothing of how they were found: on each of a few dozen pieces it expands
 function and polynomial as Taylor series in ball arithmetic (Arb), the last coefficient over the whole
 piece, so that the difference is bounded for every real number of the domain.
@@ -58,15 +58,16 @@ def derive(a, dtype, unit):
     """`(coefficients, bound)`: the first degree whose proved error reaches the goal."""
     for degree in range(1, 48):
         coefficients = fit(a, degree, dtype)
-        bound = prove(a, coefficients)
-        if bound <= a.goal * unit * max(1.0, abs(coefficients[0])):
+        limit = a.goal * unit * max(1.0, abs(coefficients[0]))
+        bound = prove(a, coefficients, limit)
+        if bound <= limit:
             return coefficients, bound
     raise ValueError("no degree up to 47 reaches the goal")
 
 
 def fit(a, degree, dtype):
     """Coefficients of p, rounded to `dtype`, lowest first."""
-    with mpmath.workdps(250):
+    with mpmath.workdps(140):
         # p is a function of v = x**power, on the image of the domain.
         low, high = mpmath.mpf(a.low), mpmath.mpf(a.high)
         low, high = a.argument(low), a.argument(high)
@@ -80,7 +81,7 @@ def fit(a, degree, dtype):
         values = []
         for v in nodes:
             x = v if a.power == 1 else mpmath.sqrt(v)
-            x = x or mpmath.mpf(10) ** -30  # the quotient below has a limit at 0
+            x = x or mpmath.mpf(10) ** -20  # the quotient below has a limit at 0
             values.append((a.point(a.inverse(x)) - a.base_at(x)) / x**a.shift)
         return tuple(rounded(c, dtype) for c in _newton_to_monomial(nodes, values))
 
@@ -100,10 +101,17 @@ def _newton_to_monomial(nodes, values):
     return result
 
 
-def prove(a, coefficients, pieces=128):
-    """A number above |p(v) - exact| for every v of the domain, p with exactly these coefficients."""
-    worst = max(_prove_piece(a, coefficients, *edges) for edges in _pieces(a, pieces))
-    return worst * MARGIN
+def prove(a, coefficients, limit=float("inf"), pieces=128):
+    """A number above |p(v) - exact| for every v of the domain, p with exactly these coefficients.
+
+    Infinite as soon as one piece exceeds `limit`.
+    """
+    worst = 0.0
+    for edges in _pieces(a, pieces):
+        worst = max(worst, _prove_piece(a, coefficients, *edges) * MARGIN)
+        if worst > limit:
+            return float("inf")
+    return worst
 
 
 def _pieces(a, count):

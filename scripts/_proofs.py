@@ -80,7 +80,7 @@ def tracked_table(dtype, table, bounds):
         bound = 0.0 if a.whole else bounds[name]
         setattr(t, name, TrackedPolynomial(table["polynomials"][name], bound, low, high))
     for name in ("lgamma", "digamma"):
-        polynomial = TrackedPolynomial(table["polynomials"][name], bounds[name], 0.0, 1 / 64)
+        polynomial = TrackedPolynomial(table["polynomials"][name], bounds[name], 0.0, 1 / 60)
         setattr(t, name, polynomial)
     t.erf_inv_tail_error = bounds["erf_inv_tail"]
     with mpmath.workdps(120):
@@ -154,8 +154,8 @@ def prove_exp(t, turns):
     r = pieces(-0.751, 0.751)
     half = TrackedPair(Number(r.lo / 2, r.hi / 2), low=Model.cut * r.size() / 2)
     small = _exp.expm1_small(TrackedPair.of(ONE), half, r, t)
-    above = _exp.minus_one(e.on(geometric(2.11, 2.0**100, 256)))
-    below = _exp.from_minus_one(e.on(geometric(SMALLEST, 0.473)))
+    above = _exp.minus_one(e.on(geometric(2.11, 2.0**100, 256)), 1.0)
+    below = _exp.from_minus_one(e.on(geometric(SMALLEST, 0.473)), 1.0)
     return e, {
         "exp": pair.value().units(),
         "exp2": second.value().units(),
@@ -370,16 +370,15 @@ def prove_inverse_trig(t):
     }
 
 
-def prove_pow(t, turns, log):
-    """pow: the exponent y log x is exp's argument, up to 140 (binary64: 761) before it saturates."""
+def prove_pow(dtype, t, log):
+    """pow: an error for the kernel, and one to be multiplied by the exponent |y log x|.
+
+    The exponent goes up to 140 (binary64: 761) before the result saturates.
+    """
     product = Relative(_power.exponent(TrackedPair.of(ONE), log.on(ONE)))
-    largest = max(abs(edge) for edge in _exp.RANGE[_name(turns)]) + 50
-    e = exp_of(t, turns, low=product.low * largest, error=product.err * largest)
-    return {"pow": e.value().units()}
-
-
-def _name(turns):
-    return next(name for name, value in TURNS.items() if value == turns)
+    largest = max(abs(edge) for edge in _exp.RANGE[dtype]) + 50
+    e = exp_of(t, TURNS[dtype], low=product.low * largest)
+    return {"pow": e.value().units(), "pow_exponent": 1.01 * product.err / Model.u}
 
 
 def prove_erf_inv(t, log):
@@ -449,7 +448,7 @@ def prove_all(dtype, table, bounds):
         errors |= prove_hyperbolic(t, e, log_near, log_far)
         errors |= prove_inverse_trig(t)
         log = max(log_near, log_far, key=lambda r: r.err)
-        errors |= prove_pow(t, turns, log)
+        errors |= prove_pow(dtype, t, log)
         errors |= prove_erf_inv(t, log_far)
         errors |= prove_gamma(t, log)
     return {name: float(np.ceil(SAFETY * bound * 1000) / 1000) for name, bound in errors.items()}

@@ -50,7 +50,8 @@ class Number:
 
     def least(self):
         """A lower bound of the ideal value's magnitude."""
-        return np.where(self.lo * self.hi <= 0, 0.0, np.minimum(abs(self.lo), abs(self.hi))) / OUT
+        straddles = (self.lo <= 0) & (self.hi >= 0)
+        return np.where(straddles, 0.0, np.minimum(abs(self.lo), abs(self.hi))) / OUT
 
     def _rounded(self, lo, hi, err, units):
         lo, hi = _outward(lo, hi)

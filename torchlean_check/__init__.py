@@ -8,8 +8,9 @@ what acceptance means and what is assumed.
 import os
 
 from torchlean_check import (
-    _affine,
-    _convex,
+    _convolution,
+    _moves,
+    _piecewise,
     _products,
     _special,
     _windows,

@@ -41,8 +41,9 @@ class Bounds:
         self.lines: dict[tuple[int, int], Any] = {}
         self.refined: dict[int, set[int]] = {}
         for k, step in enumerate(program.steps):
-            if program.values[k].known is not None:
-                self.boxes[k] = program.values[k].known
+            known = program.values[k].known
+            if known is not None:
+                self.boxes[k] = known
                 continue
             operands = program.operands[k]
             if step is None:

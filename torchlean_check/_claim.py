@@ -1,5 +1,6 @@
 """What a certificate claims: the input set, the property, and the tree of cases."""
 
+import functools
 from typing import NamedTuple
 
 from torchlean_check._balls import Ball
@@ -55,25 +56,17 @@ def _ball(entry, where: str, value, arrays: Arrays, region: Region) -> Tensor:
 
 
 def _order(x: tuple[int, int], y: tuple[int, int]) -> int:
-    """The sign of x - y."""
+    """The sign of x - y, for numbers (m, e)."""
     low = min(x[1], y[1])
-    a, b = x[0] << (x[1] - low), y[0] << (y[1] - low)
-    return (a > b) - (a < b)
+    return (x[0] << (x[1] - low)) - (y[0] << (y[1] - low))
 
 
-def least(values):
-    values = [v for v in values if v is not None]
-    best = values[0] if values else None
-    for v in values[1:]:
-        best = v if _order(v, best) < 0 else best
-    return best
+def least(numbers):
+    return min(numbers, key=functools.cmp_to_key(_order))
 
 
-def greatest(values):
-    best, *rest = values
-    for v in rest:
-        best = v if _order(v, best) > 0 else best
-    return best
+def greatest(numbers):
+    return max(numbers, key=functools.cmp_to_key(_order))
 
 
 class Formula:

@@ -101,12 +101,6 @@ class Program:
         return self.emit(Move([0] * math.prod(shape), [1]), [x], shape)
 
 
-def floats(operands) -> None:
-    for x in operands:
-        if x.dtype not in FLOATS:
-            fail("in", f"operand of dtype {x.dtype}; real arithmetic needs floats")
-
-
 def lower(graph: dict, arrays: Arrays) -> Program:
     """Check the graph against its schema and translate it."""
     g = Program()

@@ -8,6 +8,7 @@ smaller. A step that is not linear has the same two methods (see _relax.py) and 
 `undecided`.
 """
 
+from collections import Counter
 from operator import mul, neg
 
 from torchlean_check._tensor import (
@@ -134,17 +135,16 @@ class Move:
             holes = [k for k, source in enumerate(self.index) if source < 0]
             sums = [self.fill.lo[0] * sum(row[k] for k in holes) for row in rows]
             bias.add(sums, exp + self.fill.exp)
-        moved = list(map(self._gather if self.inverse else self._scatter, rows))
+        moved = list(map(self._moved, rows))
         start = 0
         for position, size in enumerate(self.sizes):
             yield position, [row[start : start + size] for row in moved], exp
             start += size
 
-    def _gather(self, row):
-        row = [*row, 0]
-        return [row[k] for k in self.inverse]
-
-    def _scatter(self, row):
+    def _moved(self, row):
+        if self.inverse is not None:
+            row = [*row, 0]
+            return [row[k] for k in self.inverse]
         result = [0] * (sum(self.sizes) + 1)  # the last entry catches the fills
         for source, a in zip(self.index, row, strict=True):
             result[source] += a
@@ -175,6 +175,13 @@ class Blocks:
                     [list(c) for c in zip(*matrix, strict=True)],
                 )
         self.blocks = [(ks, js, *forms[id(matrix)]) for ks, js, matrix in blocks]
+        entries = [max(map(max, absolute)) for _, absolute, _ in forms.values()]
+        self.largest = max(entries, default=0)
+        met = Counter()
+        for ks, js, _ in blocks:
+            for j in js:
+                met[j] += len(ks)
+        self.most = max(met.values(), default=0)  # entries that meet one of the operand
 
     def apply(self, xs: list[int], absolute: bool = False) -> list[int]:
         """W @ xs, or |W| @ xs."""
@@ -223,4 +230,33 @@ class Blocks:
         if self.radius is not None:
             errors = self.radius.apply(magnitude(boxes[0]))
             bias.charge(rows, errors, exp + self.exp + boxes[0].exp)
-        yield 0, list(map(self.transposed, rows)), exp + self.exp
+        yield 0, self._all_transposed(rows), exp + self.exp
+
+    def _all_transposed(self, rows: list[list[int]]) -> list[list[int]]:
+        """rows @ W, several times faster than row by row.
+
+        The k-th coefficients of all rows make one long integer, each in a field of its
+        own. Multiplication by weights and addition act on all fields at once, and no
+        field overflows: it is wide enough for the largest sum of products.
+        """
+        if len(rows) < 4:
+            return list(map(self.transposed, rows))
+        largest = max(*map(max, rows), -min(map(min, rows)))
+        reach = largest * self.largest * self.most  # of any sum of products
+        width = (reach.bit_length() + 1) // 8 + 1  # bytes of a field, with its sign
+        step = 8 * width
+        packed = []
+        for column in zip(*rows, strict=True):
+            total = 0
+            for a in reversed(column):
+                total = (total << step) + a
+            packed.append(total)
+        half, size = 1 << (step - 1), width * len(rows)
+        offset = sum(half << (step * r) for r in range(len(rows)))
+        starts = range(0, size, width)
+        columns = []
+        for total in self.transposed(packed):
+            raw = (total + offset).to_bytes(size, "little")  # every field non-negative
+            fields = [int.from_bytes(raw[i : i + width], "little") for i in starts]
+            columns.append([field - half for field in fields])
+        return [list(row) for row in zip(*columns, strict=True)]

@@ -2,10 +2,10 @@
 
 import math
 
-from torchlean_check._affine import _only, _require, scale
 from torchlean_check._errors import NotProved
 from torchlean_check._exponential import ratio
-from torchlean_check._graph import floats, operation
+from torchlean_check._graph import operation
+from torchlean_check._operands import floats, only, require, scale
 from torchlean_check._smooth import Curve, Smooth, smooth
 from torchlean_check._tensor import Tensor
 
@@ -109,9 +109,9 @@ def _power(g, x, n: int):
 
 @operation("integer_pow", y=int)
 def _integer_pow(g, operands, shape, y):
-    (x,) = _only(operands, 1)
+    (x,) = only(operands, 1)
     floats([x])
-    _require(abs(y) <= 64, "powers beyond 64")
+    require(abs(y) <= 64, "powers beyond 64")
     return _power(g, x, y)
 
 

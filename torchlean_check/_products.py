@@ -8,8 +8,10 @@ at the mixed corners. A mixture of two valid planes is valid; the free parameter
 Source: McCormick 1976, Mathematical Programming 10.
 """
 
-from torchlean_check._affine import linear, move
+import itertools
+
 from torchlean_check._graph import operation
+from torchlean_check._operands import linear, move
 from torchlean_check._relax import SLOPE_BITS, Elementwise, Lines
 from torchlean_check._tensor import aligned, product
 
@@ -45,14 +47,18 @@ def _product(g, operands, shape):
 
 
 @operation("_sum_of_products")
-def _sum_of_products(g, operands, shape, pairs):
-    """Entry k of the result is the sum of x[i] y[j] over zip(*pairs[k])."""
-    flat = []
-    for side, x in enumerate(operands):
-        index = [i for pair in pairs for i in pair[side]]
-        flat.append(move(g, [x], index, (len(index),)))
-    each = _product(g, flat, ())
-    n = len(pairs[0][0])
+def _sum_of_products(g, operands, shape, sides):
+    """dot_general: the products of all pairs of entries that meet, and their sums."""
+    (starts, frees, sums), (others, other_frees, other_sums) = sides
+    lefts, rights = [], []
+    for i, j in zip(starts, others, strict=True):
+        for p, q in itertools.product(frees, other_frees):
+            lefts += [i + p + s for s in sums]
+            rights += [j + q + t for t in other_sums]
+    x, y = operands
+    flat = [move(g, [x], lefts, (len(lefts),)), move(g, [y], rights, (len(rights),))]
+    each, n = _product(g, flat, ()), len(sums)
     ones = [[1] * n]
-    blocks = [([k], range(k * n, (k + 1) * n), ones) for k in range(len(pairs))]
-    return linear(g, each, blocks, 0, len(pairs), shape)
+    count = len(lefts) // n
+    blocks = [([k], range(k * n, (k + 1) * n), ones) for k in range(count)]
+    return linear(g, each, blocks, 0, count, shape)

@@ -7,10 +7,11 @@ names it.
 import hashlib
 import math
 import struct
+from typing import Any, NoReturn
 
 from torchlean_check._container import canonical_json
 from torchlean_check._errors import MalformedCertificate
-from torchlean_check._tensor import Tensor
+from torchlean_check._tensor import MAX_BITS, Tensor
 
 MAX_SIZE = 1 << 22  # entries of one tensor
 MAX_RANK = 32
@@ -34,7 +35,7 @@ DTYPES = {
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-def fail(field: str, message: str):
+def fail(field: str, message: str) -> NoReturn:
     raise MalformedCertificate(message, field)
 
 
@@ -52,7 +53,7 @@ def fields(value, where: str, optional: tuple[str, ...] = (), /, **kinds) -> dic
     }
 
 
-def checked(value, kind, where: str):
+def checked(value, kind, where: str) -> Any:
     """`value` if it is of `kind`: int, bool, str, dict, list, [kind] or (kind, ...)."""
     if isinstance(kind, list):
         if type(value) is not list:
@@ -149,6 +150,8 @@ def decode_floats(words: list[int], fraction: int, width: int, where: str) -> Te
             every |= m << power
         parts.append((-m if word & sign else m, power))
     least = (every & -every).bit_length() - 1 if every else 0
+    if len(parts) * (every.bit_length() - least) > MAX_BITS:
+        fail(where, "numbers too far apart")
     values = [
         m << (power - least) if power >= least else m >> (least - power)
         for m, power in parts

@@ -18,11 +18,11 @@ Source: Zhang et al. 2018 (arXiv:1811.00866), section 3, for the choice of lines
 import math
 from abc import ABC, abstractmethod
 
-from torchlean_check._affine import _only
 from torchlean_check._errors import NotProved, UnsupportedCertificate
-from torchlean_check._graph import floats, operation
+from torchlean_check._graph import operation
+from torchlean_check._operands import floats, only
 from torchlean_check._relax import SLOPE_BITS, Elementwise, Lines
-from torchlean_check._tensor import Tensor, tidy
+from torchlean_check._tensor import Tensor, shift, tidy
 
 POINT_BITS = 96
 
@@ -96,7 +96,7 @@ class Smooth(Elementwise):
             raise UnsupportedCertificate("an operand is too large or too small")
         by = x.exp + p
         if by >= 0:
-            return [(a << by, b << by) for a, b in zip(x.lo, x.hi, strict=True)], p
+            return list(zip(shift(x.lo, by), shift(x.hi, by), strict=True)), p
         pairs = zip(x.lo, x.hi, strict=True)
         return [(a >> -by, -(-b >> -by)) for a, b in pairs], p
 
@@ -122,7 +122,7 @@ class Smooth(Elementwise):
         """(lower slope, its constant, upper slope, its constant)."""
         f, pieces = self.curve, self.curve.pieces(lo, hi, p)
         bends = [(start, end, c) for start, end, c in pieces if c]
-        if len(bends) > 2:
+        if len(bends) not in (1, 2):
             low, high = f.extent(lo, hi, p)
             return 0, low << s, 0, high << s
         result = []
@@ -178,7 +178,7 @@ class Smooth(Elementwise):
             return near
 
     def _constant(self, pieces, a: int, touch: int, p: int, s: int, upper: bool) -> int:
-        """The b for which a x + b bounds f from above (below), in units of 2**-(s + p)."""
+        """The b for which a x + b bounds f from above or below, times 2**(s + p)."""
         sign = 1 if upper else -1
         slope = sign * a
         candidates = []
@@ -212,6 +212,6 @@ def smooth(name: str, curve: Curve) -> None:
 
     @operation(name)
     def _lower(g, operands, shape):
-        (x,) = _only(operands, 1)
+        (x,) = only(operands, 1)
         floats([x])
         return g.emit(step, [x], x.shape)

@@ -14,6 +14,7 @@ from torchlean_check._errors import UnsupportedCertificate
 KEEP = 128
 SPARE = 64
 MAX_EXP = 1 << 14
+MAX_BITS = 1 << 31  # of zeros that one tensor may be padded with
 
 
 class Tensor(NamedTuple):
@@ -39,6 +40,8 @@ def tidy(lo: list[int], hi: list[int], exp: int) -> Tensor:
 
 def shift(values: list[int], by: int) -> list[int]:
     """values * 2**by for by >= 0."""
+    if len(values) * by > MAX_BITS:
+        raise UnsupportedCertificate("numbers of one tensor are too far apart")
     return [a << by for a in values] if by else values
 
 

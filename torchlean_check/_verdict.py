@@ -76,8 +76,10 @@ def check_bytes(blob: bytes) -> Report:
         for leaf, part in _leaves(cases, region):
             leaves += 1
             low = _leaf_margin(program, leaf, part, formula, root)
-            margin = least([low, margin])
-            if margin is not None and margin[0] <= 0:
+            if low is None:
+                continue
+            margin = least([low, margin or low])
+            if margin[0] <= 0:
                 raise NotProved("the derived lower bound is not above 0", "property")
     except NotProved as error:
         accepted, reason = False, str(error)

@@ -1,16 +1,11 @@
-"""Operations on windows: convolution, sums and maxima. Padding counts as absent."""
+"""Sums and maxima over axes and windows. Padding counts as absent."""
 
-import itertools
-import math
-
-from torchlean_check._affine import _is_order, _only, _require, linear
-from torchlean_check._errors import UnsupportedCertificate
-from torchlean_check._graph import floats, operation
-from torchlean_check._layout import lines_along, offsets, strides, taps, windows
-from torchlean_check._linear import Sum
-from torchlean_check._relax import WindowMax
+from torchlean_check._arithmetic import negative
+from torchlean_check._graph import operation
+from torchlean_check._layout import lines_along, windows
+from torchlean_check._operands import floats, is_order, linear, only, require
 from torchlean_check._schema import fail
-from torchlean_check._tensor import midpoint_radius
+from torchlean_check._tensor import Tensor
 
 WINDOW = {
     "window_dimensions": [int],
@@ -19,6 +14,64 @@ WINDOW = {
     "base_dilation": [int],
     "window_dilation": [int],
 }
+
+
+class WindowMax:
+    """Entry k of the result is the largest of the operand's entries windows[k].
+
+    Lower line: the entry with the largest lower bound. Upper line: that entry too, if
+    its lower bound is at least the upper bound of every other; else the largest upper
+    bound.
+    """
+
+    linear = False
+    has_slopes = False
+
+    def __init__(self, windows: list[list[int]], size_in: int):
+        self.windows, self.size_in = windows, size_in
+
+    def undecided(self, boxes):
+        (x,) = boxes
+        wanted = set()
+        for window in self.windows:
+            best = max(window, key=lambda j: (x.lo[j], x.hi[j]))
+            rivals = [j for j in window if j != best and x.hi[j] > x.lo[best]]
+            wanted.update([best, *rivals] if rivals else [])
+        return [sorted(wanted)]
+
+    def forward(self, boxes):
+        (x,) = boxes
+        lo = [max([x.lo[j] for j in window]) for window in self.windows]
+        if x.exact:
+            return Tensor(lo, lo, x.exp)
+        return Tensor(lo, [max([x.hi[j] for j in w]) for w in self.windows], x.exp)
+
+    def lines(self, boxes, slopes):
+        """(entry of the lower line, constant of the upper line or None, unit)."""
+        (x,) = boxes
+        pick, ceiling = [], []
+        for window in self.windows:
+            best = max(window, key=lambda j: (x.lo[j], x.hi[j]))
+            others = [x.hi[j] for j in window if j != best]
+            decided = not others or x.lo[best] >= max(others)
+            pick.append(best)
+            ceiling.append(None if decided else max(*others, x.hi[best]))
+        return pick, ceiling, x.exp
+
+    def backward(self, rows, exp, boxes, bias, lines):
+        pick, ceiling, unit = lines
+        constants, moved = [], []
+        for row in rows:
+            result, constant = [0] * self.size_in, 0
+            for a, source, top in zip(row, pick, ceiling, strict=True):
+                if a > 0 or top is None:
+                    result[source] += a
+                elif a:
+                    constant += a * top
+            constants.append(constant)
+            moved.append(result)
+        bias.add(constants, exp + unit)
+        yield 0, moved, exp
 
 
 @operation("_largest")
@@ -33,162 +86,30 @@ def largest(g, operands, shape, windows):
 
 @operation("reduce_max", axes=[int])
 def _reduce_max(g, operands, shape, axes):
-    (x,) = _only(operands, 1)
-    _require(_is_order(axes, len(x.shape), False), "bad axes")
+    (x,) = only(operands, 1)
+    require(is_order(axes, len(x.shape), False), "bad axes")
     sizes = [n for d, n in enumerate(x.shape) if d not in axes]
     return largest(g, [x], sizes, lines_along(x.shape, axes))
 
 
-def _negated(g, x):
-    return g.emit(Sum((-1,)), [x], x.shape)
-
-
 @operation("reduce_min", axes=[int])
 def _reduce_min(g, operands, shape, axes):
-    (x,) = _only(operands, 1)
-    return _negated(g, _reduce_max(g, [_negated(g, x)], shape, axes))
+    (x,) = only(operands, 1)
+    return negative(g, _reduce_max(g, [negative(g, x)], shape, axes))
 
 
 @operation("reduce_window_max", **WINDOW)
 def _reduce_window_max(g, operands, shape, **params):
-    (x,) = _only(operands, 1)
+    (x,) = only(operands, 1)
     sizes, covered = windows(g.spend, x.shape, *(params[name] for name in WINDOW))
     return largest(g, [x], sizes, covered)
 
 
 @operation("reduce_window_sum", **WINDOW)
 def _reduce_window_sum(g, operands, shape, **params):
-    (x,) = _only(operands, 1)
+    (x,) = only(operands, 1)
     floats([x])
     sizes, covered = windows(g.spend, x.shape, *(params[name] for name in WINDOW))
     ones = {len(js): [[1] * len(js)] for js in covered}
     blocks = [([k], js, ones[len(js)]) for k, js in enumerate(covered)]
     return linear(g, x, blocks, 0, len(covered), sizes)
-
-
-@operation(
-    "conv_general_dilated",
-    window_strides=[int],
-    padding=[(int, int)],
-    lhs_dilation=[int],
-    rhs_dilation=[int],
-    feature_group_count=int,
-    batch_group_count=int,
-    dimension_numbers=([int], [int], [int]),
-)
-def _conv(g, operands, shape, **params):
-    """Output (n, o, p) sums kernel (o, i, q) times input (n, i, place of tap q at p).
-
-    Each specification lists the axes (batch, feature, space...) of the operand, those
-    of the kernel being (out feature, in feature, space...). With feature groups the
-    features o of group r see input features of group r only; with batch groups, batches
-    of group r.
-    """
-    x, kernel = _only(operands, 2)
-    floats([x, kernel])
-    if kernel.known is None:
-        raise UnsupportedCertificate("convolution with an abstract kernel")
-    layout = _ConvLayout(x, kernel, params)
-    g.spend(layout.terms)
-    middle, radius, exp = midpoint_radius(kernel.known)
-    blocks = layout.blocks(middle)
-    errors = None if radius is None else layout.blocks(radius)
-    return linear(g, x, blocks, exp, math.prod(layout.shape), layout.shape, errors)
-
-
-class _ConvLayout:
-    def __init__(self, x, kernel, params):
-        rank = len(x.shape)
-        specs = params["dimension_numbers"]
-        _require(rank >= 2 and len(kernel.shape) == rank, "ranks do not match")
-        _require(all(_is_order(s, rank, True) for s in specs), "bad dimension_numbers")
-        self.groups = params["feature_group_count"]
-        self.batches = params["batch_group_count"]
-        _require(min(self.groups, self.batches) == 1, "one kind of groups at a time")
-        self.x, self.kernel, self.specs = x, kernel, specs
-        lhs, rhs, out = specs
-        n, self.features = x.shape[lhs[0]], x.shape[lhs[1]]
-        self.outs, self.ins = kernel.shape[rhs[0]], kernel.shape[rhs[1]]
-        divides = (
-            n % self.batches == 0 and self.outs % (self.groups * self.batches) == 0
-        )
-        _require(divides and self.features == self.ins * self.groups, "bad groups")
-        self.count = n // self.batches
-        names = ("window_strides", "padding", "rhs_dilation", "lhs_dilation")
-        _require(all(len(params[k]) == rank - 2 for k in names), "one entry per axis")
-        self.axes = [
-            taps(
-                x.shape[lhs[k + 2]],
-                kernel.shape[rhs[k + 2]],
-                params["window_strides"][k],
-                params["padding"][k],
-                params["lhs_dilation"][k],
-                params["rhs_dilation"][k],
-            )
-            for k in range(rank - 2)
-        ]
-        sizes = [0] * rank
-        for axis, size in zip(
-            out, (self.count, self.outs, *map(len, self.axes)), strict=True
-        ):
-            sizes[axis] = size
-        self.shape = tuple(sizes)
-        covered = math.prod(1 + sum(map(len, axis)) for axis in self.axes)
-        self.terms = self.count * self.outs * self.ins * covered
-
-    def blocks(self, weights):
-        """One block for each batch, group and output place."""
-        (lhs, _, out), kernels, result = self.specs, {}, []
-        parts = self.groups * self.batches
-        width = self.outs // parts
-        step_in, step_out = strides(self.x.shape), strides(self.shape)
-        places = list(enumerate(itertools.product(*self.axes)))
-        positions = offsets(self.shape, out[2:])
-        for batch, part in itertools.product(range(self.count), range(parts)):
-            source = batch + (part * self.count if self.batches > 1 else 0)
-            first = part * self.ins if self.groups > 1 else 0
-            base = source * step_in[lhs[0]]
-            for place, covered in places:
-                pairs = [
-                    tuple(zip(*tap, strict=True)) for tap in itertools.product(*covered)
-                ]
-                if not pairs:
-                    continue
-                marks = tuple(pair[0] if pair else () for pair in pairs)
-                if (part, marks) not in kernels:
-                    kernels[part, marks] = self._matrix(
-                        weights, part * width, width, marks
-                    )
-                js = [
-                    base
-                    + i * step_in[lhs[1]]
-                    + sum(
-                        p * step_in[a]
-                        for p, a in zip(pair[1] if pair else (), lhs[2:], strict=True)
-                    )
-                    for i in range(first, first + self.ins)
-                    for pair in pairs
-                ]
-                start = positions[place] + batch * step_out[out[0]]
-                ks = [
-                    start + o * step_out[out[1]]
-                    for o in range(part * width, (part + 1) * width)
-                ]
-                result.append((ks, js, kernels[part, marks]))
-        return result
-
-    def _matrix(self, weights, first, width, marks):
-        _, rhs, _ = self.specs
-        step = strides(self.kernel.shape)
-        inner = [
-            sum(q * step[a] for q, a in zip(mark, rhs[2:], strict=True))
-            for mark in marks
-        ]
-        return [
-            [
-                weights[o * step[rhs[0]] + i * step[rhs[1]] + at]
-                for i in range(self.ins)
-                for at in inner
-            ]
-            for o in range(first, first + width)
-        ]

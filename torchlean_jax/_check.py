@@ -45,7 +45,7 @@ def check(certificate, *, model=None, args=None):
     if model is not None:
         if args is None:
             args = [_any_box(**shape) for shape in _input_shapes(source)]
-        found = _format.graph_digest(graph_of(model, args)[0])
+        found = _format.graph_digest(graph_of(model, args))
         if found != report.graph_digest:
             raise RejectedError(
                 f"the certificate is about another network: its graph has digest "

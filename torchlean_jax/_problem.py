@@ -1,35 +1,47 @@
 """A model with its sets of inputs: traced once, flattened once, compiled once per method."""
 
 import functools
+import itertools
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 
+from torchlean_jax._snapshot import Snapshot
 from torchlean_jax._trace import as_function, aval_of, trace
+from torchlean_jax.domains.affine.relaxations import parameters
 from torchlean_jax.domains.interval import Interval
-from torchlean_jax.domains.interval._exact import exact_cast
-from torchlean_jax.interpreters._crown import enclose
+from torchlean_jax.domains.interval._exact import exact_cast, is_tracer
+from torchlean_jax.interpreters._alpha import optimise
+from torchlean_jax.interpreters._crown import crown, enclose, tighter
 from torchlean_jax.interpreters._graph import flatten
 from torchlean_jax.interpreters._missing import require_rules
+from torchlean_jax.interpreters._patterns import recognise
 
 DEFAULT_MEMORY = 2**31
+
+
+@dataclass(frozen=True)
+class How:
+    """A bound method and its options; hashable, so compiled work can be found again."""
+
+    method: str
+    memory: int = DEFAULT_MEMORY
+    iterations: int = 20
 
 
 def is_set(x) -> bool:
     return isinstance(x, Interval)
 
 
-@functools.lru_cache(maxsize=256)
-def _cached_problem(model):
+@functools.lru_cache(maxsize=16)
+def _problem_of_snapshot(model):
     return Problem(model)
 
 
 def problem_of(model) -> "Problem":
-    """The problem of a model; the same object again for the same model, so that it stays compiled."""
-    try:
-        return _cached_problem(model)
-    except TypeError:  # unhashable: a pair (module, variables)
-        return Problem(model)
+    """The problem of a model. Only a snapshot, which cannot change, keeps what was compiled."""
+    return _problem_of_snapshot(model) if isinstance(model, Snapshot) else Problem(model)
 
 
 class Problem:
@@ -46,9 +58,20 @@ class Problem:
             tuple(str(aval_of(leaf)) for leaf in leaves),
             jax.config.jax_enable_x64,
         )
-        if key not in self._tasks:
-            self._tasks[key] = Task(self.function, leaves, tree)
-        return self._tasks[key]
+        task = self._tasks.get(key)
+        if task is None:
+            task = Task(self.function, leaves, tree)
+            if not is_tracer(*task.consts.values()):  # a caller's jit owns its tracers
+                self._tasks[key] = task
+        return task
+
+
+def is_traced(task: "Task", leaves) -> bool:
+    """Whether a caller's transformation is at work: on the arguments, on what the model
+    captured, or on everything that is computed now."""
+    if is_tracer(*jax.tree.leaves(leaves), *task.consts.values()):
+        return True
+    return is_tracer(jax.lax.add(0, 0))
 
 
 class Task:
@@ -61,7 +84,8 @@ class Task:
         self.sets = tuple(map(is_set, leaves))
         require_rules(traced.jaxpr, self.sets, Interval, what=f"`{name}`")
         self.out_tree, self.out_avals = traced.out_tree, traced.out_avals
-        self.graph = flatten(traced.jaxpr, traced.consts)
+        self.plain_graph = flatten(traced.jaxpr, traced.consts)
+        self.graph = recognise(self.plain_graph)
         self.consts = self.graph.constants
         self._compiled = {}
 
@@ -76,30 +100,81 @@ class Task:
     def unflatten(self, outputs):
         return jax.tree.unflatten(self.out_tree, outputs)
 
-    def compiled(self, what, method, memory):
-        key = what, method, memory
+    def compiled(self, what, *options):
+        """The jitted method `what` with leading `options`, compiled once."""
+        key = what, options
         if key not in self._compiled:
-            run = {"bounds": self.output_bounds, "rows": self.lower_rows}[what]
-            self._compiled[key] = jax.jit(functools.partial(run, method, memory))
+            self._compiled[key] = jax.jit(functools.partial(getattr(self, what), *options))
         return self._compiled[key]
 
-    def enclosed(self, method, memory, consts, leaves):
-        numbers = self.graph.inputs
-        sets = {n: Interval.lift(x) for n, x, s in zip(numbers, leaves, self.sets, strict=True) if s}
-        operands = {n: x for n, x, s in zip(numbers, leaves, self.sets, strict=True) if not s}
-        return enclose(self.graph, {**consts, **operands}, sets, method=method, memory=memory)
+    def enclosed(self, how, consts, leaves):
+        """The graph with enclosures refined as the method of `how` asks."""
+        numbers = zip(self.graph.inputs, leaves, self.sets, strict=True)
+        sets, operands = {}, {}
+        for number, leaf, is_a_set in numbers:
+            (sets if is_a_set else operands)[number] = Interval.lift(leaf) if is_a_set else leaf
+        refine = crown if how.method in ("crown", "alpha-crown") else None
+        return enclose(
+            self.graph, operands, sets, memory=how.memory, consts=consts, refine=refine
+        )
 
-    def output_bounds(self, method, memory, consts, leaves):
+    def output_bounds(self, how, picks, consts, leaves):
         """Intervals around each output."""
-        result = self.enclosed(method, memory, consts, leaves)
-        outputs = []
-        for number in self.graph.outputs:
-            if method != "ibp" and number in result.abstract:
+        result = self.enclosed(how, consts, leaves)
+        moving = [n for n in dict.fromkeys(self.graph.outputs) if n in result.abstract]
+        if how.method in ("crown-ibp", "crown"):
+            for number in moving:
                 result.refine(number)
-            outputs.append(Interval.lift(result.values[number]))
-        return outputs
+        elif how.method == "alpha-crown":
+            self._optimise_outputs(result, moving, how, dict(picks))
+        return [Interval.lift(result.values[number]) for number in self.graph.outputs]
 
-    def lower_rows(self, method, memory, consts, leaves, rows, offset):
-        """Lower bounds of rows @ outputs - offset: the better of intervals and back-substitution."""
-        result = self.enclosed(method, memory, consts, leaves)
-        return result.rows_below(self.graph.outputs, rows, offset, backward=method != "ibp")
+    def _optimise_outputs(self, result, moving, how, picks):
+        sizes = [result.values[n].size for n in moving]
+        unit = jnp.eye(sum(sizes), dtype=result.values[moving[0]].dtype)
+        rows = jnp.concatenate([unit, -unit])
+        for number in moving:
+            result.refine(number)
+        start = result.start(moving, rows)
+        best = optimise(result, start, jnp.zeros(len(rows), rows.dtype), picks, iterations=how.iterations).lower
+        lower, upper = jnp.split(best, 2)
+        for number, lo, hi in zip(moving, _split(lower, sizes), _split(-upper, sizes), strict=True):
+            old = result.values[number]
+            result.values[number] = Interval(
+                tighter(old.lo, lo.reshape(old.shape), max),
+                tighter(old.hi, hi.reshape(old.shape), min),
+            )
+
+    def lower_rows(self, how, picks, consts, leaves, rows, offset):
+        """Lower bounds of rows @ outputs - offset, and the slopes behind them (or None)."""
+        result = self.enclosed(how, consts, leaves)
+        outputs = self.graph.outputs
+        lower = result.rows_below(outputs, rows, offset, backward=how.method != "ibp")
+        if how.method != "alpha-crown":
+            return lower, None
+        start = result.start(outputs, rows)
+        best = optimise(result, start, -offset, dict(picks), iterations=how.iterations)
+        # slopes that do not beat the rules' own are not worth storing
+        helped = best.score > lower.min()
+        return tighter(lower, best.lower, max), (_by_value(self.graph, best.slopes), helped)
+
+    def undecided(self, how, consts, leaves):
+        """How many elements of each intermediate value CROWN found worth refining."""
+        result = self.enclosed(how, consts, leaves)
+        return {number: wanted.sum() for number, wanted in result.wanted.items()}
+
+
+def _by_value(graph, slopes):
+    """Slopes of the one-parameter rules by the value they bound, without the group axis."""
+    named = {"refining": {}, "final": {}}
+    for part, arrays in slopes.items():
+        for position, array in arrays.items():
+            equation = graph.equations[position]
+            if parameters(equation.name) == 1:
+                number = equation.outputs[0]
+                named[part][number] = array[0] if part == "refining" else array
+    return named
+
+
+def _split(flat, sizes):
+    return jnp.split(flat, list(itertools.accumulate(sizes))[:-1])

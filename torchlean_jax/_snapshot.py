@@ -13,7 +13,9 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import eval_jaxpr
 
 from torchlean_jax._trace import Trace, aval_of, trace
 from torchlean_jax.domains._errors import InputError, TorchLeanError
@@ -32,7 +34,7 @@ class Snapshot:
 
     def __call__(self, *args):
         leaves = jax.tree.leaves(args)
-        outputs = jax.core.eval_jaxpr(self.trace.jaxpr, self.trace.consts, *leaves)
+        outputs = eval_jaxpr(self.trace.jaxpr, self.trace.consts, *leaves)
         return jax.tree.unflatten(self.trace.out_tree, outputs)
 
     def once(self, key: Hashable, build: Callable[[], Any]) -> Any:
@@ -134,7 +136,7 @@ def _same_array(a, b):
         return True
     if isinstance(a, jax.Array) and a.is_deleted():
         return False  # donated to a training step since
-    if any(jax.dtypes.issubdtype(c.dtype, jax.dtypes.extended) for c in (a, b)):
+    if any(jnp.issubdtype(c.dtype, jax.dtypes.extended) for c in (a, b)):
         return False  # random keys: their bits are not for reading
     a, b = np.asarray(a), np.asarray(b)
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

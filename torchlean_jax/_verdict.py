@@ -30,8 +30,9 @@ def at_most(bound: float) -> str:
 
 
 def _rounded(bound, direction):
+    context = Context(prec=6, rounding=direction)
     # + 0.0 turns -0.0, a tie, into 0
-    return f"{Context(prec=6, rounding=direction).plus(Decimal(bound + 0.0)):g}"
+    return f"{context.plus(Decimal(bound + 0.0)).normalize(context):g}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

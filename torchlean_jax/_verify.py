@@ -19,6 +19,7 @@ from torchlean_jax._trace import as_function
 from torchlean_jax._verdict import Verdict, at_least
 from torchlean_jax.domains._errors import CertificateWriteError, InputError
 from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.interval._exact import is_tracer
 from torchlean_jax.search import _attack, _confirm
 from torchlean_jax.spec import Formula, Spec
 
@@ -97,8 +98,8 @@ def verify(
 
 
 def _by_bounds(current, args, formula: Formula, method, certificate) -> dict:
-    lower = _bounds.row_bounds(
-        current, args, formula.rows, formula.offset, method=method
+    lower, slopes = _bounds.row_bounds_and_slopes(
+        current, args, formula.rows, formula.offset, _bounds.how(method)
     )
     lower = np.asarray(lower, np.float64)
     # a bound that is no number bounds nothing; NaN would also escape min and max
@@ -110,15 +111,17 @@ def _by_bounds(current, args, formula: Formula, method, certificate) -> dict:
         "tried": f"{method} bounds, margin at least {at_least(margin)}",
     }
     if margin > 0 and certificate:
-        found |= _certificate(current, args, formula, method)
+        found |= _certificate(current, args, formula, method, slopes)
     return found
 
 
-def _certificate(current, args, formula, method) -> dict:
+def _certificate(current, args, formula, method, slopes) -> dict:
     from torchlean_jax.certificate import _writer
 
     try:
-        return {"certificate": _writer.certify(current, args, formula.tree, method)}
+        return {"certificate": _writer.certify(
+            current, args, formula.tree, method, slopes
+        )}
     except CertificateWriteError as error:
         return {"why_no_certificate": str(error)}
 
@@ -205,7 +208,7 @@ def _checked_leaf(leaf):
     """A leaf of the arguments; a box built without `tl.box` is checked as there."""
     if not Interval.is_value(leaf):
         return _fixed(leaf)
-    if any(isinstance(end, jax.core.Tracer) for end in (leaf.lo, leaf.hi)):
+    if is_tracer(leaf.lo, leaf.hi):
         raise InputError(_TRACED)
     lo, hi = np.asarray(leaf.lo), np.asarray(leaf.hi)
     if (lo.shape, lo.dtype) != (hi.shape, hi.dtype):
@@ -235,14 +238,12 @@ def _fixed(leaf):
 
     Left as it is, it would be another number, float64(0.1), where bounds are computed.
     """
-    if isinstance(leaf, jax.core.Tracer):
+    if is_tracer(leaf):
         raise InputError(_TRACED)
-    try:
-        return leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
-    except (TypeError, ValueError):
-        return leaf  # tracing the model will say what is wrong with it
+    return jnp.asarray(leaf) if isinstance(leaf, _NUMBERS) else leaf
 
 
+_NUMBERS = (bool, int, float, complex, np.ndarray, np.generic)
 _TRACED = (
     "verify answers for concrete inputs and runs its own compiled code; call it "
     "outside of jit, vmap and grad (inside them, use tl.bounds)"

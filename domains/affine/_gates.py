@@ -14,7 +14,6 @@ import numpy as np
 
 from torchlean_jax.domains.affine import _points as p
 from torchlean_jax.domains.interval import Interval
-from torchlean_jax.domains.interval import _functions as f
 from torchlean_jax.domains.interval._arithmetic import known
 from torchlean_jax.domains.interval._kinds import rule_for
 from torchlean_jax.domains.interval._rounding import round_down
@@ -22,61 +21,42 @@ from torchlean_jax.domains.interval._rounding import round_down
 
 @dataclass(frozen=True)
 class Gate:
-    """x times a gate. value(x) and slope(x, value) enclose at points; `plain` is NumPy's."""
+    """x times a gate.
+
+    curve(x): enclosures of the value and of the slope at points; `plain`: both in NumPy.
+    """
 
     inflection: float
-    value: Callable
-    slope: Callable
+    curve: Callable
     plain: Callable
     plain_slope: Callable
     takes_params: bool = True
 
 
 def _silu(x):
-    return p.mul(p.at(x), Interval(*f.logistic_bounds(x)))
-
-
-def _silu_slope(x, y):
-    """s + x s (1 - s)."""
-    s = Interval(*f.logistic_bounds(x))
-    return p.add(s, p.mul(y, p.one_minus(s)))
+    """x s, and s + x s (1 - s), for s = logistic(x)."""
+    s = p.logistic(p.at(x))
+    value = p.mul(p.at(x), s)
+    return value, p.add(s, p.mul(value, p.one_minus(s)))
 
 
 def _gelu_erf(x, *, scale):
-    """x erfc(-scale x) / 2, scale near 1/sqrt(2)."""
-    inner = p.scaled(p.at(-x), scale)
-    tail = Interval(f.erfc_bounds(inner.hi)[0], f.erfc_bounds(inner.lo)[1])
-    return p.mul(p.at(x * 0.5), tail)
-
-
-def _gelu_erf_slope(x, y, *, scale):
-    """erfc(-s x) / 2 + x s / sqrt(pi) exp(-(s x)**2)."""
-    inner = p.scaled(p.at(-x), scale)
-    tail = Interval(f.erfc_bounds(inner.hi)[0], f.erfc_bounds(inner.lo)[1])
+    """x t / 2 with t = erfc(-s x), and t / 2 + x s / sqrt(pi) exp(-(s x)**2)."""
+    inner = p.scaled(p.at(x), scale)
+    tail = p.scaled(p.erfc_of_negative(inner), 0.5)
     bell = p.exp(p.negate(p.square(inner)))
-    return p.add(
-        p.scaled(tail, 0.5), p.mul(p.scaled(p.negate(inner), 1 / math.sqrt(math.pi)), bell)
-    )
-
-
-def _tanh_gate(x, scale, cubic):
-    """(1 + tanh(v)) / 2 = logistic(2 v), v = scale (x + cubic x**3); and dv / dx."""
-    square = p.square(p.at(x))
-    one = p.constant(1.0, x)
-    stretch = p.add(one, p.scaled(square, cubic))
-    twice = p.scaled(p.mul(p.at(x), stretch), 2 * scale)
-    gate = Interval(f.logistic_bounds(twice.lo)[0], f.logistic_bounds(twice.hi)[1])
-    return gate, p.scaled(p.add(one, p.scaled(p.scaled(square, cubic), 3.0)), scale)
+    rest = p.mul(p.scaled(inner, 1 / math.sqrt(math.pi)), bell)
+    return p.mul(p.at(x), tail), p.add(tail, rest)
 
 
 def _gelu_tanh(x, *, scale, cubic):
-    return p.mul(p.at(x), _tanh_gate(x, scale, cubic)[0])
-
-
-def _gelu_tanh_slope(x, y, *, scale, cubic):
-    """g + 2 x v' g (1 - g) for the gate g."""
-    gate, speed = _tanh_gate(x, scale, cubic)
-    return p.add(gate, p.scaled(p.mul(p.mul(y, p.one_minus(gate)), speed), 2.0))
+    """x g, and g + x g (1 - g) 2 v', for g = (1 + tanh(v)) / 2 = logistic(2 v)."""
+    square = p.square(p.at(x))
+    stretch = p.one_plus(p.scaled(square, cubic))
+    gate = p.logistic(p.scaled(p.mul(p.at(x), stretch), 2 * scale))
+    speed = p.scaled(p.one_plus(p.scaled(square, 3 * cubic)), 2 * scale)
+    value = p.mul(p.at(x), gate)
+    return value, p.add(gate, p.mul(p.mul(value, p.one_minus(gate)), speed))
 
 
 SCALE_ERF, SCALE_TANH, CUBIC = math.sqrt(0.5), math.sqrt(2 / math.pi), 0.044715
@@ -95,7 +75,6 @@ GATES = {
     "call:silu": Gate(
         2.3993572805154677,
         _silu,
-        _silu_slope,
         lambda x: x * _plain_logistic(x),
         lambda x: _plain_logistic(x) * (1 + x * _plain_logistic(-x)),
         takes_params=False,
@@ -103,7 +82,6 @@ GATES = {
     "call:gelu_erf": Gate(
         math.sqrt(2),
         _gelu_erf,
-        _gelu_erf_slope,
         lambda x: x * 0.5 * (1 + _erf(x * SCALE_ERF)),
         lambda x: 0.5 * (1 + _erf(x * SCALE_ERF))
         + x * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi),
@@ -111,7 +89,6 @@ GATES = {
     "call:gelu_tanh": Gate(
         1.4185040,
         _gelu_tanh,
-        _gelu_tanh_slope,
         lambda x: x * _plain_tanh_gate(x),
         lambda x: _plain_tanh_gate(x)
         * (
@@ -128,10 +105,12 @@ _TURNING = {"call:gelu_erf": (-0.7517915, -0.1699715), "call:gelu_tanh": (-0.752
 
 def _over_interval(name):
     turning, least = _TURNING[name]
-    value = GATES[name].value
+    curve = GATES[name].curve
 
     def rule(x, **params):
-        low, high = (_unless_vanished(a, value(a, **params)) for a in (x.lo, x.hi))
+        ends = jnp.stack([x.lo, x.hi])
+        value = _unless_vanished(ends, curve(ends, **params)[0])
+        low, high = value[0], value[1]
         turns = (x.lo <= turning + 1e-5) & (x.hi >= turning - 1e-5)
         bottom = round_down(jnp.asarray(least, x.dtype))
         return known(

@@ -67,13 +67,11 @@ def _softmax(x, *, axis):
 @rule_for("float", "call:logsumexp")
 def _logsumexp(x, *, axis):
     """Increasing in every argument."""
-    lo, hi = jnp.moveaxis(x.lo, axis, -1), jnp.moveaxis(x.hi, axis, -1)
-    return known(logsumexp_at(lo).lo, logsumexp_at(hi).hi)
-
-
-def logsumexp_at(x) -> Interval:
-    """log sum_j exp(x_j) over the last axis, at points."""
-    most = jnp.max(x, axis=-1, keepdims=True)
-    gap = Interval(round_down(x - most), round_up(x - most))
-    gap = Interval(jnp.where(x == most, 0, gap.lo), jnp.where(x == most, 0, gap.hi))
-    return p.add(p.at(most[..., 0]), p.log(total(p.exp(gap))))
+    ends = jnp.stack([jnp.moveaxis(e, axis, -1) for e in (x.lo, x.hi)])
+    most = jnp.max(ends, axis=-1, keepdims=True)
+    same = ends == most
+    below = Interval(
+        jnp.where(same, 0, round_down(ends - most)), jnp.where(same, 0, round_up(ends - most))
+    )
+    value = p.add(p.at(most[..., 0]), p.log(total(p.exp(below))))
+    return known(value.lo[0], value.hi[1])

@@ -1,7 +1,7 @@
 """Interval rules for activations that a model calls by name, tighter than their pieces.
 
-`call:NAME` is matched with the body of `jax.nn.NAME`; `torchlean_jax.interpreters` says how. `relu`
-needs none: `max` is exact.
+`call:NAME` is matched with the body of `jax.nn.NAME`; `torchlean_jax.interpreters` says
+how. `relu` needs none: `max` is exact.
 """
 
 import jax.numpy as jnp

@@ -1,9 +1,9 @@
 """Interval rules for sums, products and quotients of two values, on floats.
 
-Each result contains {op(a, b) : a in x, b in y} over the reals, infinities that a program can
-hold included. Endpoints are computed in binary floating point and moved outward;
-`_rounding.py` says why one ulp is not enough. Integers are in `_integer.py`, complex numbers in
-`_complex.py`, powers in `_power.py`.
+Each result contains {op(a, b) : a in x, b in y} over the reals, infinities that a
+program can hold included. Endpoints are computed in binary floating point and moved
+outward; `_rounding.py` says why one ulp is not enough. Integers are in `_integer.py`,
+complex numbers in `_complex.py`, powers in `_power.py`.
 """
 
 import functools
@@ -23,8 +23,9 @@ def nan_if(flag, x: Interval) -> Interval:
 def known(lo, hi) -> Interval:
     """The interval [lo, hi], or nothing known where either endpoint is NaN.
 
-    An operation that is invalid at one endpoint (the root of [-1, 4]) may give no number at
-    all; a NaN on one side only would let a comparison with the other side be decided.
+    An operation that is invalid at one endpoint (the root of [-1, 4]) may give no
+    number at all; a NaN on one side only would let a comparison with the other side be
+    decided.
     """
     return nan_if(jnp.isnan(lo) | jnp.isnan(hi), Interval(lo, hi))
 
@@ -56,7 +57,7 @@ def negate(x):
 
 @rule_for("float", "mul")
 def mul(x, y):
-    """The extremes are among the four products of endpoints; 0 * inf among them is NaN."""
+    """The extremes are among the products of endpoints; 0 * inf among them is NaN."""
     corners = x.lo * y.lo, x.lo * y.hi, x.hi * y.lo, x.hi * y.hi
     lo = functools.reduce(jnp.minimum, corners)
     hi = functools.reduce(jnp.maximum, corners)

@@ -64,9 +64,7 @@ def _shift(operation, x, by):
     )
     if not increasing:
         return _bits(operation, x, by)
-    return or_everything(
-        by.lo != by.hi, operation(x.lo, by.lo), operation(x.hi, by.lo)
-    )
+    return or_everything(by.lo != by.hi, operation(x.lo, by.lo), operation(x.hi, by.lo))
 
 
 def _bits(operation, x, y):

@@ -1,7 +1,7 @@
 """Interval rules for comparisons: certain, impossible, or undecided.
 
-The result is [certainly true, possibly true]. A NaN endpoint fails every comparison below, so
-both outcomes stay possible.
+The result is [certainly true, possibly true]. A NaN endpoint fails every comparison
+below, so both outcomes stay possible.
 """
 
 import jax.numpy as jnp
@@ -47,7 +47,8 @@ def opposite(x):
     return Interval(~x.hi, ~x.lo)
 
 
-# A value beside itself: undecided only where it may be no number (`x != x` asks just that).
+# A value beside itself: undecided only where it may be no number (`x != x` asks just
+# that).
 @rules.define("same:eq", "same:le", "same:ge")
 def _holds_of_itself(x, y):
     return Interval(~x.may_be_nan, jnp.full(x.shape, True))
@@ -86,7 +87,7 @@ def _both_hold_zero(x, y):
 
 @rules.define("is_finite")
 def _is_finite(x):
-    """A finite upper endpoint keeps +inf out, and so on; nothing finite is below [inf, inf]."""
+    """Finite endpoints keep infinities out; [inf, inf] holds nothing finite."""
     certain = jnp.isfinite(x.lo) & jnp.isfinite(x.hi)
     never = (x.lo == x.hi) & jnp.isinf(x.lo)
     return Interval(certain, ~never)

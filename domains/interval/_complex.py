@@ -1,7 +1,7 @@
 """Interval rules for complex numbers: rectangles, one interval for each part.
 
-`lo` and `hi` are complex: lo.real <= hi.real and lo.imag <= hi.imag. Moves of elements treat
-both as they are; everything else works on the parts with the rules for reals.
+`lo` and `hi` are complex: lo.real <= hi.real and lo.imag <= hi.imag. Moves of elements
+treat both as they are; everything else works on the parts with the rules for reals.
 """
 
 import jax.numpy as jnp
@@ -111,7 +111,9 @@ def _ne(x, y):
 
 @operation_rule_for("complex", "reduce_sum")
 def _reduce_sum(operation, z):
-    return rectangle(*(_reduce.reduce_sum(operation, x) for x in parts(Interval.lift(z))))
+    return rectangle(
+        *(_reduce.reduce_sum(operation, x) for x in parts(Interval.lift(z)))
+    )
 
 
 @operation_rule_for("complex", "cumsum")

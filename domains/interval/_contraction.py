@@ -1,4 +1,5 @@
-"""Interval rules for sums of products: `dot_general`, `ragged_dot_general`, convolutions.
+"""Interval rules for sums of products: `dot_general`, `ragged_dot_general`,
+convolutions.
 
 All are bilinear, so one derivation serves. Write x = xm +- xr, y = ym +- yr. Then
 
@@ -8,9 +9,9 @@ and a computed sum of K products, in any order, fused or not, is off by at most
 
     gamma_K * sum |xm||ym|  +  2 K lambda,      gamma_K = K u / (1 - K u)
 
-(Higham, Accuracy and Stability, 2nd ed., eq. 3.5; lambda, the smallest normal number, for results
-flushed to zero). Folding gamma_K |ym| into the radius factor yr costs no further product:
-two contractions if one operand is concrete, three if none is.
+(Higham, Accuracy and Stability, 2nd ed., eq. 3.5; lambda, the smallest normal number,
+for results flushed to zero). Folding gamma_K |ym| into the radius factor yr costs no
+further product: two contractions if one operand is concrete, three if none is.
 """
 
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from torchlean_jax.domains.interval._value import Interval, rules
 
 
 def gamma(terms: int, dtype) -> float:
-    """Relative error of a sum of `terms` products in `dtype`, rounded up; inf if hopeless."""
+    """Relative error of a sum of `terms` products, rounded up; inf if hopeless."""
     # two terms to spare: for rounding gamma itself, and for sums that start from a zero
     spent = (terms + 2) * float(jnp.finfo(dtype).eps) / 2
     return spent / (1 - spent) if spent < 0.25 else float("inf")
@@ -53,17 +54,21 @@ def dot_general(operation, x, y):
 def conv(operation, x, y):
     out_features = operation.params["dimension_numbers"].rhs_spec[0]
     kernel = jnp.shape(y)
-    return bilinear(operation, x, y, int(np.prod(kernel)) // max(kernel[out_features], 1))
+    return bilinear(
+        operation, x, y, int(np.prod(kernel)) // max(kernel[out_features], 1)
+    )
 
 
 @rules.define_op("ragged_dot_general")
 def _ragged_dot(operation, x, y, group_sizes, *rest):
-    """Groups of a known size; each result sums at most all products along contracted axes."""
+    """Groups of a known size; a result sums at most all products of an axis."""
     dims = operation.params["ragged_dot_dimension_numbers"].dot_dimension_numbers
     (x_dims, _), _ = dims
     terms = int(np.prod([jnp.shape(x)[d] for d in x_dims], dtype=np.int64))
     if isinstance(group_sizes, Interval) or rest:
-        shape = jax.eval_shape(operation, *map(_endpoint, (x, y, group_sizes, *rest))).shape
+        shape = jax.eval_shape(
+            operation, *map(_endpoint, (x, y, group_sizes, *rest))
+        ).shape
         return Interval.unknown(shape, _exact.working_dtype())
     run = _WithGroups(operation, group_sizes)
     return bilinear(run, x, y, terms)
@@ -97,7 +102,11 @@ def bilinear(operation, x, y, terms: int) -> Interval:
     xm, xr, x_lost = _split(x, dtype)
     ym, yr, y_lost = _split(y, dtype)
     middle = run(xm, ym)
-    spread = round_up(slack * jnp.abs(ym)) if yr is None else round_up(yr + slack * jnp.abs(ym))
+    spread = (
+        round_up(slack * jnp.abs(ym))
+        if yr is None
+        else round_up(yr + slack * jnp.abs(ym))
+    )
     radius = run(jnp.abs(xm), spread)
     if xr is not None:
         radius = radius + run(xr, _magnitude(ym, yr))
@@ -112,7 +121,7 @@ def bilinear(operation, x, y, terms: int) -> Interval:
 
 
 def _split(x, dtype):
-    """(middle, radius or None if exact, bound on what flushing takes from an element)."""
+    """(middle, radius or None if exact, what flushing may take from an element)."""
     tiny = jnp.asarray(jnp.finfo(dtype).smallest_normal, dtype)
     zero = jnp.zeros((), dtype)
     if isinstance(x, Interval):
@@ -129,7 +138,9 @@ def _split(x, dtype):
 
 def _has_subnormal(x):
     array = np.asarray(x)
-    return bool(((array != 0) & (np.abs(array) < np.finfo(array.dtype).smallest_normal)).any())
+    return bool(
+        ((array != 0) & (np.abs(array) < np.finfo(array.dtype).smallest_normal)).any()
+    )
 
 
 def _magnitude(middle, radius):

@@ -1,6 +1,7 @@
 """Interval rules for max, min, clamp, select, rounding to integers, and the sign.
 
-Functions from the library of elementary functions are in `_monotone.py` and `_periodic.py`.
+Functions from the library of elementary functions are in `_monotone.py` and
+`_periodic.py`.
 """
 
 import jax.numpy as jnp
@@ -20,7 +21,8 @@ from torchlean_jax.domains.interval._layout import endpointwise
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 from torchlean_jax.domains.interval._value import Interval, rules
 
-# Increasing in every operand, and exact. A NaN endpoint stays: jnp.maximum propagates it.
+# Increasing in every operand, and exact. A NaN endpoint stays: jnp.maximum propagates
+# it.
 rules.define_each(("max", "min"), endpointwise)
 rules.define_each(("floor", "ceil", "round", "sign"), endpointwise)
 
@@ -37,7 +39,7 @@ def _clamp(least, x, most):
 
 @rules.define_op("select_n")
 def _select_n(operation, which, *cases):
-    """A decided selector picks; where it is undecided every case it may pick is covered."""
+    """A decided selector picks; an undecided one covers every case it may pick."""
     cases = [Interval.lift(case) for case in cases]
     if not isinstance(which, Interval):
         lo = operation(which, *[case.lo for case in cases])
@@ -54,7 +56,8 @@ def _select_n(operation, which, *cases):
 def _rem(x, y):
     """x - trunc(x/y) * y: the sign of x, and less than both magnitudes.
 
-    Where the quotient certainly truncates to one whole number q, this is x - q y as well.
+    Where the quotient certainly truncates to one whole number q, this is x - q y as
+    well.
     """
     quotient = div(x, y)
     q = jnp.trunc(quotient.lo)
@@ -73,10 +76,11 @@ def _rem(x, y):
 
 @rules.define("reduce_precision")
 def _reduce_precision(x, *, exponent_bits, mantissa_bits):
-    """Rounding to fewer bits: off by half a unit in the last place, or by what is flushed.
+    """Rounding to fewer bits: off by half a unit in the last place, or by what is
+    flushed.
 
-    Past the largest number of the narrow format it gives an infinity. A real number is rounded
-    by the format of its own dtype too.
+    Past the largest number of the narrow format it gives an infinity. A real number is
+    rounded by the format of its own dtype too.
     """
     bias = 2 ** (exponent_bits - 1) - 1
     own = jnp.finfo(x.dtype)

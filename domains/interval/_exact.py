@@ -1,7 +1,7 @@
 """Reading concrete arrays without rounding: no flushed subnormal, no narrowed constant.
 
-XLA on CPU reads a subnormal operand as zero in arithmetic, comparisons and conversions alike, so
-everything here that must see one looks at bits.
+XLA on CPU reads a subnormal operand as zero in arithmetic, comparisons and conversions
+alike, so everything here that must see one looks at bits.
 """
 
 import jax
@@ -42,7 +42,7 @@ def exact_cast(x, dtype):
 
 
 def sanitize(x):
-    """(lo, hi) around `x` with no subnormal endpoint: a subnormal goes to 0 and to +-min."""
+    """(lo, hi) around `x`, a subnormal going to 0 and to the smallest normal."""
     if not is_tracer(x):
         return _sanitize_concrete(x)
     kind = jnp.finfo(x.dtype)
@@ -103,5 +103,7 @@ def _towards(x, dtype, direction):
     cast = np.where(wrong, step, cast)
     edge = jnp.finfo(dtype).smallest_normal
     is_subnormal = (cast != 0) & (np.abs(cast) < edge)
-    outer = np.where(cast < 0, -edge if direction < 0 else 0, 0 if direction < 0 else edge)
+    outer = np.where(
+        cast < 0, -edge if direction < 0 else 0, 0 if direction < 0 else edge
+    )
     return jnp.asarray(np.where(is_subnormal, outer, cast).astype(dtype))

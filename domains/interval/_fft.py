@@ -1,8 +1,8 @@
 """Interval rules for Fourier transforms, as the matrix products that they are.
 
-A fast transform's rounding depends on an algorithm that nobody promises. The product with the
-matrix of e^(-+2 pi i jk/n) has the bound of every product, and its radius sees |cos| and |sin|
-of each entry rather than 1; it costs n^2.
+A fast transform's rounding depends on an algorithm that nobody promises. The product
+with the matrix of e^(-+2 pi i jk/n) has the bound of every product, and its radius sees
+|cos| and |sin| of each entry rather than 1; it costs n^2.
 """
 
 import functools
@@ -23,7 +23,8 @@ from torchlean_jax.domains.interval._value import Interval, rules
 # A matrix of so many rows fills a quarter of a gigabyte.
 _LONGEST = 2048
 
-# What `_circle` may be off by: 3 roundings of the angle, then 14 of a sum of terms below 1.
+# What `_circle` may be off by: 3 roundings of the angle, then 14 of a sum of terms
+# below 1.
 _CIRCLE_ERROR = 2.0**-48
 
 
@@ -33,7 +34,7 @@ def _fft(operation, x):
     lengths = operation.params["fft_lengths"]
     if max(lengths, default=1) > _LONGEST:
         raise MissingRuleError(
-            f"Interval bounds transforms up to length {_LONGEST}, got {max(lengths)}: split it"
+            f"Interval bounds transforms up to length {_LONGEST}, got {max(lengths)}"
         )
     kind = operation.params["fft_type"]
     last, others = x.ndim - 1, range(x.ndim - len(lengths), x.ndim - 1)
@@ -63,8 +64,8 @@ class _Transform:
 def _circle(n):
     """cos and sin of 2 pi k/n for k in 0..n-1, in float64, within _CIRCLE_ERROR.
 
-    The nearest quarter turn is taken off in integers, so the angle left is at most pi/4 and
-    quarter turns are exact.
+    The nearest quarter turn is taken off in integers, so the angle left is at most pi/4
+    and quarter turns are exact.
     """
     k = np.arange(n)
     quarter = (4 * k + n // 2) // n
@@ -144,7 +145,9 @@ def _along(x, axis, transform):
     off = transform.error + float(jnp.finfo(both.dtype).eps)
     total = jnp.sum(magnitude(both), axis=-1, keepdims=True)
     # 1 + 2 gamma for the sum of magnitudes
-    error = round_up(total * (off * (1 + 2 * _contraction.gamma(rows, both.dtype))), ulps=2)
+    error = round_up(
+        total * (off * (1 + 2 * _contraction.gamma(rows, both.dtype))), ulps=2
+    )
     lo, hi = (jnp.moveaxis(e, -1, axis) for e in _widened(product, error))
     if not transform.complex_out:
         return known(lo, hi)
@@ -161,10 +164,8 @@ def _divided(x, n):
     size = jnp.asarray(float(n), parts(x)[0].dtype)
     whole = Interval(size, size)
     one = Interval(jnp.ones_like(size), jnp.ones_like(size))
-    if n & (n - 1) == 0:
-        inverse = Interval(1 / size, 1 / size)
-    else:
-        inverse = div(one, whole)
+    is_power_of_two = n & (n - 1) == 0
+    inverse = Interval(1 / size, 1 / size) if is_power_of_two else div(one, whole)
     scaled = [mul(part, inverse) for part in parts(x)]
     is_complex = jnp.issubdtype(x.dtype, jnp.complexfloating)
     return rectangle(*scaled) if is_complex else scaled[0]

@@ -1,8 +1,8 @@
 """Interval rules for reading and writing at positions computed at run time.
 
-With decided positions elements are merely moved. With undecided ones the result covers every
-position that is possible: each is tried, up to a cap, past which the whole operand counts.
-Scatters are in `_scatter.py`.
+With decided positions elements are merely moved. With undecided ones the result covers
+every position that is possible: each is tried, up to a cap, past which the whole
+operand counts. Scatters are in `_scatter.py`.
 """
 
 import itertools
@@ -31,7 +31,9 @@ def _gather(operation, operand, indices):
     lo, hi = jnp.clip(indices.lo, 0, last), jnp.clip(indices.hi, 0, last)
 
     def read(position):
-        return _at(operation, operand, jnp.broadcast_to(position, lo.shape).astype(lo.dtype))
+        return _at(
+            operation, operand, jnp.broadcast_to(position, lo.shape).astype(lo.dtype)
+        )
 
     def possible(position):
         hit = jnp.all((lo <= position) & (position <= hi), axis=-1)
@@ -51,7 +53,7 @@ def _gather(operation, operand, indices):
 
 
 def _beside_slices(batch, offset_dims):
-    """A flag per slice, with axes of size 1 where the output has the axes of the slice."""
+    """A flag per slice, with axes of size 1 where the output has those of the slice."""
     return jnp.expand_dims(batch, offset_dims)
 
 
@@ -104,7 +106,7 @@ def _at(operation, operand, *positions):
 
 
 def _undecided(shape, sizes, starts):
-    """Per axis with an undecided start: (last start, lowest, highest possible start)."""
+    """Per axis with an undecided start: (last, lowest possible, highest possible)."""
     found = {}
     for axis, start in enumerate(starts):
         if isinstance(start, Interval):
@@ -115,9 +117,8 @@ def _undecided(shape, sizes, starts):
 
 def _placed(starts, undecided, position):
     position = iter(position)
-    dtype = jnp.result_type(*(s.lo if isinstance(s, Interval) else s for s in starts))
     return [
-        jnp.asarray(next(position), dtype) if axis in undecided else start
+        jnp.asarray(next(position), start.dtype) if axis in undecided else start
         for axis, start in enumerate(starts)
     ]
 
@@ -131,7 +132,7 @@ def _all_possible(undecided, position):
 
 
 def _try_each(ranges, outcome, possible):
-    """The hull of `outcome(p)` over the possible p; None if there are too many to try."""
+    """The hull of `outcome(p)` over the possible p; None if they are too many."""
     if np.prod([len(r) for r in ranges], dtype=np.int64) > _TRIES:
         return None
     positions = jnp.asarray(np.array(list(itertools.product(*ranges)), np.int32))

@@ -1,7 +1,7 @@
 """Intervals of integers: index arithmetic whose value is undecided.
 
-Machine integers wrap. A result that may leave the range of its dtype is therefore the whole
-range: [2**31 - 1, 2**31 - 1] + [0, 1] holds a negative number.
+Machine integers wrap. A result that may leave the range of its dtype is therefore the
+whole range: [2**31 - 1, 2**31 - 1] + [0, 1] holds a negative number.
 """
 
 import functools
@@ -57,7 +57,8 @@ def mul(x, y):
     # in float64 or float32 the product of magnitudes is off by less than a factor 2
     wide = jnp.float32
     magnitudes = [
-        jnp.maximum(jnp.abs(z.lo.astype(wide)), jnp.abs(z.hi.astype(wide))) for z in (x, y)
+        jnp.maximum(jnp.abs(z.lo.astype(wide)), jnp.abs(z.hi.astype(wide)))
+        for z in (x, y)
     ]
     highest = range_of(jnp.dtype(x.dtype))[1]
     wraps = 2 * magnitudes[0] * magnitudes[1] >= highest
@@ -70,8 +71,8 @@ def mul(x, y):
 
 @rule_for("integer", "div")
 def div(x, y):
-    """Integer division by a divisor that may be zero, or of the lowest by -1, is anything."""
-    lowest, highest = range_of(jnp.dtype(x.dtype))
+    """Division by what may be zero, or of the lowest by -1, may give anything."""
+    lowest, _ = range_of(jnp.dtype(x.dtype))
     safe = [jnp.where(z == 0, 1, z) for z in (y.lo, y.hi)]
     corners = [_truncated(a, b) for a in (x.lo, x.hi) for b in safe]
     risky = ((y.lo <= 0) & (y.hi >= 0)) | (x.lo == lowest)
@@ -95,7 +96,7 @@ def _minus_itself(x, y):
 @rule_for("integer", "rem")
 def rem(x, y):
     """The remainder has the sign of x and is smaller than |x| + 1 and |y|."""
-    lowest, highest = range_of(jnp.dtype(x.dtype))
+    lowest, _ = range_of(jnp.dtype(x.dtype))
     most = jnp.maximum(jnp.maximum(y.hi, y.hi - 1), _negated(y.lo)) - 1  # max |y| - 1
     zero = jnp.zeros_like(x.lo)
     lo = jnp.where(x.lo < 0, jnp.maximum(x.lo, _negated(most)), zero)
@@ -107,7 +108,9 @@ def rem(x, y):
 
 
 def _negated(x):
-    return jnp.zeros_like(x) - x if jnp.issubdtype(x.dtype, jnp.signedinteger) else x * 0
+    return (
+        jnp.zeros_like(x) - x if jnp.issubdtype(x.dtype, jnp.signedinteger) else x * 0
+    )
 
 
 @rule_for("integer", "abs")
@@ -160,9 +163,14 @@ def _sum(operation, x):
 
 @operation_rule_for("integer", "dot_general")
 def _dot_general(operation, x, y):
-    """x = a + s, y = b + t with 0 <= s <= sm, 0 <= t <= tm: a*t is least at t = tm if a < 0."""
+    """x = a + s, y = b + t with 0 <= s <= sm, 0 <= t <= tm.
+
+    Then x y = a b + a t + s b + s t, and a t is between min(a, 0) tm and max(a, 0) tm.
+    """
     x, y = Interval.lift(x), Interval.lift(y)
-    dtype = operation.params.get("preferred_element_type") or jnp.result_type(x.lo, y.lo)
+    dtype = operation.params.get("preferred_element_type") or jnp.result_type(
+        x.lo, y.lo
+    )
 
     run = operation.replace(preferred_element_type=jnp.dtype(jnp.float32))
     risky = may_overflow(run(magnitude(x), magnitude(y)), x.size, dtype)

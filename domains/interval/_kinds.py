@@ -1,7 +1,9 @@
-"""One primitive, several kinds of number: floats, integers (with booleans), complex numbers.
+"""One primitive, several kinds of number: floats, integers (with booleans), complex
+numbers.
 
-A rule is written per kind, in the file of that kind; the kind of the first operand chooses. A
-kind without a rule (`tanh` of complex numbers, say) is an error that names it.
+A rule is written per kind, in the file of that kind; the kind of the first operand
+chooses. A kind without a rule (`tanh` of complex numbers, say) is an error that names
+it.
 """
 
 import functools
@@ -15,7 +17,7 @@ _BY_KIND = {}
 
 
 def kind_of(x) -> str:
-    """"float", "integer" (booleans too) or "complex"."""
+    """ "float", "integer" (booleans too) or "complex"."""
     dtype = x.dtype if isinstance(x, Interval) else jnp.result_type(x)
     if jnp.issubdtype(dtype, jnp.floating):
         return "float"
@@ -28,12 +30,12 @@ def rule_for(kind: str, *names: str):
 
 
 def operation_rule_for(kind: str, *names: str):
-    """The same for rules that apply the primitive itself: `rule(operation, *operands)`."""
+    """The same for rules called `rule(operation, *operands)`, which apply the primitive."""
     return functools.partial(_add, kind, names, rules.define_op, _on_operation)
 
 
 def kinds(name: str) -> frozenset[str]:
-    """The kinds that have a rule of their own for `name`; empty if one rule serves all."""
+    """The kinds with a rule of their own for `name`; empty if one rule serves all."""
     return frozenset(_BY_KIND.get(name, ()))
 
 

@@ -12,7 +12,7 @@ from torchlean_jax.domains.interval._value import Interval, rules
 
 
 def endpointwise(operation, *operands):
-    """`operation` on the lower endpoints and on the upper ones: right for increasing ones."""
+    """`operation` on lower and on upper endpoints: right for increasing ones."""
     values = [Interval.lift(x) for x in operands]
     lo = operation(*[v.lo for v in values])
     hi = operation(*[v.hi for v in values])
@@ -35,13 +35,13 @@ def _empty(operation):
 rules.refuse(
     "bitcast_convert_type",
     "nextafter",
-    because="a real number has no bits and no neighbour; both belong to one float format",
+    because="a real number has no bits and no neighbour; a float format has",
 )
 
 
 @rule_for("float", "convert_element_type")
 def _from_float(x, *, new_dtype):
-    """Over the reals a cast between floats is the identity; a cast to an integer truncates."""
+    """Over the reals a cast to a float is the identity; one to an integer truncates."""
     target = jnp.dtype(new_dtype)
     if jnp.issubdtype(target, jnp.floating):
         return x
@@ -64,9 +64,9 @@ def _from_integer(x, *, new_dtype):
     if target == jnp.bool_:
         return _is_nonzero(x)
     if jnp.issubdtype(target, jnp.floating):
-        return _to_float(x)
+        return to_float(x)
     if jnp.issubdtype(target, jnp.complexfloating):
-        return _from_float(_to_float(x), new_dtype=target)
+        return _from_float(to_float(x), new_dtype=target)
     lo, hi = x.lo.astype(target), x.hi.astype(target)
     return or_everything(~(_fits(x.lo, lo) & _fits(x.hi, hi)), lo, hi)
 
@@ -89,7 +89,8 @@ def _is_nonzero(x):
     return Interval(~(zero_possible | unknown), ~zero_certain | unknown)
 
 
-def _to_float(x):
+def to_float(x):
+    """An integer as a float, outward where the float format skips it."""
     dtype = _exact.working_dtype()
     if jnp.dtype(x.dtype) == jnp.bool_:
         return Interval(x.lo.astype(dtype), x.hi.astype(dtype))

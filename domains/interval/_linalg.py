@@ -13,10 +13,12 @@ rules.refuse(
 rules.refuse(
     "lu",
     "lu_pivots_to_permutation",
-    because="the pivots, and with them the factors, jump where two candidates are equal",
+    because="the factors jump where two candidates for a pivot are equal",
 )
 rules.refuse(
-    "qr", "geqrf", "householder_product",
+    "qr",
+    "geqrf",
+    "householder_product",
     because="the factors of an interval matrix are unbounded near a rank-deficient one",
 )
 rules.refuse(
@@ -28,8 +30,11 @@ rules.refuse(
 
 
 @rule_for("float", "triangular_solve")
-def _triangular_solve(a, b, *, left_side, lower, transpose_a, conjugate_a, unit_diagonal):
-    """Forward substitution, one row of unknowns at a time (`conjugate_a` is idle on reals).
+def _triangular_solve(
+    a, b, *, left_side, lower, transpose_a, conjugate_a, unit_diagonal
+):
+    """Forward substitution, one row of unknowns at a time (`conjugate_a` is idle on
+    reals).
 
     It contains every solution, but its width grows with the size of the system.
     """

@@ -1,7 +1,7 @@
 """Interval rules for functions that increase, or decrease, throughout their domain.
 
-`f_bounds(x)` encloses f at a point, so two points give the interval. Outside its domain a
-function gives no number, and then nothing is known of the interval either.
+`f_bounds(x)` encloses f at a point, so two points give the interval. Outside its domain
+a function gives no number, and then nothing is known of the interval either.
 """
 
 from torchlean_jax.domains.interval import _functions as f
@@ -20,6 +20,7 @@ INCREASING = {
     "sqrt": f.sqrt_bounds,
     "cbrt": f.cbrt_bounds,
     "erf": f.erf_bounds,
+    "erf_inv": f.erf_inv_bounds,
     "asin": f.asin_bounds,
     "atan": f.atan_bounds,
     "asinh": f.asinh_bounds,

@@ -1,9 +1,10 @@
 """Interval rules for sorting and for the positions of extremes.
 
-The k-th smallest of several numbers increases with each of them, so sorted values are bounded
-by the sorted endpoints. A *position*, or a value carried along with a key, is undecided where keys
-overlap: there every item that may come to a place counts. An item may come to place p if at
-most p items certainly come before it and at most n - 1 - p certainly after it.
+The k-th smallest of several numbers increases with each of them, so sorted values are
+bounded by the sorted endpoints. A *position*, or a value carried along with a key, is
+undecided where keys overlap: there every item that may come to a place counts. An item
+may come to place p if at most p items certainly come before it and at most n - 1 - p
+certainly after it.
 """
 
 import jax.numpy as jnp
@@ -32,7 +33,7 @@ def _sort(operation, *operands):
 
 @rules.define_op("top_k")
 def _top_k(operation, x):
-    """The largest `k` values in descending order, and where they stand; ties: first wins."""
+    """The largest `k` values, descending, and where they stand; of equals the first."""
     x = Interval.lift(x)
     axis = operation.params.get("axis", x.ndim - 1) % x.ndim
     k = operation.params["k"]
@@ -93,7 +94,7 @@ def _unless_nan(x, result, axis):
 
 
 def _before(keys, axis, *, stable):
-    """before[..., i, j]: item i certainly comes before item j. None if there are too many."""
+    """before[..., i, j]: item i certainly precedes item j. None if they are too many."""
     n = keys[0].shape[axis]
     if keys[0].size * n > _PAIRS:
         return None

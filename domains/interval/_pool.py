@@ -1,7 +1,7 @@
 """Interval rules for the derivatives of max- and min-pooling.
 
-Each window selects one of its elements: the gradient is sent there, the tangent is read there.
-Where the boxes of several elements overlap, each may be the selected one.
+Each window selects one of its elements: the gradient is sent there, the tangent is read
+there. Where the boxes of several elements overlap, each may be the selected one.
 """
 
 import itertools
@@ -28,7 +28,9 @@ def _select_and_scatter_add(operation, source, operand):
             _where_sent(possible[place], certain[place], source.lo, jnp.minimum),
             _where_sent(possible[place], certain[place], source.hi, jnp.maximum),
         )
-        lo, hi = (_put_back(e, offset, operand.shape, layout) for e in (sent.lo, sent.hi))
+        lo, hi = (
+            _put_back(e, offset, operand.shape, layout) for e in (sent.lo, sent.hi)
+        )
         moved = add(total, Interval(lo, hi))
         # adding what is certainly 0 changes nothing, and must not widen
         idle = (lo == 0) & (hi == 0)
@@ -76,7 +78,9 @@ def _selected(select_prim, operand, layout):
     offsets = _offsets(layout[0])
     lo = [_window_elements(operand.lo, o, layout, least) for o in offsets]
     hi = [_window_elements(operand.hi, o, layout, least) for o in offsets]
-    inside = [_window_elements(jnp.ones_like(operand.lo), o, layout, 0) > 0 for o in offsets]
+    inside = [
+        _window_elements(jnp.ones_like(operand.lo), o, layout, 0) > 0 for o in offsets
+    ]
     best = jnp.stack(lo).max(axis=0)  # NaN if any is, and then nothing is ruled out
     possible = [i & ~(h < best) for i, h in zip(inside, hi, strict=True)]
     alone = jnp.stack(possible).sum(axis=0) == 1
@@ -84,19 +88,21 @@ def _selected(select_prim, operand, layout):
 
 
 def _window_elements(x, offset, layout, fill):
-    """The element at `offset` of every window, `fill` where that lies in the padding."""
+    """The element at `offset` of every window, `fill` where that is padding."""
     window, strides, padding, base, dilation = layout
     fill = jnp.asarray(fill, x.dtype)
     config = [(lo, hi, d - 1) for (lo, hi), d in zip(padding, base, strict=True)]
     padded = lax.pad(x, fill, config)
     start = [o * d for o, d in zip(offset, dilation, strict=True)]
     spans = [(w - 1) * d for w, d in zip(window, dilation, strict=True)]
-    limit = [s + n - span for s, n, span in zip(start, padded.shape, spans, strict=True)]
+    limit = [
+        s + n - span for s, n, span in zip(start, padded.shape, spans, strict=True)
+    ]
     return lax.slice(padded, start, limit, strides)
 
 
 def _put_back(x, offset, shape, layout):
-    """The transpose of `_window_elements`: each element of `x` at its place in `shape`."""
+    """The transpose of `_window_elements`: each element of `x` at its place."""
     _, strides, padding, _, _ = layout
     config = []
     for o, (before, _), stride, n, count in zip(

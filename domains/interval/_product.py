@@ -1,7 +1,7 @@
 """Interval rules for products along axes, running products and running log-sum-exps.
 
-All fold an interval operation over the elements. The exact result does not depend on the
-order, and the fold contains it in whichever order it goes.
+All fold an interval operation over the elements. The exact result does not depend on
+the order, and the fold contains it in whichever order it goes.
 """
 
 import jax
@@ -26,7 +26,7 @@ def _prod(x, *, axes):
 
 
 def _fold(operation, x, axes):
-    """`operation` over pairs of elements, then over pairs of those, until one is left."""
+    """`operation` over pairs of elements, then over pairs of those, down to one."""
     kept = [a for a in range(x.ndim) if a not in axes]
     shape = tuple(x.shape[a] for a in kept)
     count = int(np.prod([x.shape[a] for a in axes], dtype=np.int64))

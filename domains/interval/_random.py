@@ -1,7 +1,8 @@
 """Why random bits have no interval rules.
 
-Bits drawn from a known key are known integers and never come here; what is computed from them
-in floating point runs as points. Only an undecided key or counter would need a rule.
+Bits drawn from a known key are known integers and never come here; what is computed
+from them in floating point runs as points. Only an undecided key or counter would need
+a rule.
 """
 
 from torchlean_jax.domains.interval._value import rules
@@ -15,7 +16,7 @@ rules.refuse(
     "random_unwrap",
     "random_clone",
     "threefry2x32",
-    because="bits drawn from an undecided key are undecided; draw them from a known one",
+    because="bits drawn from an undecided key are undecided; use a known one",
 )
 rules.refuse(
     "random_gamma",

@@ -2,8 +2,8 @@
 
 Products are in `_product.py`.
 
-A sum of n terms, in any order, is off by at most gamma_{n-1} times the sum of magnitudes
-(Higham, eq. 4.4), plus what flushing takes from partial sums.
+A sum of n terms, in any order, is off by at most gamma_{n-1} times the sum of
+magnitudes (Higham, eq. 4.4), plus what flushing takes from partial sums.
 """
 
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ rules.define_each(("cummax", "cummin"), endpointwise)
 
 
 def summed(operation, x, terms: int) -> Interval:
-    """The rule for an operation that adds up `terms` elements of `x` for each result."""
+    """The rule for an operation that adds up `terms` elements for each result."""
     x = Interval.lift(x)
     lo, hi = operation(x.lo), operation(x.hi)
     tiny = float(jnp.finfo(x.dtype).smallest_normal)
@@ -38,7 +38,8 @@ def summed(operation, x, terms: int) -> Interval:
 def _less(total, error):
     """total - error, rounded down; nothing below an infinite total.
 
-    An infinite `total` may be an overflow on the way to a finite sum (3e38 + 3e38 - 3e38).
+    An infinite `total` may be an overflow on the way to a finite sum (3e38 + 3e38 -
+    3e38).
     """
     below = round_down(total - round_up(error, ulps=2))
     return jnp.where(jnp.isinf(total), -jnp.inf, below)
@@ -47,7 +48,9 @@ def _less(total, error):
 @operation_rule_for("float", "reduce_sum")
 def reduce_sum(operation, x):
     axes = operation.params["axes"]
-    return summed(operation, x, int(np.prod([x.shape[a] for a in axes], dtype=np.int64)))
+    return summed(
+        operation, x, int(np.prod([x.shape[a] for a in axes], dtype=np.int64))
+    )
 
 
 @operation_rule_for("float", "cumsum")

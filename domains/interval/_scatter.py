@@ -1,8 +1,8 @@
 """Interval rules for scatters: writing, adding, multiplying at positions.
 
-Several updates may hit one element, in no promised order, so a plain write covers all of them and
-sums are bounded independently of the order. Where positions are undecided every update may hit
-every element.
+Several updates may hit one element, in no promised order, so a plain write covers all
+of them and sums are bounded independently of the order. Where positions are undecided
+every update may hit every element.
 """
 
 import jax
@@ -48,14 +48,17 @@ def _scatter(operation, operand, indices, updates):
     operand, updates = Interval.lift(operand), Interval.lift(updates)
     if operand.dtype == jnp.bool_:
         # there is no scatter_min of booleans
-        as_bytes = [jax.tree.map(lambda e: e.astype(jnp.int8), x) for x in (operand, updates)]
+        as_bytes = [
+            jax.tree.map(lambda e: e.astype(jnp.int8), x) for x in (operand, updates)
+        ]
         result = _scatter(operation, as_bytes[0], indices, as_bytes[1])
         return jax.tree.map(lambda e: e != 0, result)
     if isinstance(indices, Interval):
         anything = Interval(jnp.min(updates.lo), jnp.max(updates.hi))
         return Interval.join([operand, anything], [True, True])
     written = Interval(
-        operation(operand.lo, indices, updates.lo), operation(operand.hi, indices, updates.hi)
+        operation(operand.lo, indices, updates.lo),
+        operation(operand.hi, indices, updates.hi),
     )
     if operation.params["unique_indices"] or kind_of(operand) == "complex":
         return written
@@ -66,7 +69,7 @@ def _scatter(operation, operand, indices, updates):
 
 
 def _extreme(operation, scatter, start, operand, indices, updates):
-    """The least (largest) of the updates of each element; the operand where there is none."""
+    """The least (largest) update of each element; the operand if there is none."""
     params = operation.params
     cleared = operation(operand, indices, jnp.full_like(updates, start))
     return scatter(
@@ -109,7 +112,10 @@ def _scatter_add(operation, operand, indices, updates):
 
 
 def _widened(lo, hi, error):
-    """[lo - error, hi + error]; an infinite sum may be an overflow on the way, or inf - inf."""
+    """[lo - error, hi + error].
+
+    An infinite sum may be an overflow on the way to a finite one, or inf - inf.
+    """
     invalid = ~(jnp.isfinite(lo) | jnp.isfinite(hi))
     lo = jnp.where(jnp.isinf(lo), -jnp.inf, round_down(lo - error))
     hi = jnp.where(jnp.isinf(hi), jnp.inf, round_up(hi + error))
@@ -162,7 +168,7 @@ def _by_parts(operation, operand, indices, updates):
 
 @rules.define_op("scatter-mul")
 def _scatter_mul(operation, operand, indices, updates):
-    """operand * factor where one update hits; a bound on magnitudes where several do."""
+    """operand * factor if one update hits; a bound on magnitudes if several do."""
     operand, updates = Interval.lift(operand), Interval.lift(updates)
     if isinstance(indices, Interval) or kind_of(operand) != "float":
         return Interval.unknown(operand.shape, operand.dtype)
@@ -174,7 +180,8 @@ def _scatter_mul(operation, operand, indices, updates):
         jnp.where(hits == 1, factor.lo, ones), jnp.where(hits == 1, factor.hi, ones)
     )
     single = mul(operand, factor)
-    # the product of magnitudes, those below 1 left out, so that no partial product underflows
+    # the product of magnitudes, those below 1 left out, so that no partial product
+    # underflows
     sizes = operation(
         ones, indices, jnp.maximum(magnitude(updates), jnp.ones_like(updates.lo))
     )

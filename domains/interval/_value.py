@@ -19,13 +19,14 @@ rules = RuleTable("Interval")
 class Interval:
     """Everything between `lo` and `hi`, elementwise, endpoints included.
 
-    `lo` and `hi` have one shape and one dtype, `lo <= hi`, and are never subnormal. Infinite
-    endpoints are possible values (a program can hold an infinity). Where they are NaN nothing is
-    known, not even that the value is a number (`may_be_nan`). Boolean and integer intervals are
-    the undecided results of comparisons and of index arithmetic.
+    `lo` and `hi` have one shape and one dtype, `lo <= hi`, and are never subnormal.
+    Infinite endpoints are possible values (a program can hold an infinity). Where they
+    are NaN nothing is known, not even that the value is a number (`may_be_nan`).
+    Boolean and integer intervals are the undecided results of comparisons and of index
+    arithmetic.
 
-    The constructor stores what it is given: JAX rebuilds values with tracers inside. Use
-    `tl.box` to build an input set with checks.
+    The constructor stores what it is given: JAX rebuilds values with tracers inside.
+    Use `tl.box` to build an input set with checks.
 
     >>> Interval.lift(jnp.float32(2.0)) - 1
     Traceback (most recent call last):
@@ -56,7 +57,7 @@ class Interval:
 
     @property
     def width(self) -> Array:
-        """hi - lo in the endpoints' dtype, as a measure of tightness (not rounded outward)."""
+        """hi - lo, as a measure of tightness: it is not rounded outward."""
         return self.hi - self.lo
 
     @property
@@ -93,8 +94,9 @@ class Interval:
     def lift(x) -> "Interval":
         """A concrete array as the interval that holds just it, at working precision.
 
-        An interval given in a narrower dtype is widened exactly. A subnormal number becomes the
-        interval from 0 to the smallest normal one, since arithmetic may read it as either.
+        An interval given in a narrower dtype is widened exactly. A subnormal number
+        becomes the interval from 0 to the smallest normal one, since arithmetic may
+        read it as either.
         """
         if isinstance(x, Interval):
             return _widen(x)
@@ -138,13 +140,11 @@ class Interval:
             nothing = jnp.full(shape, nan, wide)
             return Interval(nothing, nothing)
         lowest, highest = range_of(dtype)
-        return Interval(
-            jnp.full(shape, lowest, dtype), jnp.full(shape, highest, dtype)
-        )
+        return Interval(jnp.full(shape, lowest, dtype), jnp.full(shape, highest, dtype))
 
     @staticmethod
     def settle(value: "Interval"):
-        """The concrete array when endpoints can be seen and agree (never for a float)."""
+        """The concrete array if endpoints can be seen and agree (never for a float)."""
         if jnp.issubdtype(value.dtype, jnp.inexact):
             return value
         if _exact.is_tracer(value.lo, value.hi):
@@ -178,7 +178,9 @@ def range_of(dtype):
 
 
 def bounds_of_dtype(dtype):
-    """The (lowest, highest) value of a real dtype as scalars of it, infinities included."""
+    """The (lowest, highest) value of a real dtype, as scalars of it; may be infinite."""
     dtype = jnp.dtype(dtype)
-    pair = (-jnp.inf, jnp.inf) if jnp.issubdtype(dtype, jnp.floating) else range_of(dtype)
+    pair = (
+        (-jnp.inf, jnp.inf) if jnp.issubdtype(dtype, jnp.floating) else range_of(dtype)
+    )
     return jnp.asarray(pair[0], dtype), jnp.asarray(pair[1], dtype)

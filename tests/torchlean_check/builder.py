@@ -1,7 +1,7 @@
 """Certificates by hand, for the tests of the checker: numpy, zipfile and json, no JAX.
 
-Nothing here is shared with the writer or with the checker, so the three agree on the format
-or a test fails.
+Nothing here is shared with the writer or with the checker, so the three agree on the
+format or a test fails.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ def leaf(method="crown", refining=None, final=None) -> dict:
 
 
 class Certificate:
-    """A certificate under construction. Values are the integers that the methods return."""
+    """A certificate under construction; values are the integers that methods return."""
 
     def __init__(self):
         self.arrays: dict[str, np.ndarray] = {}

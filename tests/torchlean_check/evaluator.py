@@ -1,7 +1,7 @@
 """What a certificate claims, evaluated at single points in exact fractions.
 
-Written straight from docs/certificate.md on numpy arrays of `Fraction`, for the graphs of
-examples.py only. It shares nothing with the checker.
+Written straight from docs/certificate.md on numpy arrays of `Fraction`, for the graphs
+of examples.py only. It shares nothing with the checker.
 """
 
 import itertools

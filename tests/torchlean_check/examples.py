@@ -98,7 +98,7 @@ def ball(norm: int) -> Certificate:
 
 
 def slopes() -> Certificate:
-    """Stored slopes, one set for each property row, and another for the inner bounds."""
+    """Stored slopes: one set for each property row, another for the inner bounds."""
     c = Certificate()
     x = c.box([-1.0, -0.5], [1.0, 1.0])
     h = dense(c, x, np.array([[1.0, -1.0], [0.5, 1.0]]), np.array([0.0, 0.25]))

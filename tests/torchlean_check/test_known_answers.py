@@ -1,8 +1,8 @@
 """Verdicts on networks whose exact minimum is known by enumeration.
 
-A ReLU network on a box in the plane is linear between the lines where a pre-activation is
-zero, so its minimum is attained where two of these lines or edges of the box meet. The
-minimum over those points, in fractions, is the oracle.
+A ReLU network on a box in the plane is linear between the lines where a pre-activation
+is zero, so its minimum is attained where two of these lines or edges of the box meet.
+The minimum over those points, in fractions, is the oracle.
 """
 
 import itertools
@@ -77,6 +77,36 @@ def test_the_margin_never_exceeds_the_minimum(method):
     assert method == "ibp" or reached > 30  # or the test would say nothing of tightness
 
 
+def deeper(seed, method) -> Certificate:
+    """Three hidden layers, whose boxes have to be refined."""
+    rng = np.random.default_rng(seed)
+    c = Certificate()
+    lo = np.round(rng.normal(size=2) * 16) / 16
+    x = c.box(lo, lo + rng.integers(1, 12, 2) / 16)
+    for size in (4, 4, 4):
+        shape = (c.graph["nodes"][-1]["shape"] if c.graph["nodes"] else [2])[0]
+        w = np.round(rng.normal(size=(shape, size)) * 8) / 8
+        x = relu(c, dense(c, x, w, np.round(rng.normal(size=size) * 8) / 8), [size])
+    c.output(dense(c, x, np.round(rng.normal(size=(4, 1)) * 8) / 8, np.zeros(1)))
+    c.property = c.rows([[1]], [0])
+    c.proof = [leaf(method)]
+    return c
+
+
+def test_refined_bounds_hold_and_are_nearer():
+    rng, nearer = np.random.default_rng(0), 0
+    for seed in range(40):
+        margins = []
+        for method in ("ibp", "crown-ibp", "crown"):
+            blob = deeper(seed, method).pack()
+            margins.append(exact(check(blob).margin))
+        claim = Claim(blob)
+        least = min(claim.margin(point) for point in claim.points(25, rng))
+        assert max(margins) <= least
+        nearer += margins[0] < margins[1] < margins[2]
+    assert nearer > 5
+
+
 def test_points_and_decided_networks_are_exact():
     for seed in range(40):
         rng = np.random.default_rng(seed)
@@ -100,7 +130,7 @@ def pieces(lo, hi, kinks):
 
 
 def kinked(seed, sign):
-    """A network with exact minimum 0 on [-1, 1.25], cases at its kinks; y > sign * 2**-60.
+    """A network with exact minimum 0 on [-1, 1.25]; the claim is y > sign * 2**-60.
 
     x -> sum v relu(x - t) is linear between its kinks, so these cases prove it exactly.
     """

@@ -1,4 +1,4 @@
-"""Rounding only ever weakens a bound: comparisons with exact fractions, to the last bit."""
+"""Rounding only ever weakens a bound: compared with fractions, to the last bit."""
 
 import copy
 from fractions import Fraction
@@ -17,6 +17,7 @@ from tests.torchlean_check.builder import (
 from tests.torchlean_check.evaluator import Claim
 from tests.torchlean_check.examples import DOT, dense, relu
 from torchlean_check import check
+from torchlean_check._linear import Bias, Blocks
 
 
 def margins(c: Certificate, rows) -> list[tuple[Fraction, Fraction]]:
@@ -80,10 +81,7 @@ def test_constants_that_are_not_dyadic_are_enclosed(op):
 def chord(lo: float, hi: float, sign: int, op: str) -> Certificate:
     c = Certificate()
     x = c.box([lo], [hi])
-    if op == "abs":
-        h = c.node("abs", [x], [1])
-    else:
-        h = relu(c, x, [1])
+    h = c.node("abs", [x], [1]) if op == "abs" else relu(c, x, [1])
     c.output(c.node("mul", [h, c.constant(np.float64(sign))], [1]), x)
     return c
 
@@ -92,13 +90,41 @@ def chord(lo: float, hi: float, sign: int, op: str) -> Certificate:
 def test_the_slope_of_a_chord_is_rounded_to_the_safe_side(op):
     """relu(x) - s x for the chord's own slope s, which is no binary number."""
     f = (lambda v: max(v, 0)) if op == "relu" else abs
-    for lo, hi in ((-1, 2), (-2, 1), (-3, 4), (-5, 2), (-1, 6)):
+    for lo, hi in ((-1, 2), (-2, 1), (-3, 4), (-5, 2), (-1, 6), (-1, 40), (-40, 1)):
         for slope in np.linspace(-1, 1, 9):
             c = chord(lo, hi, -1, op)
             c.property = c.rows([[1, slope]], [0])
             s = Fraction(float(slope))
             least = min(s * v - f(Fraction(v)) for v in (lo, 0, hi))
             assert exact(check(c.pack()).margin) <= least
+
+
+def test_the_constants_of_linear_forms_only_shrink():
+    """Numbers so far apart that not all of their bits are kept."""
+    for numbers in ([1, 3, -5], [-1, 7], [-3, -1, 1], [5, -1]):
+        for step in (300, -300, 700, -900):
+            bias, true = Bias(1), Fraction(0)
+            for k, number in enumerate(numbers):
+                bias.add([number], k * step)
+                true += number * Fraction(2) ** (k * step)
+            (value,) = bias.values
+            assert value * Fraction(2) ** bias.exp <= true
+
+
+@pytest.mark.parametrize("bits", [1, 7, 8, 53, 130])
+def test_rows_multiplied_together_do_not_touch_each_other(bits):
+    """The largest coefficients of one sign, beside small ones of the other."""
+    rng = np.random.default_rng(bits)
+    top = (1 << bits) - 1
+    for size_out, size_in in ((1, 1), (3, 2), (8, 5)):
+        for weight in (top, -top, 1):
+            matrix = [[weight] * size_in for _ in range(size_out)]
+            blocks = [(range(size_out), range(size_in), matrix)]
+            step = Blocks(blocks, 0, size_in, size_out)
+            rows = [[int(a) for a in rng.integers(-1, 2, size_out)] for _ in range(4)]
+            rows = [rows[0], [top] * size_out, rows[1], [-top] * size_out, *rows]
+            for row, result in zip(rows, step._all_transposed(rows), strict=True):
+                assert result == [weight * sum(row)] * size_in
 
 
 def test_every_float_format_is_read_exactly():

@@ -1,8 +1,8 @@
 """Smooth functions and products against Arb, by way of whole certificates.
 
-The graph x -> (f(x), x) with a row (+-1, s) asks for the least +-f(x) + s x over an interval.
-The derived bound must lie below it at every sampled point, and near it where the interval
-is short: lines that touch leave a gap of the order of the width squared.
+The graph x -> (f(x), x) with a row (+-1, s) asks for the least +-f(x) + s x over an
+interval. The derived bound must lie below it at every sampled point, and near it where
+the interval is short: lines that touch leave a gap of the order of the width squared.
 """
 
 from fractions import Fraction
@@ -12,7 +12,8 @@ import pytest
 from flint import arb, ctx, fmpq
 
 from tests.torchlean_check.builder import Certificate, exact, leaf
-from torchlean_check import CertificateError, check
+from torchlean_check import CertificateError, _exponential, _powers, _special, check
+from torchlean_check._smooth import Smooth
 
 ONE = arb(1)
 
@@ -113,6 +114,60 @@ def test_interval_bounds_hold(name):
             c.proof = [leaf("ibp")]
             margin = ball(exact(check(c.pack()).margin))
             assert not margin > sampled_minimum(f, lo, hi, [sign, 0])
+
+
+STEPS = {
+    "exp": _exponential.Exp(),
+    "log": _exponential.Log(),
+    "logistic": _exponential.Logistic(),
+    "tanh": _exponential.Tanh(),
+    "cube": _powers.Power(3),
+    "inverse": _powers.Reciprocal(),
+    "inverse_left": _powers.Reciprocal(),
+    "rsqrt": _powers.Rsqrt(),
+    "erf": _special.Erf(),
+    "sin": _special.Sine(0),
+    "cos": _special.Sine(1),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_any_slope_and_any_touching_point_give_a_valid_line(name):
+    """The hints that choose lines may be wrong; the lines may not."""
+    curve, (_, _, f, ends) = STEPS[name], CURVES[name]
+    step, rng, p, s = Smooth(curve), np.random.default_rng(2), 96, 60
+    for lo, hi in intervals(rng, ends, 40):
+        low, high = (int(Fraction(v) * 2**p) for v in (lo, hi))
+        a = int(rng.normal() * 10.0 ** rng.uniform(-3, 0) * 2**s)
+        touch = int(Fraction(rng.uniform(lo - 1, hi + 1)) * 2**p)
+        touch = max(touch, 1) if ends[0] > 0 else touch
+        for upper in (False, True):
+            pieces = curve.pieces(low, high, p)
+            constant = step._constant(pieces, a, touch, p, s, upper)
+            for k in range(9):
+                x = Fraction(low + (high - low) * k // 8, 2**p)
+                line = a * x / 2**s + Fraction(constant, 2 ** (s + p))
+                gap = (ball(line) - f(ball(x))) * (1 if upper else -1)
+                assert not gap < 0, (lo, hi, a, touch, upper, k)
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_operands_between_the_points_of_any_grid(name):
+    """f(x / 3): a third of an integer has no binary name."""
+    op, params, f, ends = CURVES[name]
+    for number in (1.0, 2.0, 7.0, -1.0, -5.0):
+        if not ends[0] < number / 3 < ends[1]:
+            continue
+        for sign in (1, -1):
+            c = Certificate()
+            x = c.box([number], [number])
+            x = c.node("div", [x, c.constant(np.float64(3))], [1])
+            c.output(c.node(op, [x], [1], **params))
+            c.property = c.rows([[sign]], [0])
+            true = sign * f(ball(Fraction(int(number), 3)))
+            margin = ball(exact(check(c.pack()).margin))
+            assert margin < true or name == "expm1"
+            assert true - margin < arb(2) ** -80
 
 
 def test_turning_points_are_found():

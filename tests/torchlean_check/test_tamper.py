@@ -1,11 +1,14 @@
-"""Every single change of every example is rejected, or proves a true statement that says so.
+"""Every single change of every example is rejected, or proves a true statement.
 
-A changed certificate may still be a good certificate: of another graph, box or property, or
-the same claim by another proof. Then the report must name that other claim, and the claim
-must be true, which the tests ask of exact evaluation at points of the changed input set.
+A changed certificate may still be a good certificate: of another graph, box or
+property, or the same claim by another proof. Then the report must name that other
+claim, and the claim must be true, which the tests ask of exact evaluation at points of
+the changed input set.
 """
 
+import contextlib
 import copy
+import itertools
 import json
 
 import numpy as np
@@ -35,7 +38,7 @@ def verdict(blob: bytes):
 
 
 def assert_harmless(blob: bytes, before, proof_only: bool) -> bool:
-    """Whether it was accepted; if so, the claim is stated, and true at sampled points."""
+    """Whether it was accepted; if so, its claim is another one, and true at points."""
     report = verdict(blob)
     if report is None or not report.accepted:
         return False
@@ -76,7 +79,7 @@ def test_members_are_exactly_those_named(name):
             assert verdict(archive({**kept, new: members[gone]})) is None
             assert verdict(archive({**members, new: members[gone]})) is None
     names = sorted(members)
-    for one, two in zip(names, names[1:]):
+    for one, two in itertools.pairwise(names):
         swapped = {**members, one: members[two], two: members[one]}
         if swapped != members:
             assert verdict(archive(swapped)) is None
@@ -84,10 +87,8 @@ def test_members_are_exactly_those_named(name):
 
 def sealed(members: dict[str, bytes], manifest: dict) -> bytes:
     """An archive in which digests and checksums agree again, if they can."""
-    try:
+    with contextlib.suppress(KeyError, TypeError):
         manifest["graph_digest"] = digest_of(manifest["graph"], manifest["arrays"])
-    except (KeyError, TypeError):
-        pass
     return archive({**members, "manifest.json": canonical(manifest)})
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
+import torchlean_check
 
 from torchlean_jax._problem import is_set, problem_of
 from torchlean_jax.certificate import _format
@@ -31,14 +32,15 @@ class Certificate:
         return f"Certificate({len(self.bytes)} bytes, graph {self.graph_digest[:12]})"
 
 
-def certify(function, args, spec_tree, method: str) -> Certificate:
+def certify(function, args, spec_tree, method: str, slopes=None) -> Certificate:
     """The certificate that `spec_tree` holds of `function` on the sets among `args`.
 
     spec_tree: nested {"all": [...]}, {"any": [...]}, {"rows": C, "offset": d}. method: the bound
-    method that proved it. Raises CertificateWriteError, with the reason, for what the format
-    cannot express.
+    method that proved it; slopes: what `alpha-crown` found, by value number. Raises
+    CertificateWriteError, with the reason, for what the format cannot express or the checker
+    cannot follow.
     """
-    graph, sets = graph_of(function, args)
+    (graph, number), sets = _lowered_graph(function, args)
     input_set = {
         "inputs": [
             {"value": k, "lo": np.asarray(x.lo), "hi": np.asarray(x.hi)}
@@ -46,16 +48,27 @@ def certify(function, args, spec_tree, method: str) -> Certificate:
         ],
         "constraints": [],
     }
-    leaf = {"method": _method(method), "refining": {}, "final": {}}
+    leaf = {"method": _METHODS[method], **_stored(slopes, number)}
     try:
-        blob = _format.pack(graph=graph, input_set=input_set, property=spec_tree, proof=[leaf])
+        blob = _format.pack(
+            graph=graph, input_set=input_set, property=spec_tree, proof=[leaf]
+        )
     except ValueError as error:
         raise CertificateWriteError(str(error)) from error
+    if not _replayed_alike(graph):
+        _require_acceptance(blob)
     return Certificate(blob, _format.graph_digest(graph))
 
 
-def graph_of(function, args):
-    """(the graph of `function` as the format has it, the input sets in its order)."""
+_METHODS = {"ibp": "ibp", "crown-ibp": "crown-ibp", "crown": "crown", "alpha-crown": "crown"}
+
+
+def graph_of(function, args) -> dict:
+    """The graph of `function` as certificates have it."""
+    return _lowered_graph(function, args)[0][0]
+
+
+def _lowered_graph(function, args):
     leaves, tree = jax.tree.flatten((tuple(args), {}), is_leaf=is_set)
     task = problem_of(function).at(leaves, tree)
     numbers = list(zip(task.graph.inputs, leaves, strict=True))
@@ -65,8 +78,12 @@ def graph_of(function, args):
 
 
 def _lower(task, arrays):
+    """Known wholes stay whole where the checker knows them; else all goes in pieces."""
     sets = set(task.graph.inputs) - set(arrays)
-    return lower(task.graph, arrays, sets)
+    try:
+        return lower(task.graph, arrays, sets)
+    except CertificateWriteError:
+        return lower(task.plain_graph, arrays, sets)
 
 
 @functools.lru_cache(maxsize=64)
@@ -75,7 +92,35 @@ def _lowered(task):
     return _lower(task, {})
 
 
-def _method(method):
-    if method not in ("ibp", "crown-ibp", "crown"):
-        raise CertificateWriteError(f"the checker cannot replay the method {method!r} yet")
-    return method
+def _stored(slopes, number) -> dict:
+    """Optimised slopes by the file's value numbers; those of smooth curves are left out.
+
+    The checker places the tangent of a smooth curve by a rule of its own.
+    """
+    stored = {"refining": {}, "final": {}}
+    for part, arrays in (slopes or {}).items():
+        for value, array in arrays.items():
+            if value in number:
+                stored[part][str(number[value])] = array
+    return stored
+
+
+# On these the checker takes the very same lines as the bounds did, in exact arithmetic.
+_SAME_LINES = frozenset(
+    "reshape squeeze transpose broadcast_in_dim rev concatenate pad slice take copy reduce_sum "
+    "cumsum reduce_window_sum dot_general conv_general_dilated add add_any sub neg mul div "
+    "select_n max".split()
+)
+
+
+def _replayed_alike(graph) -> bool:
+    return all(node["op"] in _SAME_LINES for node in graph["nodes"])
+
+
+def _require_acceptance(blob):
+    """Other operations have more than one good relaxation: have the checker try first."""
+    report = torchlean_check.check(blob)
+    if not report.accepted:
+        raise CertificateWriteError(
+            f"the checker's own relaxations do not reach the claim: {report.reason}"
+        )

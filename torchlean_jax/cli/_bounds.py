@@ -258,4 +258,5 @@ def _print(output):
     lo, hi = np.asarray(output["lo"]), np.asarray(output["hi"])
     for index in np.ndindex(lo.shape):
         place = output["output"] + "".join(f"[{i}]" for i in index)
-        print(f"  {place or 'output'}  [{at_least(lo[index])}, {at_most(hi[index])}]")
+        ends = at_least(float(lo[index])), at_most(float(hi[index]))
+        print(f"  {place or 'output'}  [{ends[0]}, {ends[1]}]")

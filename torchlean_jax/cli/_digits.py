@@ -11,8 +11,6 @@ import numpy as np
 
 import torchlean_check
 import torchlean_jax as tl
-from torchlean_jax import spec
-from torchlean_jax._verify import verify
 from torchlean_jax.cli import _arguments, _output
 
 TEXT = """\
@@ -108,11 +106,10 @@ def add_to(commands) -> None:
 
 
 def run(options) -> int:
+    from torchlean_jax.cli import _plot
     from torchlean_jax.zoo import digits
 
     if options.plot:
-        from torchlean_jax.cli import _plot
-
         _plot.require()
     clock = Clock()
     with (
@@ -120,31 +117,18 @@ def run(options) -> int:
         _certificate_folder(options.certificates) as folder,
     ):
         data = digits.load()
-        images, labels = (
-            data.test_images[: options.limit],
-            data.test_labels[: options.limit],
-        )
         model = digits.MODELS[options.model]
         with clock.stage("training"):
-            params = digits.train(
-                model, data, certified=options.train == "certified", seed=options.seed
-            )
+            certified = options.train == "certified"
+            params = digits.train(model, data, certified=certified, seed=options.seed)
             f = digits.classifier(model, params)
-            predicted = np.asarray(f(images).argmax(-1))
+        images = data.test_images[: options.limit]
+        labels = data.test_labels[: options.limit]
         with clock.stage("bounds and attack"):
+            numbers = _output.progress(range(len(images)), "certifying", len(images))
             found = [
-                _verify(
-                    f,
-                    index,
-                    images[index],
-                    labels[index],
-                    predicted[index],
-                    options,
-                    folder,
-                )
-                for index in _output.progress(
-                    range(len(images)), "certifying", len(images)
-                )
+                _verify(f, number, images[number], int(labels[number]), options, folder)
+                for number in numbers
             ]
         with clock.stage("checker"):
             rejected = _check(found, folder)
@@ -157,18 +141,18 @@ def run(options) -> int:
     return 1 if rejected else 0
 
 
-def _verify(f, index, image, label, predicted, options, folder) -> Image:
-    verdict = verify(
+def _verify(f, index, image, label: int, options, folder) -> Image:
+    verdict = tl.verify(
         f,
         tl.box(image, radius=options.eps),
-        spec.margin(label),
+        tl.spec.margin(label),
         method=options.method,
         seed=options.seed,
     )
     found = Image(
         index,
-        int(label),
-        int(predicted),
+        label,
+        int(f(image).argmax()),
         verdict.status,
         verdict.margin,
         verdict.seconds,

@@ -14,9 +14,7 @@ import jax.numpy as jnp
 
 import torchlean_check
 import torchlean_jax as tl
-from torchlean_jax import spec
 from torchlean_jax._verdict import at_least, at_most
-from torchlean_jax._verify import verify
 from torchlean_jax.cli import _arguments, _output
 
 # Corners of a box lie within 2 ulp of the real ones (2**-22 for numbers below 2), no
@@ -199,10 +197,10 @@ def judged(lo, hi, exact, within) -> str:
 
 def verdict_row(radius: float, expected: str, options) -> dict:
     """The verdict at a radius, a certificate checked on the spot if there is one."""
-    verdict = verify(
+    verdict = tl.verify(
         logits,
         margin(radius).box,
-        spec.margin(label=0),
+        tl.spec.margin(label=0),
         method=options.method,
         seed=options.seed,
     )

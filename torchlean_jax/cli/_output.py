@@ -62,8 +62,8 @@ def _plain(value):
 
 def provenance(device) -> dict:
     """What a result depends on beside its arguments."""
-    packages = {"jax": None, "jaxlib": None, "numpy": None, "scikit-learn": None}
-    for name in packages:
+    packages: dict[str, str | None] = {}
+    for name in ("jax", "jaxlib", "numpy", "scikit-learn"):
         with contextlib.suppress(PackageNotFoundError):
             packages[name] = version(name)
     ours = {

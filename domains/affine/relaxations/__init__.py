@@ -1,4 +1,8 @@
-"""One file per shape of function; importing this package fills the table."""
+"""One file per shape of function; importing this package fills the table.
+
+What is elementwise is a rule of `relaxations`. What spans several elements (extremes over axes
+and windows, softmax, logsumexp) are functions here, applied by steps of the backward walk.
+"""
 
 from torchlean_jax.domains.affine.relaxations import (
     _convex,
@@ -12,6 +16,26 @@ from torchlean_jax.domains.affine.relaxations import (
     _select,
     _stairs,
 )
+from torchlean_jax.domains.affine.relaxations._extremes import (
+    MAXIMA,
+    MINIMA,
+    choose,
+    windows_of,
+)
 from torchlean_jax.domains.affine.relaxations._slopes import parameters
+from torchlean_jax.domains.affine.relaxations._softmax import (
+    Planes,
+    logsumexp_planes,
+    softmax_planes,
+)
 
-__all__ = ["parameters"]
+__all__ = [
+    "MAXIMA",
+    "MINIMA",
+    "Planes",
+    "choose",
+    "logsumexp_planes",
+    "parameters",
+    "softmax_planes",
+    "windows_of",
+]

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from torchlean_jax.domains.affine._lines import relaxations
 from torchlean_jax.domains.affine import _points as p
 from torchlean_jax.domains.affine.relaxations._curve import (
-    Curve,
     Side,
+    curve_of,
     guarded,
     lines_around,
 )
@@ -53,7 +53,7 @@ class Bend:
 BENDS = {
     "exp": Bend(f.exp_bounds, lambda x, y: y, True),
     "exp2": Bend(f.exp2_bounds, lambda x, y: p.scaled(y, LN2), True),
-    "expm1": Bend(f.expm1_bounds, lambda x, y: p.exp(p.at(x)), True),
+    "expm1": Bend(f.expm1_bounds, lambda x, y: p.one_plus(y), True),
     "call:softplus": Bend(
         f.softplus_bounds, lambda x, y: Interval(*f.logistic_bounds(x)), True
     ),
@@ -64,7 +64,7 @@ BENDS = {
     ),
     "log1p": Bend(
         f.log1p_bounds,
-        lambda x, y: p.inverse(p.add(p.constant(1.0, x), p.at(x))),
+        lambda x, y: p.inverse(p.one_plus(p.at(x))),
         False,
         -1.0,
     ),
@@ -76,7 +76,7 @@ BENDS = {
     ),
     "acosh": Bend(
         f.acosh_bounds,
-        lambda x, y: p.inverse(p.root(p.add(p.square(p.at(x)), p.constant(-1.0, x)))),
+        lambda x, y: p.inverse(p.root(p.negate(p.one_minus(p.square(p.at(x)))))),
         False,
         1.0,
         closed=True,
@@ -86,7 +86,7 @@ declare(2, *BENDS)
 
 
 def _rule(bend):
-    curve = Curve(lambda x: Interval(*bend.value(x)), bend.slope)
+    curve = curve_of(bend.value, bend.slope)
     safe = bend.least + 1.0 if jnp.isfinite(bend.least) else 0.0
 
     def rule(operation, x, slope=None):

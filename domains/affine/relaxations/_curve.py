@@ -25,15 +25,18 @@ from torchlean_jax.domains.interval._arithmetic import negate
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 
 
-@dataclass(frozen=True)
-class Curve:
-    """A function by its enclosures at points.
+# f as a function of points: enclosures of f(x) and of f'(x).
+Curve = Callable[[Array], tuple[Interval, Interval]]
 
-    value(x): an Interval that contains f(x); slope(x, value(x)): one that contains f'(x).
-    """
 
-    value: Callable[[Array], Interval]
-    slope: Callable[[Array, Interval], Interval]
+def curve_of(bounds, slope) -> Curve:
+    """From `bounds(x) -> (lo, hi)` of f and `slope(x, y)`, an enclosure of f' given one of f."""
+
+    def curve(x):
+        value = Interval(*bounds(x))
+        return value, slope(x, value)
+
+    return curve
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,8 @@ def lines_around(
     points = jnp.stack(
         jnp.broadcast_arrays(x.lo, x.hi, _inside(below.touch, x), _inside(above.touch, x))
     )
-    value = curve.value(points)
-    slope = curve.slope(points[2:], value[2:])
+    value, slope = curve(points)
+    slope = slope[2:]
     chord = _chord(x, value)
     rising, falling = jnp.clip(chord, *below.limits), -jnp.clip(chord, *above.limits)
     lower = _lower_line(x, value[:2], value[2], slope[0], points[2], rising, below)

@@ -18,7 +18,6 @@ import numpy as np
 from torchlean_jax.domains.affine._gates import GATES
 from torchlean_jax.domains.affine._lines import relaxations
 from torchlean_jax.domains.affine.relaxations._curve import (
-    Curve,
     Side,
     guarded,
     lines_around,
@@ -124,9 +123,7 @@ def _rule(gate):
     def rule(operation, x, slope=None):
         x, valid = guarded(x, True, 0.0)
         params = operation.params if gate.takes_params else {}
-        curve = Curve(
-            functools.partial(gate.value, **params), functools.partial(gate.slope, **params)
-        )
+        curve = functools.partial(gate.curve, **params)
         return two_inflections(curve, x, slope, touching, valid)
 
     return rule

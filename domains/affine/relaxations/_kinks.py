@@ -10,7 +10,6 @@ from torchlean_jax.domains.affine import _points as p
 from torchlean_jax.domains.affine._lines import Lines, relaxations, undecided
 from torchlean_jax.domains.affine._wholes import elu_at, leaky_at
 from torchlean_jax.domains.affine.relaxations._curve import (
-    Curve,
     Side,
     drop,
     guarded,
@@ -145,9 +144,12 @@ def _elu(operation, x, slope=None):
 
 
 def _elu_curve(alpha, scale):
-    def derivative(x, y):
-        inner = p.div(p.at(jnp.minimum(x, 0)), p.constant(scale, x))
-        left = p.div(p.scaled(p.exp(inner), alpha), p.constant(scale, x))
-        return Interval(jnp.where(x >= 0, 1, left.lo), jnp.where(x >= 0, 1, left.hi))
+    def curve(x):
+        value = elu_at(x, alpha, scale)
+        # alpha exp(x / scale) / scale = (value + alpha) / scale
+        left = p.add(value, p.constant(alpha, x))
+        left = p.div(left, p.constant(scale, x))
+        slope = Interval(jnp.where(x >= 0, 1, left.lo), jnp.where(x >= 0, 1, left.hi))
+        return value, slope
 
-    return Curve(lambda x: elu_at(x, alpha, scale), derivative)
+    return curve

@@ -14,7 +14,7 @@ import numpy as np
 
 from torchlean_jax.domains.affine import _points as p
 from torchlean_jax.domains.affine._lines import relaxations
-from torchlean_jax.domains.affine.relaxations._curve import Curve, guarded
+from torchlean_jax.domains.affine.relaxations._curve import curve_of, guarded
 from torchlean_jax.domains.affine.relaxations._s_shaped import one_inflection
 from torchlean_jax.domains.affine.relaxations._slopes import declare
 from torchlean_jax.domains.affine.relaxations._touching import touching
@@ -56,11 +56,8 @@ def _rule(curve, phase):
     return rule
 
 
-SIN = Curve(lambda x: Interval(*f.sin_bounds(x)), lambda x, y: Interval(*f.cos_bounds(x)))
-COS = Curve(
-    lambda x: Interval(*f.cos_bounds(x)),
-    lambda x, y: p.negate(Interval(*f.sin_bounds(x))),
-)
+SIN = curve_of(f.sin_bounds, lambda x, y: Interval(*f.cos_bounds(x)))
+COS = curve_of(f.cos_bounds, lambda x, y: p.negate(Interval(*f.sin_bounds(x))))
 declare(2, "sin", "cos")
 relaxations.define_op("sin")(_rule(SIN, 0.0))
 relaxations.define_op("cos")(_rule(COS, 0.5))

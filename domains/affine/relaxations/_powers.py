@@ -22,10 +22,19 @@ declare(2, "square", "integer_pow", "pow")
 
 
 def power_curve(n: int) -> Curve:
-    return Curve(
-        lambda x: integer_pow(p.at(x), y=n),
-        lambda x, y: p.scaled(integer_pow(p.at(x), y=n - 1), float(n)),
-    )
+    """x**n and n x**(n - 1), from one another where that is short."""
+
+    def curve(x):
+        point = p.at(x)
+        if n == 2:
+            return p.square(point), p.scaled(point, 2.0)
+        if n == -1:
+            value = p.inverse(point)
+            return value, p.negate(p.square(value))
+        rest = integer_pow(point, y=n - 1)
+        return p.mul(rest, point), p.scaled(rest, float(n))
+
+    return curve
 
 
 @relaxations.define_op("square")
@@ -89,10 +98,11 @@ def pow_lines(operation, x, exponent, slope=None):
 def _constant_exponent(x, exponent, slope):
     c = _exact_float(exponent, x.dtype)
     x, valid = guarded(x, x.lo > 0, 1.0)
-    curve = Curve(
-        lambda a: p.exp(p.mul(c, p.log(p.at(a)))),
-        lambda a, y: p.mul(c, p.div(y, p.at(a))),
-    )
+
+    def curve(a):
+        value = p.exp(p.mul(c, p.log(p.at(a))))
+        return value, p.mul(c, p.div(value, p.at(a)))
+
     return one_bend(curve, x, slope, (c.lo >= 1) | (c.hi <= 0), valid)
 
 
@@ -100,9 +110,11 @@ def _constant_base(base, x, slope):
     b = _exact_float(base, x.dtype)
     x, valid = guarded(x, b.lo > 0, 0.0)
     rate = p.log(Interval(jnp.where(b.lo > 0, b.lo, 1), jnp.where(b.lo > 0, b.hi, 1)))
-    curve = Curve(
-        lambda a: p.exp(p.mul(rate, p.at(a))), lambda a, y: p.mul(rate, y)
-    )
+
+    def curve(a):
+        value = p.exp(p.mul(rate, p.at(a)))
+        return value, p.mul(rate, value)
+
     return one_bend(curve, x, slope, True, valid)
 
 

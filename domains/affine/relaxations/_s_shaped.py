@@ -16,8 +16,8 @@ import numpy as np
 from torchlean_jax.domains.affine._lines import relaxations
 from torchlean_jax.domains.affine import _points as p
 from torchlean_jax.domains.affine.relaxations._curve import (
-    Curve,
     Side,
+    curve_of,
     guarded,
     lines_around,
 )
@@ -90,7 +90,7 @@ def _bell(x, y=None):
 
 
 def _one_plus_square(x):
-    return p.add(p.constant(1.0, x), p.square(p.at(x)))
+    return p.one_plus(p.square(p.at(x)))
 
 
 def _one_minus_square(x):
@@ -179,7 +179,7 @@ S_SHAPES = {
     ),
     "tan": SShape(
         f.tan_bounds,
-        lambda x, y: p.add(p.constant(1.0, x), p.square(y)),
+        lambda x, y: p.one_plus(p.square(y)),
         False,
         lambda y: -np.tan(y),
         lambda y: -1 - np.tan(y) ** 2,
@@ -190,7 +190,7 @@ declare(2, *S_SHAPES)
 
 
 def _rule(shape):
-    curve = Curve(lambda x: Interval(*shape.value(x)), shape.slope)
+    curve = curve_of(shape.value, shape.slope)
     most = min(shape.reach * (1 - 2.0**-20), 2.0**20)
     touch = functools.partial(
         touching, phi=shape.odd, slope=shape.odd_slope, most=most

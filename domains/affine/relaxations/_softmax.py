@@ -1,14 +1,14 @@
 """Softmax and logsumexp between planes in all their arguments.
 
-With S_i = sum_j exp(x_j - x_i), softmax(x)_i = 1 / S_i. Every plane here is written in the
+With S_i = sum_j exp(x_j - x_i), softmax(x)_i = 1 / S_i. Every plane of softmax is written in the
 differences d_j = x_j - x_i, so that what is added to all arguments cancels:
 
 * S is at most the sum of the chords of exp, and 1 / s at least its tangent: a lower plane.
 * log S is at least its tangent plane, whose slopes are a softmax, and exp of a number in an
   interval at most its chord: an upper plane (both as in Wei et al. 2023, arXiv:2303.01713).
-* logsumexp lies above its tangent plane and below the logarithm's tangent at the chords' sum.
 
-Coefficients are floats, and the offsets pay for all that was rounded in computing them.
+logsumexp lies above its tangent plane, and below the tangent of the logarithm at the sum of
+chords. Coefficients are floats, and the offsets pay for all that was rounded in computing them.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from torchlean_jax.domains.affine import _points as p
-from torchlean_jax.domains.affine._wholes import differences, logsumexp_at, total
+from torchlean_jax.domains.affine._wholes import differences, total
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._contraction import gamma
@@ -37,92 +37,92 @@ class Planes:
     upper_offset: Array
 
 
-def logsumexp_planes(x: Interval) -> Planes:
-    """Planes around log sum_j exp(x_j) over the last axis."""
-    middle = x.lo * 0.5 + x.hi * 0.5
-    level = logsumexp_at(middle)
-    weights = _exp_of(middle, level)
-    slopes, offset = _tangent(weights, middle, x)
-    lower_offset = round_down(level.lo + offset.lo)
-    # above: with m = max x, log sum exp(x - m) <= log s0 + (sum of chords - s0) / s0
-    most = jnp.max(x.hi, axis=-1, keepdims=True)
-    shifted = Interval(round_down(x.lo - most), round_up(x.hi - most))
-    chord, height = _chords(shifted)
-    centre = _middle(total(_line_at(chord, height, p.at(middle - most))))
-    centre = jnp.maximum(centre, jnp.finfo(centre.dtype).tiny)[..., None]
-    rate = p.inverse(p.at(centre))
-    upper, lost = _rounded(p.mul(p.at(chord), rate), x)
-    # the planes are in x - m: take m times the slopes out again
-    rest = p.mul(total(p.at(height)), _last(rate))
-    rest = p.add(rest, p.negate(p.mul(total(p.mul(p.at(chord), rate)), p.at(most[..., 0]))))
-    constant = p.add(p.add(p.log(p.at(centre[..., 0])), p.constant(-1.0, lost)), rest)
-    constant = p.add(constant, p.at(most[..., 0]))
-    return _finite(
-        Planes(slopes, lower_offset, upper, round_up(constant.hi + lost)), x
-    )
-
-
 def softmax_planes(x: Interval) -> Planes:
     """Planes around softmax over the last axis: coefficients at [..., result, argument]."""
     gap = differences(x)
-    middle = gap.lo * 0.5 + gap.hi * 0.5
-    lower, below = _softmax_from_below(gap, middle)
-    upper, above = _softmax_from_above(gap, middle)
+    middle, powers = _exponentials(gap)
+    sums = total(powers)
+    chord, height = _chords(gap, powers)
+    lower, below = _reciprocal_of_chords(chord, height, middle)
+    upper, above = _exponential_of_tangent(middle, powers[1], sums)
     lower, lost_below = _in_arguments(lower, gap, x)
     upper, lost_above = _in_arguments(upper, gap, x)
-    return _finite(
-        Planes(
-            lower, round_down(below.lo - lost_below), upper, round_up(above.hi + lost_above)
-        ),
-        x,
-    )
+    below, above = round_down(below.lo - lost_below), round_up(above.hi + lost_above)
+    return _finite(Planes(lower, below, upper, above), x)
 
 
-def _softmax_from_below(gap, middle):
-    """1 / s >= 2 / s0 - s / s0**2 for s = sum of chords >= sum of exponentials."""
-    chord, height = _chords(gap)
-    centre = _middle(total(_line_at(chord, height, p.at(middle))))
+def logsumexp_planes(x: Interval) -> Planes:
+    """Planes around log sum_j exp(x_j) over the last axis: coefficients at [..., argument]."""
+    most = jnp.max(x.hi, axis=-1, keepdims=True)
+    gap = Interval(round_down(x.lo - most), round_up(x.hi - most))
+    middle, powers = _exponentials(gap)
+    chord, height = _chords(gap, powers)
+    centre = _middle(total(_line_at(chord, height, middle)))
+    sums = total(powers[1])
+    logs = p.log(Interval(jnp.stack([sums.lo, centre]), jnp.stack([sums.hi, centre])))
+    # below: log S + sum q (gap - middle), q = exp(middle) / S
+    q = p.mul(powers[1], _widened(p.inverse(sums)))
+    lower, lost = _rounded(q, Interval(gap.lo - middle, gap.hi - middle))
+    below = p.add(logs[0], p.negate(total(p.mul(p.at(lower), p.at(middle)))))
+    below = p.add(below, _level_left_out(p.at(lower), most))
+    below = round_down(below.lo - lost)
+    # above: log(centre) + (sum of chords - centre) / centre
+    rate = p.inverse(p.at(centre))
+    tilt = p.mul(p.at(chord), _widened(rate))
+    upper, lost = _rounded(tilt, gap)
+    above = p.add(logs[1], p.mul(total(p.at(height)), rate))
+    above = p.add(above, p.constant(-1.0, centre))
+    above = p.add(above, _level_left_out(p.at(upper), most))
+    above = round_up(above.hi + lost)
+    return _finite(Planes(lower, below, upper, above), x)
+
+
+def _level_left_out(slopes, most):
+    """Slopes act on x - most: (1 - sum of slopes) most is what makes them act on x."""
+    return p.mul(p.at(most[..., 0]), p.one_minus(total(slopes)))
+
+
+def _exponentials(gap):
+    """The midpoints, and enclosures of exp at [lower ends, midpoints, upper ends]."""
+    middle = gap.lo * 0.5 + gap.hi * 0.5
+    return middle, p.exp(p.at(jnp.stack([gap.lo, middle, gap.hi])))
+
+
+def _chords(gap, powers):
+    """Slope and height (floats) of lines above exp on each interval."""
+    run = gap.hi - gap.lo
+    narrow = run <= float(jnp.finfo(run.dtype).eps) ** (1 / 3)
+    rise = _middle(powers[2]) - _middle(powers[0])
+    chord = jnp.where(narrow, _middle(powers[1]), rise / jnp.where(narrow, 1, run))
+    ends = Interval(jnp.stack([gap.lo, gap.hi]), jnp.stack([gap.lo, gap.hi]))
+    fall = p.mul(p.at(-chord), ends)
+    return chord, p.add(powers[::2], fall).hi.max(axis=0)
+
+
+def _reciprocal_of_chords(chord, height, middle):
+    """1 / s >= 2 / c - s / c**2 for s = sum of chords >= sum of exponentials."""
+    centre = _middle(total(_line_at(chord, height, middle)))
     rate = p.inverse(p.at(centre))
     steep = p.square(rate)
     slopes = p.negate(p.mul(p.at(chord), _widened(steep)))
-    constant = p.scaled(rate, 2.0)
-    constant = p.add(constant, p.negate(p.mul(total(p.at(height)), steep)))
+    constant = p.add(p.scaled(rate, 2.0), p.negate(p.mul(total(p.at(height)), steep)))
     return slopes, constant
 
 
-def _softmax_from_above(gap, middle):
-    """exp(g) <= kappa g + c for g = -log S in [g1, g2], and log S above its tangent plane."""
-    most = p.negate(logsumexp_at(gap.lo))
-    least = p.negate(logsumexp_at(gap.hi))
-    run = most.hi - least.lo
-    ends = p.exp(p.at(least.lo)), p.exp(p.at(most.hi))
-    kappa = (_middle(ends[1]) - _middle(ends[0])) / jnp.where(run > 1e-4, run, 1)
-    centre = p.exp(p.at(least.lo * 0.5 + most.hi * 0.5))
-    kappa = jnp.where(run > 1e-4, kappa, _middle(centre))
-    fall = p.negate(p.at(kappa))
-    height = jnp.maximum(
-        p.add(ends[0], p.mul(fall, p.at(least.lo))).hi,
-        p.add(ends[1], p.mul(fall, p.at(most.hi))).hi,
-    )
-    level = logsumexp_at(middle)
-    weights = _exp_of(middle, level)
-    slopes = p.mul(weights, _widened(fall))
-    # kappa (-log S) + c with log S >= level + sum w (d - middle)
-    constant = p.add(p.mul(fall, level), p.at(height))
+def _exponential_of_tangent(middle, power, sums):
+    """exp(g) <= kappa g + c for g = -log S, and log S is above its tangent plane at `middle`."""
+    shares, logs = p.inverse(sums), p.negate(p.log(sums))
+    run = logs.hi[0] - logs.lo[2]
+    narrow = run <= float(jnp.finfo(run.dtype).eps) ** (1 / 3)
+    rise = _middle(shares[0]) - _middle(shares[2])
+    kappa = jnp.where(narrow, _middle(shares[1]), rise / jnp.where(narrow, 1, run))
+    fall = p.at(-kappa)
+    height = p.add(shares[::2], p.mul(fall, logs[::2])).hi.max(axis=0)
+    slopes = p.mul(p.mul(power, _widened(shares[1])), _widened(fall))
     turned = p.negate(total(p.mul(slopes, p.at(middle))))
+    # kappa (-log S) + c, where log S >= (log S at the middle) + sum q (d - middle)
+    constant = p.add(p.mul(p.at(kappa), logs[1]), p.at(height))
     return slopes, p.add(constant, turned)
-
-
-def _exp_of(middle, level):
-    """softmax at the points `middle`: exp(middle - logsumexp)."""
-    return p.exp(p.add(p.at(middle), p.negate(_widened(level))))
-
-
-def _tangent(weights, middle, x):
-    """(slopes, what is left): sum w (x - middle) >= slopes @ x + left.lo, for w in `weights`."""
-    slopes, lost = _rounded(weights, Interval(x.lo - middle, x.hi - middle))
-    rest = p.negate(total(p.mul(p.at(slopes), p.at(middle))))
-    return slopes, Interval(round_down(rest.lo - lost), rest.hi)
 
 
 def _rounded(slopes: Interval, x: Interval):
@@ -130,7 +130,7 @@ def _rounded(slopes: Interval, x: Interval):
     middle = _middle(slopes)
     radius = round_up(jnp.maximum(slopes.hi - middle, middle - slopes.lo))
     terms = round_up(radius * round_up(magnitude(x), ulps=4))
-    return middle, round_up(total(p.at(terms)).hi)
+    return middle, total(p.at(terms)).hi
 
 
 def _in_arguments(slopes: Interval, gap: Interval, x: Interval):
@@ -146,23 +146,8 @@ def _in_arguments(slopes: Interval, gap: Interval, x: Interval):
     return floats + jnp.where(same, own[..., None], 0), lost
 
 
-def _chords(x: Interval):
-    """Slope and height (floats) of lines above exp on each interval."""
-    run = x.hi - x.lo
-    low, high = p.exp(p.at(x.lo)), p.exp(p.at(x.hi))
-    narrow = run <= float(jnp.finfo(x.dtype).eps) ** (1 / 3)
-    chord = (_middle(high) - _middle(low)) / jnp.where(narrow, 1, run)
-    chord = jnp.where(narrow, _middle(p.exp(p.at(x.lo * 0.5 + x.hi * 0.5))), chord)
-    tilt = p.negate(p.at(chord))
-    heights = (
-        p.add(low, p.mul(tilt, p.at(x.lo))).hi,
-        p.add(high, p.mul(tilt, p.at(x.hi))).hi,
-    )
-    return chord, jnp.maximum(*heights)
-
-
-def _line_at(slope, height, x: Interval) -> Interval:
-    return p.add(p.mul(p.at(slope), x), p.at(height))
+def _line_at(slope, height, x) -> Interval:
+    return p.add(p.mul(p.at(slope), p.at(x)), p.at(height))
 
 
 def _middle(x):
@@ -173,17 +158,11 @@ def _widened(x):
     return Interval(x.lo[..., None], x.hi[..., None])
 
 
-def _last(x):
-    return Interval(x.lo[..., 0], x.hi[..., 0])
-
-
 def _finite(planes, x):
     """Nothing (0 and infinities) where an argument is unbounded or something overflowed."""
     known = jnp.isfinite(x.lo).all(-1) & jnp.isfinite(x.hi).all(-1)
-    known = jnp.broadcast_to(
-        known if planes.lower.ndim == x.ndim else known[..., None],
-        planes.lower_offset.shape,
-    )
+    if planes.lower.ndim > x.ndim:
+        known = known[..., None]
 
     def keep(slopes, offset, nothing):
         good = known & jnp.isfinite(slopes).all(-1) & jnp.isfinite(offset)

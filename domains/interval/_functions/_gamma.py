@@ -90,9 +90,14 @@ def _argument(x):
 def _finish(x, small, main, correction, name):
     t = table(x.dtype)
     y = select(small, total(main, -correction), main).value()
-    y = jnp.where(jnp.isinf(main.h) | jnp.isinf(x), jnp.inf, y)
+    above, below = jnp.isinf(main.h), small & jnp.isinf(correction.h)
+    y = jnp.where(above | jnp.isinf(x), jnp.inf, jnp.where(below, -jnp.inf, y))
     absolute = float(jnp.finfo(x.dtype).epsneg) * t.error[name + "_absolute"]
     lo, hi = widen(y, t.error[name], absolute=jnp.where(small, absolute, 0.0))
+    # It is the head that overflowed; the sum may be smaller, by less than a hundredth.
+    largest = 0.99 * float(jnp.finfo(x.dtype).max)
+    lo = jnp.where(above & jnp.isfinite(x), largest, lo)
+    hi = jnp.where(below, -largest, hi)
     # x > 0 read off the bits: a subnormal x is positive. At 0 and below: poles.
     unknown = ((bits_of(x) < 0) | is_zero(x)) & ~jnp.isnan(x)
     lo, hi = jnp.where(unknown, -jnp.inf, lo), jnp.where(unknown, jnp.inf, hi)
@@ -122,6 +127,7 @@ def lgamma_interval(lo, hi):
 
     lgamma is convex on the positive numbers, with its minimum at 1.4616.
     """
+    lo, hi = jnp.asarray(lo), jnp.asarray(hi)
     t = table(lo.dtype)
     (a, b), (c, d) = lgamma_bounds(lo), lgamma_bounds(hi)
     low, high = jnp.minimum(a, c), jnp.maximum(b, d)

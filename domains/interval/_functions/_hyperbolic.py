@@ -15,31 +15,28 @@ def sinh_small(x, z, t):
 
 
 def sinh_large(e, inverse):
-    """e - 1/e, for the pairs e = exp(|x|) / 2 and inverse = exp(-|x|) / 2, |x| >= 1."""
+    """e - 1/e in units of 2, for the pairs e = exp(|x|) and inverse = 1/e, |x| >= 1."""
     return e.minus(inverse).value()
 
 
 def cosh_kernel(e, inverse):
-    """e + 1/e, for the pairs e = exp(|x|) / 2 and inverse = exp(-|x|) / 2."""
+    """e + 1/e in units of 2, for the pairs e = exp(|x|) and inverse = 1/e."""
     return e.plus(inverse).value()
 
 
-def _halves(x):
-    """exp(|x|) / 2 and exp(-|x|) / 2 as pairs; the first does not overflow before cosh does."""
-    size = jnp.minimum(jnp.abs(x), jnp.asarray(_LARGEST[x.dtype.name], x.dtype))
-    pair, k = exp_pair(size)
-    inverse, n = exp_pair(-size)
-    return scale(pair, k - 1), scale(inverse, n - 1)
-
-
-# cosh of these is beyond the largest finite number, exp of them is in the range of `exp_pair`.
+# exp of these is in the range of `exp_pair`, and cosh of them beyond the largest finite number.
 _LARGEST = {"float32": 89.9, "float64": 710.9}
 
 
-def _overflow(x, e, y):
-    """`y`, or the infinity that the formula would turn into NaN."""
-    y = jnp.where(jnp.isinf(e.h), e.h, y)
-    return jnp.where(jnp.isnan(x), x, y)
+def _eighths(x):
+    """exp(|x|) / 8 and exp(-|x|) / 8 as pairs.
+
+    Not halves: the head of exp(|x|) / 2 may overflow where the sum, a little smaller, does not.
+    """
+    size = jnp.minimum(jnp.abs(x), jnp.asarray(_LARGEST[x.dtype.name], x.dtype))
+    pair, k = exp_pair(size)
+    inverse, n = exp_pair(-size)
+    return scale(pair, k - 3), scale(inverse, n - 3)
 
 
 @differentiable(jnp.sinh)
@@ -47,22 +44,22 @@ def sinh_bounds(x):
     """`(lo, hi)` with lo <= sinh(x) <= hi, on the right side of 0."""
     t = table(x.dtype)
     size = jnp.abs(x)
-    e, inverse = _halves(x)
-    y = jnp.where(size < 1.0, sinh_small(size, size * size, t), sinh_large(e, inverse))
-    lo, hi = widen(_overflow(x, e, y), t.error["sinh"], floor=0.0)
+    small = sinh_small(size, size * size, t)
+    y = jnp.where(size < 1.0, small, 4 * sinh_large(*_eighths(x)))
+    lo, hi = widen(y, t.error["sinh"], floor=0.0)
     return reflect(x, lo, hi)
 
 
 @differentiable(jnp.cosh)
 def cosh_bounds(x):
     """`(lo, hi)` with lo <= cosh(x) <= hi."""
-    e, inverse = _halves(x)
-    y = _overflow(x, e, cosh_kernel(e, inverse))
+    y = 4 * cosh_kernel(*_eighths(x))
     return widen(y, table(x.dtype).error["cosh"], floor=1.0)
 
 
 def cosh_interval(lo, hi):
     """`(low, high)` that contain cosh(x) for every x in [lo, hi]."""
+    lo, hi = jnp.asarray(lo), jnp.asarray(hi)
     (a, b), (c, d) = cosh_bounds(lo), cosh_bounds(hi)
     straddles = ~(lo > 0) & ~(hi < 0)
     low = jnp.where(straddles & ~jnp.isnan(a + c), 1.0, jnp.minimum(a, c))

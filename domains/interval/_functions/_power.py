@@ -30,6 +30,7 @@ def pow_bounds(x, y):
     largest = _LARGEST_EXPONENT[x.dtype.name]
     product = exponent(Pair.of(jnp.clip(y, -largest, largest)), log_array(x))
     in_range = jnp.abs(product.h) <= RANGE[x.dtype.name][1] + 50
+    units = t.error["pow"] + t.error["pow_exponent"] * jnp.where(in_range, jnp.abs(product.h), 0.0)
     pair, k = exp_pair(product.h, jnp.where(in_range, product.l, 0.0))
     value = scale(pair.value(), k)
     grows = (x > 1) == (y > 0)
@@ -37,7 +38,7 @@ def pow_bounds(x, y):
     value = jnp.where(at_edge, jnp.where(grows, jnp.inf, 0.0), value)
     value = jnp.where(is_zero(y) | (x == 1), 1.0, value)
     undefined = (bits_of(x) < 0) & ~is_zero(x) | jnp.isnan(x) | jnp.isnan(y)
-    return widen(jnp.where(undefined, jnp.nan, value), t.error["pow"], floor=0.0)
+    return widen(jnp.where(undefined, jnp.nan, value), units, floor=0.0)
 
 
 def pow_interval(x_lo, x_hi, y_lo, y_hi):

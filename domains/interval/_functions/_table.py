@@ -47,7 +47,7 @@ def widen(y, units, floor=None, ceiling=None, absolute=0.0):
     are known exactly, such as 0 below an exponential, cut the result off.
     """
     kind = jnp.finfo(y.dtype)
-    relative = jnp.asarray((units + 1) * float(kind.epsneg) * (1 + 2**-10), y.dtype)
+    relative = jnp.asarray((units + 1) * (float(kind.epsneg) * (1 + 2**-10)), y.dtype)
     absolute = 16 * kind.smallest_normal + absolute
     # An infinity came from an overflow: it stands for some large real, so one end is finite.
     low, high = jnp.minimum(y, kind.max), jnp.maximum(y, -kind.max)

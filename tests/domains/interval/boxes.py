@@ -1,4 +1,4 @@
-"""Boxes and points to try: numpy arrays drawn from a seed, the awkward ones included."""
+"""Boxes and points to try, drawn from a seed, the awkward ones included."""
 
 import math
 from fractions import Fraction
@@ -15,17 +15,36 @@ def awkward(dtype):
         *(kind.smallest_subnormal, 3 * kind.smallest_subnormal, kind.tiny / 2),
         *(kind.tiny * (1 - kind.eps), kind.tiny, kind.tiny * 1.5, 1e-30, kind.eps),
     ]
-    ordinary = [0.5, 1 - kind.epsneg, 1, 1 + kind.eps, 1.5, 2, math.pi, 3, 10, 88.5, 1e8]
+    ordinary = [
+        0.5,
+        1 - kind.epsneg,
+        1,
+        1 + kind.eps,
+        1.5,
+        2,
+        math.pi,
+        3,
+        10,
+        88.5,
+        1e8,
+    ]
     large = [1e30, 2.0**125, kind.max / 2, kind.max]
     numbers = [0.0, *small, *ordinary, *large]
     return np.array([s * x for x in numbers for s in (1, -1)], dtype)
 
 
 def floats(rng, shape, dtype, reach):
-    """Floats of magnitude up to `reach`: uniform, of every exponent, and awkward ones."""
+    """Floats of size up to `reach`: uniform, of every exponent, and awkward ones."""
     kind = np.finfo(dtype)
     uniform = rng.uniform(-1, 1, shape) * min(reach, 4.0)
-    exponent = rng.uniform(kind.minexp - 3, math.log2(min(reach, float(kind.max))), shape)
+    with np.errstate(all="ignore"):
+        return _mixed(rng, shape, dtype, reach, kind, uniform)
+
+
+def _mixed(rng, shape, dtype, reach, kind, uniform):
+    exponent = rng.uniform(
+        kind.minexp - 3, math.log2(min(reach, float(kind.max))), shape
+    )
     spread = np.exp2(exponent) * rng.choice([-1, 1], shape)
     special = rng.choice(awkward(dtype), shape)
     mix = rng.choice(3, shape, p=[0.5, 0.25, 0.25])
@@ -38,7 +57,10 @@ def box(rng, shape, dtype, reach=np.inf, least=-np.inf, most=np.inf):
     reach = float(min(reach, np.finfo(dtype).max))
     a = np.clip(floats(rng, shape, dtype, reach), least, most).astype(dtype)
     b = np.clip(floats(rng, shape, dtype, reach), least, most).astype(dtype)
-    near = np.clip(a + np.abs(a) * dtype(rng.uniform(0, 0.1)), least, most).astype(dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        near = np.clip(a + np.abs(a) * dtype(rng.uniform(0, 0.1)), least, most).astype(
+            dtype
+        )
     near = np.where(np.isfinite(near), near, a)
     step = np.nextafter(a, dtype(min(most, reach)), dtype=dtype)
     kind = rng.choice(4, shape, p=[0.3, 0.25, 0.3, 0.15])
@@ -58,11 +80,11 @@ def booleans(rng, shape):
 
 
 def points(rng, lo, hi):
-    """An object array of exact numbers in the box: corners, midpoints, random floats."""
+    """Exact numbers in the box, an object array: corners, midpoints, random floats."""
     if lo.dtype == bool or np.issubdtype(lo.dtype, np.integer):
         return fractions(np.where(rng.random(lo.shape) < 0.5, lo, hi))
     share = rng.random(lo.shape)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         inside = lo + (hi - lo) * share.astype(lo.dtype)
     inside = np.clip(np.where(np.isfinite(inside), inside, lo), lo, hi)
     kind = rng.choice(4, lo.shape)

@@ -1,4 +1,5 @@
-"""The table of containment cases: what runs, on which boxes, and what it equals exactly.
+"""The table of containment cases: what runs, on which boxes, and what it equals
+exactly.
 
 The rows are in `cases_elementwise.py`, `cases_arrays.py` and `cases_integers.py`.
 """
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import torchlean_jax as tl
 from tests.domains.interval import boxes, exact
 
 
@@ -46,11 +48,13 @@ class Bool:
 
 @dataclass(frozen=True)
 class Case:
-    """One row: `f` runs over boxes of `inputs`, `exact` on object arrays of exact numbers.
+    """One row: `f` runs over boxes of `inputs`, `exact` on object arrays of exact
+    numbers.
 
     rules: the rules that it is about, `"mul"` or `"mul/integer"` where kinds differ.
-    ulps: how far (in binary32 units, with float32 and with float64 endpoints) an endpoint may be from
-    the exact result when the inputs are points; None where the width is not promised.
+    ulps: how far (in binary32 units, with float32 and with float64 endpoints) an
+    endpoint may be from the exact result when the inputs are points; None where the
+    width is not promised.
     """
 
     name: str
@@ -59,6 +63,15 @@ class Case:
     exact: Callable
     inputs: tuple
     ulps: tuple[float, float] | None = None
+    direct: str | None = None  # call the rule itself: this JAX has no such primitive
+    batched: bool = True  # whether JAX has a batching rule for it
+
+    def program(self):
+        """The function from boxes to intervals that is under test."""
+        if self.direct is None:
+            return tl.interpret(self.f, domain=tl.Interval)
+        rule = tl.Interval.rules.find(self.direct)
+        return lambda *values: rule.function(*map(tl.Interval.lift, values))
 
     def __str__(self):
         return self.name
@@ -72,7 +85,10 @@ class Case:
 
 def leaves(result):
     """The (lo, hi) numpy pairs of a result, real and imaginary parts apart."""
-    is_pair = lambda x: hasattr(x, "lo") or not isinstance(x, tuple | list)  # noqa: E731
+
+    def is_pair(x):
+        return hasattr(x, "lo") or not isinstance(x, tuple | list)
+
     for leaf in jax.tree.leaves(result, is_leaf=is_pair):
         lo, hi = (leaf.lo, leaf.hi) if hasattr(leaf, "lo") else (leaf, leaf)
         lo, hi = np.asarray(lo), np.asarray(hi)
@@ -89,7 +105,9 @@ def exact_leaves(result):
 def violations(result, exact_result):
     """Every element of `exact_result` that the intervals of `result` do not hold."""
     found = []
-    for (lo, hi), values in zip(leaves(result), exact_leaves(exact_result), strict=True):
+    for (lo, hi), values in zip(
+        leaves(result), exact_leaves(exact_result), strict=True
+    ):
         values = np.asarray(values, object)
         assert lo.shape == hi.shape == values.shape, (lo.shape, values.shape)
         found += [_subnormal(e) for e in (lo, hi) if _subnormal(e)]
@@ -109,5 +127,5 @@ def _subnormal(x):
 
 
 def numpy_twin(g):
-    """(f, exact) from one function of a module and arrays, if numpy and jax.numpy agree."""
+    """(f, exact) from one function of arrays on which numpy and jax.numpy agree."""
     return (lambda *a: g(jnp, *a)), (lambda *a: g(np, *a))

@@ -1,7 +1,7 @@
 """Exact values and how an interval must relate to them. No code of ours is used here.
 
-A value is a Fraction, an Arb ball (python-flint), a bool or an int, +-inf, or None where the function
-gives no number.
+A value is a Fraction, an Arb ball (python-flint), a bool or an int, +-inf, or None
+where the function gives no number.
 """
 
 import math
@@ -24,7 +24,7 @@ def ball(x):
 
 
 def fractions(array):
-    """An object array of Fractions (or bools, ints) that equal the elements of `array`."""
+    """An object array of Fractions (or bools, ints) equal to the elements."""
     array = np.asarray(array)
     if array.dtype == bool:
         convert = bool
@@ -49,12 +49,14 @@ def elementwise(function):
 
 
 def outside(lo, hi, value) -> str | None:
-    """Why `value` is not in [lo, hi], or None if it is. NaN endpoints hold everything."""
+    """Why `value` is not in [lo, hi], or None. NaN endpoints hold everything."""
     if isinstance(lo, bool | np.bool_ | int | np.integer):
         return None if lo <= value <= hi else f"{value} not in [{lo}, {hi}]"
     lo, hi = float(lo), float(hi)
     if math.isnan(lo) or math.isnan(hi):
-        return None if math.isnan(lo) and math.isnan(hi) else f"half known: [{lo}, {hi}]"
+        return (
+            None if math.isnan(lo) and math.isnan(hi) else f"half known: [{lo}, {hi}]"
+        )
     if value is None:
         return f"no number expected, got [{lo!r}, {hi!r}]"
     if _certainly_less(value, lo) or _certainly_less(hi, value):
@@ -73,12 +75,16 @@ def _certainly_less(a, b):
 
 
 def describe(value):
-    return value.str(20) if isinstance(value, flint.arb) else f"{value} ~ {float(value)!r}"
+    return (
+        value.str(20) if isinstance(value, flint.arb) else f"{value} ~ {float(value)!r}"
+    )
 
 
-def ulps_off(endpoint, value, precision=24, smallest=2.0**-126) -> float:
-    """|endpoint - value| in units of the last place that `value` has in binary32."""
-    size = abs(float(value.mid())) if isinstance(value, flint.arb) else abs(float(value))
-    exponent = math.frexp(max(size, smallest))[1]
-    gap = abs(ball(float(endpoint)) - ball(value))
-    return float((gap / ball(Fraction(2) ** (exponent - precision))).upper())
+def ulps_off(endpoint, value, allowance=0.0) -> float:
+    """|endpoint - value| - allowance in units of the last place of `value` in binary32."""
+    size = (
+        abs(float(value.mid())) if isinstance(value, flint.arb) else abs(float(value))
+    )
+    exponent = math.frexp(max(size, 2.0**-126))[1]
+    gap = abs(ball(float(endpoint)) - ball(value)) - ball(allowance)
+    return max(0.0, float((gap / ball(Fraction(2) ** (exponent - 24))).upper()))

@@ -23,10 +23,10 @@ class Model:
 
     name: str
     init: Callable[[Array], Any]
-    apply: Callable[[Any, Array], Array]
+    apply: Callable[[Any, Any], Array]
 
 
-def classifier(model: Model, params) -> Callable[[Array], Array]:
+def classifier(model: Model, params) -> Callable[[Any], Array]:
     """`model` with its parameters fixed: from 64 pixels to 10 logits.
 
     Keep the function it returns: the verbs compile once for each function object.
@@ -63,7 +63,7 @@ def conv(
     params, x: Float[Array | np.ndarray, "*batch 64"]
 ) -> Float[Array, "*batch 10"]:
     batch = x.shape[:-1]
-    x = centred(x).reshape(-1, 8, 8, 1)
+    x = jnp.reshape(centred(x), (-1, 8, 8, 1))
     for layer in params["conv"]:
         x = jax.lax.conv_general_dilated(
             x,

@@ -1,0 +1,116 @@
+"""Rewriting a graph so that functions known as wholes are seen as such.
+
+Every rewrite keeps the real-valued function of the graph, value for value; it only changes what
+back-substitution can know about it. x * logistic(x) in pieces is a product of two unrelated
+numbers; silu(x) is one curve. Rewriting goes from the results to the inputs, so that the largest
+pattern wins, and drops what is not needed any more. The patterns are in `_formulas.py`.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from torchlean_jax.interpreters import _jaxpr
+from torchlean_jax.interpreters._formulas import Pattern, patterns_by_root
+from torchlean_jax.interpreters._graph import Equation, Graph, flatten
+from torchlean_jax.interpreters._match import Finder, Formula
+
+
+def recognise(graph: Graph) -> Graph:
+    """The same function with known sub-graphs replaced; inputs and outputs keep their numbers.
+
+    >>> traced = jax.make_jaxpr(lambda x: x * jax.nn.sigmoid(x))(1.0)
+    >>> [equation.name for equation in recognise(flatten(traced.jaxpr, traced.consts)).equations]
+    ['call:silu']
+    """
+    finder = Finder(graph)
+    result = Graph(
+        list(graph.avals), [], graph.inputs, graph.outputs, dict(graph.constants)
+    )
+    needed, kept = set(graph.outputs), []
+    for equation in reversed(graph.equations):
+        if not needed.intersection(equation.outputs):
+            continue
+        replaced = _replacement(finder, result, equation) or [equation]
+        for each in reversed(replaced):
+            kept.append(each)
+            needed.update(each.inputs)
+    result.equations = kept[::-1]
+    return result
+
+
+def _replacement(finder, result, equation) -> list[Equation] | None:
+    """Equations that give the same result, if it is one of the patterns."""
+    if len(equation.outputs) != 1:
+        return None
+    (root,) = equation.outputs
+    aval = finder.graph.avals[root]
+    if not jnp.issubdtype(aval.dtype, jnp.floating):
+        return None
+    for pattern in patterns_by_root().get(equation.name, ()):
+        reduced = _summed_below(finder, root) if pattern.reduces else ()
+        if reduced is None:
+            continue
+        found = finder.match(_formula(pattern, aval.shape, str(aval.dtype), *reduced), root)
+        if found is not None and pattern.when(*found.parameters):
+            values = [finder.graph.avals[i] for i in found.values]
+            meaning = functools.partial(pattern.meaning, **_keywords(reduced))
+            traced = jax.make_jaxpr(lambda *a: meaning(*a, *found.parameters))(*values)
+            return _spliced(result, traced, found.values, root, equation.source)
+    return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _formula(pattern: Pattern, shape, dtype, summed=None, axis=None) -> Formula:
+    result = jax.ShapeDtypeStruct(shape, dtype)
+    if axis is None:
+        return Formula(pattern.formula, [result] * pattern.values, pattern.parameters)
+    x = jax.ShapeDtypeStruct(summed, dtype)
+    level = jax.ShapeDtypeStruct((*summed[:axis], 1, *summed[axis + 1 :]), dtype)
+    formula = functools.partial(pattern.formula, axis=axis)
+    return Formula(formula, [x, level][: pattern.values], pattern.parameters)
+
+
+def _keywords(reduced):
+    return {"axis": reduced[1]} if reduced else {}
+
+
+def _summed_below(finder, root):
+    """(shape, axis) of the nearest sum along one axis that leads to `root`, or None."""
+    front = [root]
+    for _ in range(8):
+        following = []
+        for number in front:
+            equation = finder.producer.get(finder.resolve(number))
+            if equation is None:
+                continue
+            if equation.name == "reduce_sum" and len(equation.operation.params["axes"]) == 1:
+                shape = finder.graph.avals[equation.inputs[0]].shape
+                return shape, equation.operation.params["axes"][0]
+            following.extend(equation.inputs)
+        front = following
+    return None
+
+
+def _spliced(result, traced, values, root, source) -> list[Equation]:
+    """The equations of a traced meaning on `values`, the last of which gives `root`."""
+    jaxpr, consts = _jaxpr.open_jaxpr(traced)
+    piece = flatten(jaxpr, consts)
+    numbers = dict(zip(piece.inputs, values, strict=True))
+    numbers[piece.outputs[0]] = root
+    for number, aval in enumerate(piece.avals):
+        if number not in numbers:
+            numbers[number] = len(result.avals)
+            result.avals.append(aval)
+    for number, array in piece.constants.items():
+        result.constants[numbers[number]] = array
+    return [
+        Equation(
+            eq.eqn,
+            tuple(numbers[i] for i in eq.inputs),
+            tuple(numbers[o] for o in eq.outputs),
+            source,
+        )
+        for eq in piece.equations
+    ]

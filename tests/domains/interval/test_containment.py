@@ -1,0 +1,162 @@
+"""Every rule contains the exact result, over boxes with everything awkward in them.
+
+Eagerly, and under a plain `jit` with XLA's simplifier on, through `vmap`, with float32
+and float64 endpoints. The table of cases is the specification; a rule without a case
+fails.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import torchlean_jax as tl
+from tests.domains.interval import (
+    boxes,
+    cases_arrays,
+    cases_elementwise,
+    cases_integers,
+    exact,
+)
+from tests.domains.interval.cases import leaves, violations
+from torchlean_jax.domains.interval._kinds import kinds
+
+CASES = [*cases_elementwise.CASES, *cases_arrays.CASES, *cases_integers.CASES]
+SEEDS = st.integers(0, 2**32 - 1)
+IDS = {"argvalues": CASES, "ids": str}
+BATCH = 4
+
+
+@functools.cache
+def compiled(case, dtype):
+    """The case as one jitted function of a batch of boxes (a trace per precision)."""
+    if case.batched:
+        return jax.jit(jax.vmap(case.program()))
+    one = jax.jit(case.program())
+
+    def each(*batch):
+        alone = [one(*[part(x, which) for x in batch]) for which in range(BATCH)]
+        return jax.tree.map(lambda *e: np.stack(e), *alone)
+
+    return each
+
+
+def values_of(drawn):
+    return [tl.Interval(jnp.asarray(lo), jnp.asarray(hi)) for lo, hi in drawn]
+
+
+def exact_points(case, rng, drawn, which):
+    """The exact result at a point of box number `which` of the batch."""
+    point = [boxes.points(rng, lo[which], hi[which]) for lo, hi in drawn]
+    return case.exact(*point)
+
+
+def part(result, which):
+    return jax.tree.map(lambda e: np.asarray(e)[which], result)
+
+
+@pytest.mark.parametrize("case", **IDS)
+@settings(derandomize=True, deadline=None, max_examples=1, database=None)
+@given(seed=SEEDS)
+def test_eagerly_in_float32(case, seed):
+    rng = np.random.default_rng(seed)
+    drawn = case.draw(seed, np.float32, 1)
+    result = case.program()(*[x[0] for x in values_of(drawn)])
+    for _ in range(3):
+        assert not violations(result, exact_points(case, rng, drawn, 0))
+
+
+@pytest.mark.parametrize("case", **IDS)
+@settings(derandomize=True, deadline=None, max_examples=2, database=None)
+@given(seed=SEEDS)
+def test_jitted_and_batched_in_float32(case, seed):
+    contains(case, seed, np.float32)
+
+
+@pytest.mark.parametrize("case", **IDS)
+@settings(derandomize=True, deadline=None, max_examples=2, database=None)
+@given(seed=SEEDS)
+def test_jitted_and_batched_in_float64(case, seed):
+    with jax.enable_x64(True):
+        contains(case, seed, np.float64)
+
+
+def contains(case, seed, dtype):
+    rng = np.random.default_rng(seed)
+    drawn = case.draw(seed, dtype, BATCH)
+    result = compiled(case, dtype)(*values_of(drawn))
+    for which in range(BATCH):
+        assert not violations(
+            part(result, which), exact_points(case, rng, drawn, which)
+        )
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.ulps], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=str)
+def test_at_points_the_result_is_tight(case, dtype):
+    """An endpoint is at most so many binary32 ulps from the exact result."""
+    allowed = case.ulps[dtype == np.float64]
+    drawn = [points_of(lo) for lo, _ in case.draw(7, np.float32, BATCH)]
+    with jax.enable_x64(dtype == np.float64):
+        drawn = [(lo.astype(dtype), hi.astype(dtype)) for lo, hi in drawn]
+        result = compiled(case, dtype)(*values_of(drawn))
+    worst, measured = 0, 0
+    for which in range(BATCH):
+        point = case.exact(*[exact.fractions(lo[which]) for lo, _ in drawn])
+        for gap in gaps(part(result, which), point):
+            worst, measured = max(worst, gap), measured + 1
+    assert measured, "nothing was defined"
+    assert worst <= allowed, worst
+
+
+def points_of(x):
+    """Boxes of one point; subnormal points are boxes of two ends for the rules, so 0."""
+    x = np.where(np.abs(x) < np.finfo(x.dtype).tiny, 0, x).astype(x.dtype)
+    return x, x
+
+
+def gaps(result, exact_result):
+    """How far each finite endpoint is from a result that binary32 can hold, in ulps.
+
+    Up to four smallest normal numbers are allowed for results that may be flushed.
+    """
+    columns = exact_result if isinstance(exact_result, tuple | list) else [exact_result]
+    for (lo, hi), values in zip(leaves(result), columns, strict=True):
+        flushed = 4 * np.finfo(lo.dtype).tiny
+        for index in np.ndindex(values.shape):
+            value = values[index]
+            if value is None or not in_range(value):
+                continue
+            yield exact.ulps_off(lo[index], value, allowance=flushed)
+            yield exact.ulps_off(hi[index], value, allowance=flushed)
+
+
+def in_range(value):
+    return abs(exact.ball(value)) < 3.3e38
+
+
+def test_every_rule_has_a_case():
+    claimed = {rule for case in CASES for rule in case.rules}
+    wanted = set()
+    for name in tl.Interval.rules.names():
+        wanted |= {f"{name}/{kind}" for kind in kinds(name)} or {name}
+    wanted -= RULES_OF_OTHERS
+    plain = {rule if "/" in rule else f"{rule}/float" for rule in claimed} | claimed
+    assert wanted - plain <= NOT_RUN
+    assert not {rule for rule in NOT_RUN if rule in plain}
+
+
+# Whole functions that only a graph with recognised patterns holds (`domains/affine`).
+RULES_OF_OTHERS = {f"call:{n}/float" for n in ("elu", "leaky_relu", "logsumexp", "softmax")}
+RULES_OF_OTHERS |= {"call:gelu_erf/float", "call:gelu_tanh/float"}
+
+# The same rule as `reshape` and its like, for primitives that do nothing to one
+# machine's arrays or that this JAX does not have.
+NOT_RUN = {
+    *("copy_p", "device_put", "empty2", "expand_dims", "sharding_constraint"),
+    *("add_any/integer", "stop_gradient"),
+}

@@ -1,0 +1,310 @@
+"""Rules of the checker broken on purpose, each of which the suite must notice.
+
+A mutation replaces a piece of the text of one function. The tests named beside it are
+run against the broken checker and at least one of them has to fail.
+"""
+
+# One row for each mutation reads as a table.
+# ruff: noqa: E501
+
+import contextlib
+import importlib
+import inspect
+import sys
+import textwrap
+
+import pytest
+
+from tests.torchlean_check import (
+    test_bad_input,
+    test_known_answers,
+    test_operations,
+    test_rounding,
+    test_smooth,
+    test_tamper,
+)
+from torchlean_check import _verdict
+
+
+@contextlib.contextmanager
+def mutated(module: str, name: str, old: str, new: str):
+    """`module.name` with `old` replaced by `new` in its source, wherever it is used."""
+    home = importlib.import_module(f"torchlean_check.{module}")
+    *owners, last = name.split(".")
+    owner = home
+    for part in owners:
+        owner = getattr(owner, part)
+    original = getattr(owner, last)
+    source = textwrap.dedent(inspect.getsource(original))
+    source = source[source.index("def ") :]  # without decorators, which register
+    assert source.count(old) == 1, (source.count(old), old)
+    scope = dict(vars(home))
+    exec(compile(source.replace(old, new), f"<mutant of {name}>", "exec"), scope)
+    places = [(owner, last)]
+    for other in [
+        m for k, m in sys.modules.items() if k.split(".")[0] == "torchlean_check"
+    ]:
+        places += [(other, k) for k, v in vars(other).items() if v is original]
+    operations = importlib.import_module("torchlean_check._graph").OPERATIONS
+    entries = {k: v for k, v in operations.items() if v[0] is original}
+    try:
+        for place, key in places:
+            setattr(place, key, scope[last])
+        for key, (_, *rest) in entries.items():
+            operations[key] = (scope[last], *rest)
+        _verdict._PROGRAMS.clear()
+        yield
+    finally:
+        for place, key in places:
+            setattr(place, key, original)
+        operations.update(entries)
+        _verdict._PROGRAMS.clear()
+
+
+def random_nets():
+    test_known_answers.test_the_margin_never_exceeds_the_minimum("crown")
+
+
+def random_nets_by_intervals():
+    test_known_answers.test_the_margin_never_exceeds_the_minimum("ibp")
+
+
+def tiny_differences():
+    for seed in range(20):
+        test = test_known_answers
+        test.test_true_by_one_part_in_two_to_the_sixty_is_accepted_and_false_is_not(
+            seed
+        )
+
+
+def long_numbers():
+    test_rounding.test_long_coefficients_are_rounded_down(0.0)
+
+
+def thirds():
+    for op in ("div", "dot"):
+        test_rounding.test_constants_that_are_not_dyadic_are_enclosed(op)
+
+
+def chords():
+    for op in ("relu", "abs"):
+        test_rounding.test_the_slope_of_a_chord_is_rounded_to_the_safe_side(op)
+
+
+def operations():
+    for case in test_operations.LINEAR:
+        test_operations.test_minimum_over_a_box_is_exact(case)
+
+
+def piecewise():
+    for case in test_operations.PIECEWISE:
+        for method in ("crown", "ibp"):
+            test_operations.test_piecewise_bounds_hold_and_are_exact_at_points(
+                case, method
+            )
+
+
+def curves():
+    for name in ("exp", "log", "tanh", "cube", "inverse_left", "erf", "sin", "rsqrt"):
+        test_smooth.test_bounds_hold_and_are_near(name)
+        test_smooth.test_interval_bounds_hold(name)
+
+
+def any_line():
+    for name in test_smooth.STEPS:
+        test_smooth.test_any_slope_and_any_touching_point_give_a_valid_line(name)
+
+
+def thirds_of_curves():
+    for name in test_smooth.CURVES:
+        test_smooth.test_operands_between_the_points_of_any_grid(name)
+
+
+def products():
+    for weight in (None, 0.0, 1.0):
+        test_smooth.test_products_of_two_values(weight)
+
+
+def tampering():
+    test_tamper.test_every_flipped_byte_is_rejected("layout")
+    test_tamper.test_every_truncation_and_extension_is_rejected("mlp")
+    test_tamper.test_every_element_of_every_array("mlp")
+    test_tamper.test_every_field_of_the_manifest("mlp", False)
+
+
+def relu_split():
+    test_known_answers.test_a_relu_split_decides_the_neuron()
+
+
+def points():
+    test_known_answers.test_points_and_decided_networks_are_exact()
+
+
+MUTATIONS = [
+    # The relaxations.
+    ("_relax", "Relu.lines", "-((-b << SLOPE_BITS) // (b - a))", "(b << SLOPE_BITS) // (b - a)", chords),
+    ("_relax", "Relu.lines", "c = -q * a", "c = -q * a - 1", random_nets),
+    ("_relax", "Relu.lines", "elif b <= 0:", "elif b <= -a >> 3:", chords),
+    ("_relax", "Relu.lines", "if a >= 0:", "if a >= -(b >> 4):", chords),
+    ("_relax", "Elementwise.backward", "c if a > 0 else d", "d if a > 0 else c", random_nets),
+    ("_relax", "Elementwise.backward", "p if a > 0 else q", "q if a > 0 else p", random_nets),
+    ("_relax", "Relu.forward", "max(b, 0)", "max(b, 0) - 1", random_nets_by_intervals),
+    ("_piecewise", "Max.lines", "a - d for", "a - d + 1 for", piecewise),
+    ("_piecewise", "Max.lines", "one - s for s in q", "one + s for s in q", piecewise),
+    ("_windows", "WindowMax.lines", "max(*others, x.hi[best])", "max(others)", piecewise),
+    ("_windows", "WindowMax.lines", "x.lo[best] >= max(others)", "x.hi[best] >= max(others)", piecewise),
+    ("_piecewise", "Abs.lines", "(b << SLOPE_BITS) - q * b", "-(b << SLOPE_BITS) - q * b", chords),
+    ("_piecewise", "Abs.forward", "max(a, -b, 0)", "max(a, -b, 1)", piecewise),
+    # Linear steps and their rounding.
+    ("_linear", "Bias.charge", "-dot(", "dot(", thirds),
+    ("_linear", "Scale.backward", "if self.radius is not None", "if False", thirds),
+    ("_linear", "Blocks.backward", "if self.radius is not None", "if False", thirds),
+    ("_linear", "Bias.add_minimum", "if radius is not None", "if False", operations),
+    ("_linear", "Sum.backward", "if sign > 0 else opposite", "if sign else opposite", operations),
+    ("_linear", "Move._moved", "result[source] += a", "result[source] = a", operations),
+    ("_linear", "Move.backward", "if self.fill:", "if False:", operations),
+    ("_linear", "Blocks.forward", "m - r for", "m + r for", random_nets_by_intervals),
+    ("_linear", "Bias.add", "[a >> cut for a", "[-(-a >> cut) for a", "bias"),
+    ("_linear", "Blocks._all_transposed", "self.largest * self.most", "self.largest", "packing"),
+    ("_linear", "Blocks._all_transposed", "+ 1) // 8 + 1", ") // 8", "packing"),
+    ("_tensor", "tidy", "[a >> cut for a in lo]", "[-(-a >> cut) for a in lo]", long_numbers),
+    ("_tensor", "reciprocal", "one // b for b in t.hi", "-(-one // b) for b in t.hi", thirds),
+    ("_tensor", "negated", "neg, t.lo", "neg, t.hi", operations),
+    ("_bounds", "_shortened", "bias.add([-loss]", "bias.add([0]", long_numbers),
+    ("_bounds", "_shortened", "max(0, -a)", "max(0, a)", long_numbers),
+    # Bounds and cases.
+    ("_bounds", "Bounds._refine_some", "min(hi[entry], -high)", "min(hi[entry], high)", "refined"),
+    ("_bounds", "Bounds._split", "if lo[entry] > hi[entry]:", "if lo[entry] >= hi[entry]:", "points_with_a_split"),
+    ("_bounds", "Bounds._split", "if at_most:", "if not at_most:", tiny_differences),
+    ("_verdict", "_leaves", "for at_most in (False, True)", "for at_most in (True, True)", "half_proved"),
+    ("_verdict", "check_bytes", "margin[0] <= 0", "margin[0] < 0", tiny_differences),
+    ("_verdict", "_row_bounds", "[-d <<", "[d <<", tiny_differences),
+    ("_claim", "read_cases", "    if open_ends:\n", "    if False:\n", "incomplete_tree"),
+    ("_claim", "Formula.margin", 'if kind == "all"', "if kind", "any_clause"),
+    ("_claim", "_slopes", "if min(slopes) < 0 or", "if", "slopes"),
+    ("_balls", "_norm2", "+ 1 if square", "if square", "ball_rounding"),
+    ("_balls", "Ball.add_minimum", "self.norm == 1", "self.norm == 2", "balls"),
+    # The format.
+    ("_container", "read_members", "blob[position:] != directory", "False", tampering),
+    ("_container", "read_members", "binascii.crc32(contents) != crc", "False", tampering),
+    ("_container", "_object", "len(result) != len(pairs)", "False", "duplicate_keys"),
+    ("_container", "_refuse_number", "raise ValueError(f\"number {text[:30]!r} is not an integer\")", "return 0", "json_numbers"),
+    ("_schema", "Arrays.__init__", "!= entry[\"sha256\"]", "== 0", tampering),
+    ("_schema", "decode_floats", "power == special", "False", "nan"),
+    ("_schema", "decode_floats", "power = 1 ", "power = 0 ", "subnormals"),
+    ("_schema", "fields", "value.keys() - kinds.keys()", "()", tampering),
+    ("_graph", "_lookup", "if name not in g.names", "if False", "unknown_value"),
+    # Curves.
+    ("_smooth", "Smooth._constant", "high if upper else -low", "low if upper else -high", curves),
+    ("_smooth", "Smooth._constant", "over(d) - (-most >> (p - s))", "over(d)", any_line),
+    ("_smooth", "Smooth._constant", "[over(start), over(end)]", "[over(start)]", curves),
+    ("_smooth", "Smooth._constant", "d = min(max(touch, start), end)", "d = touch", any_line),
+    ("_smooth", "Smooth._grid", "(a >> -by, -(-b >> -by))", "(-(-a >> -by), b >> -by)", thirds_of_curves),
+    ("_exponential", "exp", "return a >> by, -(-b >> by)", "return -(-b >> by), a >> by", curves),
+    ("_exponential", "_series", "-(-product // (n << w)) if up else product // (n << w)", "product // (n << w)", "exp_points"),
+    ("_exponential", "log", "-(-(b + 2 * high) >> GUARD)", "(b + 2 * high) >> GUARD", curves),
+    ("_powers", "Power.pieces", "(lo, 0, -1), (0, hi, 1)", "(lo, 0, 1), (0, hi, -1)", curves),
+    ("_powers", "Reciprocal.pieces", "1 if lo > 0 else -1", "1", curves),
+    ("_special", "Sine.pieces", "1 if k % 2 == 0 else -1", "-1 if k % 2 == 0 else 1", curves),
+    ("_special", "Sine.extent", "(one, one) if k % 2 else (-one, -one)", "(0, 0)", "turning_points"),
+    ("_products", "Product.lines", "t * d + s * c", "t * c + s * d", products),
+    ("_products", "Product.lines", "-(t * a * c + s * b * d)", "-(t * a * d + s * b * c)", products),
+]  # fmt: skip
+
+
+def points_with_a_split():
+    """A split leaves the point itself in both halves: a false claim stays false."""
+    c = test_known_answers.mlp(box=((0.0, 0.0), (0.0, 0.0)), offset=100.0)
+    split = {"value": 0, "index": 0, "at": [0, 0]}
+    c.proof = [{"split": split}, test_known_answers.leaf(), test_known_answers.leaf()]
+    assert not test_known_answers.check(c.pack()).accepted
+
+
+def half_proved():
+    """x > 0 on [-1, 1] holds in the upper part only, x < 0 in the lower."""
+    for sign, at in ((1, [1, -1]), (-1, [-1, -1])):
+        c = test_known_answers.Certificate()
+        c.output(c.box([-1.0], [1.0]))
+        c.property = c.rows([[sign]], [0.0])
+        split = {"value": 0, "index": 0, "at": at}
+        c.proof = [
+            {"split": split},
+            test_known_answers.leaf(),
+            test_known_answers.leaf(),
+        ]
+        assert not test_known_answers.check(c.pack()).accepted
+
+
+def bad_manifest(text, words):
+    return lambda: test_bad_input.test_manifests_that_are_not_canonical_json(
+        text, words
+    )
+
+
+def bad_case(*path, value):
+    for case in test_bad_input.CASES:
+        if case[1] == path and case[2] == value:
+            return lambda: test_bad_input.test_descriptions_that_break_the_format(case)
+    raise LookupError(path)
+
+
+def ball_rounding():
+    """Radius times the norm of (1, 1) is no binary number: the bound stays below."""
+    c = test_known_answers.Certificate()
+    x = c.ball([0.0, 0.0], 0.5, 2)
+    c.output(x)
+    c.property = c.rows([[1, 1]], [-1.0])
+    margin = test_known_answers.exact(test_known_answers.check(c.pack()).margin)
+    assert 2 * (1 - margin) ** 2 >= 1
+
+
+def exp_points():
+    """The upper end of exp by a series cut short, where its tail counts most."""
+    import flint
+
+    from torchlean_check._exponential import _series
+
+    for r in range(1, 64):
+        flint.ctx.prec = 200
+        true = (flint.arb(r) / 32).exp() * 2**60
+        assert not true > _series(r << 55, 60, True)
+
+
+def packing():
+    for bits in (1, 7, 8, 53, 130):
+        test_rounding.test_rows_multiplied_together_do_not_touch_each_other(bits)
+
+
+NAMED = {
+    "packing": packing,
+    "bias": test_rounding.test_the_constants_of_linear_forms_only_shrink,
+    "refined": test_known_answers.test_refined_bounds_hold_and_are_nearer,
+    "points_with_a_split": points_with_a_split,
+    "half_proved": half_proved,
+    "incomplete_tree": test_bad_input.test_an_incomplete_tree_of_cases_is_refused,
+    "any_clause": test_known_answers.test_any_needs_one_clause_on_the_whole_leaf,
+    "slopes": test_bad_input.test_slopes_outside_of_the_unit_interval,
+    "balls": test_known_answers.test_balls_use_the_dual_norm,
+    "ball_rounding": ball_rounding,
+    "duplicate_keys": bad_manifest(b'{"a":1,"a":1}', "repeated key"),
+    "json_numbers": bad_manifest(b'{"a":NaN}', "not an integer"),
+    "nan": lambda: test_bad_input.test_nan_and_infinity_in_arrays("1", float("nan")),
+    "subnormals": test_rounding.test_every_float_format_is_read_exactly,
+    "unknown_value": bad_case("graph", "nodes", 0, "in", value=[0, 99]),
+    "turning_points": test_smooth.test_turning_points_are_found,
+    "exp_points": exp_points,
+}
+
+
+def test_the_named_tests_pass_unbroken():
+    for name, function in NAMED.items():
+        function()
+        assert name in {case[-1] for case in MUTATIONS}
+
+
+@pytest.mark.parametrize("case", MUTATIONS, ids=lambda c: f"{c[1]}:{c[3].strip()[:40]}")
+def test_the_suite_notices(case):
+    *mutation, suite = case
+    suite = NAMED[suite] if isinstance(suite, str) else suite
+    with mutated(*mutation), pytest.raises((Exception, pytest.fail.Exception)):
+        suite()
