@@ -122,7 +122,10 @@ def enclose(graph, operands, sets, *, memory: int, consts=None, refine=None) -> 
                     refined.add(number)
         outputs = _forward.apply(equation.eqn, [values[i] for i in equation.inputs], Interval)
         values.update(zip(equation.outputs, outputs, strict=True))
-        result.steps.append(_step(equation, result, moving, nonlinear))
+        step = _step(equation, result, moving, nonlinear)
+        result.steps.append(step)
+        if refine is not None and hasattr(step, "prepare"):
+            values[_steps.prepared_key(equation)] = step.prepare(values)
         if not nonlinear and len(moving) == 1:
             _track(equation, moving[0], mixings)
     return result

@@ -15,6 +15,7 @@ from jax import lax
 from torchlean_jax.domains.affine.relaxations import (
     MAXIMA,
     MINIMA,
+    Choice,
     Planes,
     choose,
     logsumexp_planes,
@@ -25,7 +26,12 @@ from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._contraction import gamma
 from torchlean_jax.domains.interval._rounding import round_up
-from torchlean_jax.interpreters._steps import Contribution, minimum_over, row_dot
+from torchlean_jax.interpreters._steps import (
+    Contribution,
+    minimum_over,
+    prepared,
+    row_dot,
+)
 
 _PLANES: dict[str, Callable[[Interval], Planes]] = {
     "call:softmax": softmax_planes,
@@ -46,14 +52,17 @@ class Extreme:
 
     equation: Any
 
+    def prepare(self, values) -> Choice:
+        x = values[self.equation.inputs[0]]
+        x = Interval(-x.hi, -x.lo) if self.equation.name in MINIMA else x
+        return choose(x, windows_of(self.equation.operation, x.shape))
+
     def back(self, rows, values, slope=None):
         (a,), (number,) = rows, self.equation.inputs
-        x = values[number]
-        is_minimum = self.equation.name in MINIMA
-        x, a = (Interval(-x.hi, -x.lo), -a) if is_minimum else (x, a)
+        x, is_minimum = values[number], self.equation.name in MINIMA
+        choice = prepared(self, values)
         windows = windows_of(self.equation.operation, x.shape)
-        choice = choose(x, windows)
-        a = a.reshape(a.shape[0], -1)
+        a = (-a if is_minimum else a).reshape(a.shape[0], -1)
         below = jnp.where(jnp.isfinite(choice.least), jnp.maximum(a, 0), 0)
         above = jnp.minimum(a, 0) * choice.rise
         moved = jnp.zeros((a.shape[0], x.size), a.dtype)
@@ -79,12 +88,20 @@ class Planar:
 
     equation: Any
 
+    def prepare(self, values) -> Planes:
+        return _PLANES[self.equation.name](self._operand(values))
+
+    def _operand(self, values):
+        x, axis = values[self.equation.inputs[0]], self._axis
+        return Interval(jnp.moveaxis(x.lo, axis, -1), jnp.moveaxis(x.hi, axis, -1))
+
+    @property
+    def _axis(self):
+        return self.equation.operation.params["axis"]
+
     def back(self, rows, values, slope=None):
-        (a,), (number,) = rows, self.equation.inputs
-        axis = self.equation.operation.params["axis"]
-        x = values[number]
-        x = Interval(jnp.moveaxis(x.lo, axis, -1), jnp.moveaxis(x.hi, axis, -1))
-        planes = _PLANES[self.equation.name](x)
+        (a,), (number,), axis = rows, self.equation.inputs, self._axis
+        x, planes = self._operand(values), prepared(self, values)
         keeps_axis = planes.lower.ndim > x.ndim
         if keeps_axis:
             a = jnp.moveaxis(a, axis + 1, -1)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlean_jax.interpreters._backward import lower_bounds
+from torchlean_jax.interpreters._steps import prepared_key
 
 
 def bounds_at(equations, steps, values, sets, number, indices, slopes=None):
@@ -31,6 +32,7 @@ def element_bounds(equations, steps, values, sets, number, wanted, *, memory):
     before the first use of the value; `memory` caps the bytes of one block of rows.
     """
     used = {i for equation in equations for i in (*equation.inputs, *equation.outputs)}
+    used |= {prepared_key(equation) for equation in equations} & values.keys()
     arrays = {i: values[i] for i in used | {number}}
     n, dtype = values[number].size, values[number].dtype
     block = _block_size(n, arrays, equations, memory)

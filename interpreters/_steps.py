@@ -112,16 +112,35 @@ class Linear:
         zero = jnp.zeros(rows[0].shape[0], rows[0].dtype)
         if not _linear.is_affine(self.equation):
             return zero, zero
+        at_zero = self._at_zero(values)
+        parts = [minimum_over(r, v) for r, v in zip(rows, at_zero, strict=True)]
+        return zero + sum(p[0] for p in parts), zero + sum(p[1] for p in parts)
+
+    def _at_zero(self, values) -> list[Interval]:
+        """The results where every abstract operand is 0."""
+        if self.equation.name in ("add", "add_any", "sub"):
+            # 0 + c is c, not c rounded outward
+            return [self._added_constant(values)]
         operands = [
             Interval(jnp.zeros_like(values[i].lo), jnp.zeros_like(values[i].lo))
             if i in self.abstract
             else values[i]
             for i in self.equation.inputs
         ]
-        at_zero = apply_primitive(self.equation.operation, operands, Interval)
-        at_zero = at_zero if isinstance(at_zero, (list, tuple)) else [at_zero]
-        parts = [minimum_over(r, v) for r, v in zip(rows, at_zero, strict=True)]
-        return zero + sum(p[0] for p in parts), zero + sum(p[1] for p in parts)
+        results = apply_primitive(self.equation.operation, operands, Interval)
+        return list(results) if isinstance(results, (list, tuple)) else [results]
+
+    def _added_constant(self, values) -> Interval:
+        shape = values[self.equation.outputs[0]].shape
+        first, second = self.equation.inputs
+        if first not in self.abstract:
+            c = Interval.lift(values[first])
+        elif second not in self.abstract:
+            c = Interval.lift(values[second])
+            c = Interval(-c.hi, -c.lo) if self.equation.name == "sub" else c
+        else:
+            c = Interval.lift(jnp.zeros(shape, values[first].dtype))
+        return Interval(jnp.broadcast_to(c.lo, shape), jnp.broadcast_to(c.hi, shape))
 
     def _rounding(self, rows, values, sizes, middles):
         """gamma_N times |A| . (the equation on magnitudes), and what flushing may take."""
@@ -206,10 +225,14 @@ class Relaxed:
             )
         return Contribution(list(moved.items()), offset, error)
 
-    def _one_group(self, a, values, slope):
+    def prepare(self, values, slope=None) -> Lines:
+        """The lines on the operands' enclosures."""
         operands = [values[i] for i in self.equation.inputs]
         lines = self.rule(self.equation.operation, *operands, slope=slope)
-        lines = _or_constants(lines, values[self.equation.outputs[0]])
+        return _or_constants(lines, values[self.equation.outputs[0]])
+
+    def _one_group(self, a, values, slope):
+        lines = prepared(self, values) if slope is None else self.prepare(values, slope)
         offset, error = minimum_over(a, Interval(lines.lower_offset, lines.upper_offset))
         kind = jnp.finfo(a.dtype)
         moved = {}
@@ -224,6 +247,17 @@ class Relaxed:
             coefficients = _unbroadcast(coefficients, size.shape)
             moved[i] = moved[i] + coefficients if i in moved else coefficients
         return moved, offset, error
+
+
+def prepared_key(equation):
+    """Where `values` keeps what the step of an equation made of the enclosures, if it does."""
+    return -1 - equation.outputs[0]  # keys of one type, since JAX sorts them
+
+
+def prepared(step, values):
+    """What `step.prepare(values)` gives, made once for all backward passes where possible."""
+    found = values.get(prepared_key(step.equation))
+    return step.prepare(values) if found is None else found
 
 
 def _or_constants(lines, result):

@@ -1,13 +1,15 @@
 """Fitting a polynomial to a function, and proving how far it is off.
 
-`fit` interpolates at Chebyshev points in 140-digit arithmetic (mpmath) and rounds the coefficients to
-the target format. `prove` knows nothing of how they were found: on each of a few dozen pieces it expands
-function and polynomial as Taylor series in ball arithmetic (Arb), the last coefficient over the whole
-piece, so that the difference is bounded for every real number of the domain.
+`fit` interpolates at Chebyshev points in 140-digit arithmetic (mpmath) and rounds the
+coefficients to the target format. `prove` knows nothing of how they were found: on each
+of a few dozen pieces it expands function and polynomial as Taylor series in ball
+arithmetic (Arb), the last coefficient over the whole piece, so that the difference is
+bounded for every real number of the domain.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import mpmath
 import numpy as np
@@ -22,12 +24,14 @@ ctx.prec = 240
 class Approximation:
     """f(y) = base(x) + x**shift * p(x**power), x = argument(y), for y in [low, high].
 
-    `point` and `series` are f for mpmath numbers and for Arb power series; `base` is a polynomial in x
-    given by functions that return its coefficients, exact numbers such as 2/sqrt(pi). `goal` is the
-    error of p, absolute, in units of u, that ends the search for a degree.
+    `point` and `series` are f for mpmath numbers and for Arb power series; `base` is a
+    polynomial in x given by functions that return its coefficients, exact numbers such
+    as 2/sqrt(pi). `goal` is the error of p, absolute, in units of u, that ends the
+    search for a degree.
 
-    `argument` is increasing, and the identity unless f is an inverse function: then both sides are
-    given by the inverse's own variable. With `whole`, the bound is one of f, not of p.
+    `argument` is increasing, and the identity unless f is an inverse function: then
+    both sides are given by the inverse's own variable. With `whole`, the bound is one
+    of f, not of p.
     """
 
     point: Callable
@@ -50,7 +54,8 @@ def rounded(value, dtype):
     """The float of `dtype` nearest to an mpmath number, as a Python float."""
     if dtype == "float64":
         return float(value)
-    # Round once: through float64 only when that cannot double-round visibly for our constants.
+    # Round once: through float64 only when that cannot double-round visibly for our
+    # constants.
     return float(np.float32(float(value)))
 
 
@@ -75,7 +80,8 @@ def fit(a, degree, dtype):
             low, high = mpmath.mpf(0) if a.low <= 0 else low**2, max(low**2, high**2)
         n = degree + 1
         nodes = [
-            (low + high) / 2 + (high - low) / 2 * mpmath.cospi(mpmath.mpf(2 * i + 1) / (2 * n))
+            (low + high) / 2
+            + (high - low) / 2 * mpmath.cospi(mpmath.mpf(2 * i + 1) / (2 * n))
             for i in range(n)
         ]
         values = []
@@ -102,7 +108,8 @@ def _newton_to_monomial(nodes, values):
 
 
 def prove(a, coefficients, limit=float("inf"), pieces=128):
-    """A number above |p(v) - exact| for every v of the domain, p with exactly these coefficients.
+    """A number above |p(v) - exact| for every v of the domain, p with exactly these
+    coefficients.
 
     Infinite as soon as one piece exceeds `limit`.
     """
@@ -115,7 +122,9 @@ def prove(a, coefficients, limit=float("inf"), pieces=128):
 
 
 def _pieces(a, count):
-    """The domain in pieces; one is centred at 0 (if it is inside) and is an eighth of the domain."""
+    """The domain in pieces; one is centred at 0 (if it is inside) and is an eighth of
+    the domain.
+    """
     low, high = mpmath.mpf(a.low), mpmath.mpf(a.high)
     spans = [(low, high, count)]
     if a.shift and not a.whole:
@@ -125,7 +134,7 @@ def _pieces(a, count):
             spans.append((low, -core, count))
     for left, right, n in spans:
         edges = [left + (right - left) * i / n for i in range(n + 1)]
-        yield from zip(edges, edges[1:], strict=False)
+        yield from pairwise(edges)
 
 
 def _arb(x):
@@ -156,7 +165,7 @@ def _expand(a, coefficients, centre):
 class _Balls:
     """The few names of mpmath that `base` uses, as Arb balls."""
 
-    mpf = staticmethod(lambda text: arb(text))
+    mpf = arb
     pi = arb.pi()  # at the precision set above
     sqrt = staticmethod(lambda x: arb(x).sqrt())
     exp = staticmethod(lambda x: arb(x).exp())
@@ -176,10 +185,16 @@ def _prove_piece(a, coefficients, left, right):
         total += abs(at_centre[i]) * h ** (i - skip)
     total += abs(everywhere[ORDER - 1]) * h ** (ORDER - 1 - skip)
     if holds_zero:
-        # The terms that are skipped are zero exactly: f and base agree to order `shift`.
-        assert all(at_centre[i].contains(0) and at_centre[i].rad() < arb(2) ** -150 for i in range(skip))
+        # The terms that are skipped are zero exactly: f and base agree to order
+        # `shift`.
+        assert all(
+            at_centre[i].contains(0) and at_centre[i].rad() < arb(2) ** -150
+            for i in range(skip)
+        )
         # y and x vanish together, and y / x is largest at the end of the domain.
-        total *= (_arb(mpmath.mpf(a.high)) / _arb(a.argument(mpmath.mpf(a.high)))) ** a.shift
+        total *= (
+            _arb(mpmath.mpf(a.high)) / _arb(a.argument(mpmath.mpf(a.high)))
+        ) ** a.shift
     elif a.shift and not a.whole:
         nearest = min(abs(a.argument(left)), abs(a.argument(right))) / MARGIN
         total /= _arb(nearest) ** a.shift

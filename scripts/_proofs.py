@@ -1,29 +1,32 @@
-"""Error bounds of the functions: their kernels, run on numbers that track rounding errors.
+"""Error bounds of all functions: their kernels, run on numbers that track rounding
+errors.
 
-The kernels are the functions of `domains/interval/_functions` themselves; only `Pair` and the two functions
-that build or order pairs are replaced by their tracked counterparts while a proof runs. What surrounds a
-kernel (taking an argument apart, choosing a branch) is exact, and stated here as the domain of a proof.
-
-Errors relative to a result that vanishes with its argument are proved on pieces of equal ratio down to
-2**-100; below that the terms that could differ are under 2**-100 of the result.
+What surrounds a kernel (taking an argument apart, choosing a branch) is exact, and
+stated here as the domain of a proof.
 """
 
-from contextlib import ExitStack, contextmanager
-from types import SimpleNamespace
-from unittest import mock
-
-import mpmath
 import numpy as np
-from _specifications import ERF_RANGE, approximations, exact_pairs
-from _tracked import (
-    Model,
-    Number,
-    TrackedPair,
-    TrackedPolynomial,
-    geometric,
-    pieces,
-    total,
+from _proofs_exp_log import (
+    TURNS,
+    exp_of,
+    log1p_of,
+    log_of,
+    logarithm,
+    prove_exp,
+    prove_log,
 )
+from _setting import (
+    ONE,
+    SMALLEST,
+    Relative,
+    grid,
+    squares,
+    tracked_arithmetic,
+    tracked_table,
+    worst,
+)
+from _specifications import ERF_RANGE
+from _tracked import Model, Number, TrackedPair, geometric, pieces, total
 
 from torchlean_jax.domains.interval._functions import (
     _erf,
@@ -32,214 +35,22 @@ from torchlean_jax.domains.interval._functions import (
     _gamma,
     _hyperbolic,
     _inverse_trig,
-    _log,
     _power,
     _root,
     _sigmoid,
     _trig,
 )
 
-MODULES = (
-    _erf,
-    _erf_inv,
-    _exp,
-    _gamma,
-    _hyperbolic,
-    _inverse_trig,
-    _log,
-    _power,
-    _root,
-    _sigmoid,
-    _trig,
-)
-SMALLEST = 2.0**-100
-TURNS = {"float32": 151, "float64": 1077}  # |k| in exp(x) = 2**k exp(r)
-ONE = Number(1.0, 1.0)
-# The slack that every bound gets: second-order terms that the operations above leave out.
+# The slack that every bound gets: second-order terms that the operations leave out.
 SAFETY = 1.02
-
-
-@contextmanager
-def tracked_arithmetic():
-    """Kernels compute with TrackedPair inside."""
-    replacements = {"Pair": TrackedPair, "total": total, "one": lambda _: TrackedPair(1.0, 0.0)}
-    with ExitStack() as stack:
-        for module in MODULES:
-            for name, value in replacements.items():
-                if hasattr(module, name):
-                    stack.enter_context(mock.patch.object(module, name, value))
-        yield
-
-
-def tracked_table(dtype, table, bounds):
-    """The table of one format, with error bounds on polynomials and constants."""
-    t = SimpleNamespace(**table["floats"])
-    for name, a in approximations(dtype).items():
-        low, high = (float(a.argument(mpmath.mpf(edge))) for edge in (a.low, a.high))
-        low, high = (low, high) if a.power == 1 else (0.0, high**2)
-        bound = 0.0 if a.whole else bounds[name]
-        setattr(t, name, TrackedPolynomial(table["polynomials"][name], bound, low, high))
-    for name in ("lgamma", "digamma"):
-        polynomial = TrackedPolynomial(table["polynomials"][name], bounds[name], 0.0, 1 / 60)
-        setattr(t, name, polynomial)
-    t.erf_inv_tail_error = bounds["erf_inv_tail"]
-    with mpmath.workdps(120):
-        for name, exact in exact_pairs(dtype).items():
-            h, low = table["pairs"][name]
-            error = float(abs(exact - mpmath.mpf(h) - mpmath.mpf(low)))
-            value = Number(float(exact) * (1 - 1e-15), float(exact) * (1 + 1e-15))
-            setattr(t, name, TrackedPair(value, err=error, low=abs(low)))
-        t.ln2_error = float(abs(mpmath.log(2) - mpmath.mpf(t.ln2_high) - mpmath.mpf(t.ln2_low)))
-    return t
-
-
-def both_signs(number):
-    return Number(
-        np.concatenate([number.lo, -number.hi]), np.concatenate([number.hi, -number.lo])
-    )
-
-
-def grid(a, b):
-    """All combinations of the pieces of two Numbers."""
-    i, j = (k.ravel() for k in np.meshgrid(range(a.lo.size), range(b.lo.size), indexing="ij"))
-    return tuple(Number(n.lo[k], n.hi[k], n.err[k]) for n, k in ((a, i), (b, j)))
-
-
-class Relative:
-    """The relative error and the relative size of the low part of a pair, over all its pieces."""
-
-    def __init__(self, pair):
-        least = pair.ideal.least()
-        self.err = float(np.max(pair.err / least))
-        self.low = float(np.max(pair.low / least))
-
-    def on(self, number):
-        """A pair with these properties and the ideal values of `number`."""
-        size = number.size()
-        return TrackedPair(number, err=self.err * size, low=self.low * size)
-
-
-def squares(high):
-    """z = x * x for |x| up to sqrt(high): one rounding."""
-    z = pieces(0.0, high)
-    return Number(z.lo, z.hi, Model.u * z.hi)
-
-
-def exp_of(t, turns, *, low=0.0, error=0.0):
-    """exp(x + c) for a correction |c| <= `low`, the argument within `error`; as a Relative.
-
-    The reduced argument is h + l with |h + l| < 0.3475 (half of ln 2, and what rounding can do to
-    the choice of k); h is exact, l is rounded twice.
-    """
-    u, reach = Model.u, turns * t.ln2_low + low
-    h, c = grid(pieces(-0.3475 - reach, 0.3475 + reach, 300), pieces(-reach, reach, 64))
-    possible = (h.lo + c.lo <= 0.3475) & (h.hi + c.hi >= -0.3475)
-    err = error + turns * t.ln2_error + u * (turns * t.ln2_low + reach)
-    h = Number(h.lo[possible], h.hi[possible])
-    c = Number(c.lo[possible], c.hi[possible], err)
-    return _exp.exp_kernel(h, c, t)
-
-
-def prove_exp(t, turns):
-    """exp, exp2, expm1."""
-    pair = exp_of(t, turns)
-    e = Relative(pair)
-    f = TrackedPair.of(pieces(-0.5, 0.5, 300))
-    r = f.times(t.ln2)
-    heads = Number(r.ideal.lo - r.low, r.ideal.hi + r.low)
-    # The low part of r is what the head leaves: any number of its size, with the error of r.
-    low = Number(-r.low, r.low, r.err)
-    second = _exp.exp_kernel(heads, low, t)
-    # Scaled by x, which leaves the 1 and r/2 of its first factor.
-    r = pieces(-0.751, 0.751)
-    half = TrackedPair(Number(r.lo / 2, r.hi / 2), low=Model.cut * r.size() / 2)
-    small = _exp.expm1_small(TrackedPair.of(ONE), half, r, t)
-    above = _exp.minus_one(e.on(geometric(2.11, 2.0**100, 256)), 1.0)
-    below = _exp.from_minus_one(e.on(geometric(SMALLEST, 0.473)), 1.0)
-    return e, {
-        "exp": pair.value().units(),
-        "exp2": second.value().units(),
-        "expm1": max(y.units() for y in (small, above, below)),
-    }
-
-
-def logarithm(t, f, error, relative=0.0):
-    """Pairs for e ln 2 + log(1 + f): with e = 0, and with any other e.
-
-    `f` is a pair on both sides of 0. `error` is the relative error of 1 + f when e is not 0, and with
-    that the absolute error that the logarithm inherits; `relative` is inherited relatively.
-    """
-    near = _log.log_kernel(f, TrackedPair(2.0, 0.0).plus(f), t)
-    n = near.ideal.lo.size
-    edges = [(e, e) for e in range(1, 33)]
-    while edges[-1][1] < 1100:
-        edges.append((edges[-1][1], np.ceil(1.04 * edges[-1][1])))
-    edges = np.array(edges, float)
-    edges = np.concatenate([edges, -edges[:, ::-1]])
-    repeat = np.repeat(edges, n, axis=0)
-    tile = len(edges)
-    y = TrackedPair(
-        Number(np.tile(near.ideal.lo, tile), np.tile(near.ideal.hi, tile)),
-        err=np.tile(near.err, tile) + 1.01 * error,
-        low=np.tile(near.low, tile),
-    )
-    largest = abs(repeat).max(axis=1)
-    ln2 = float(mpmath.log(2))
-    multiple = TrackedPair(
-        Number(repeat[:, 0] * ln2, repeat[:, 1] * ln2),
-        err=largest * (t.ln2_error + Model.u * t.ln2_low),
-        low=largest * t.ln2_low,
-    )
-    far = multiple.plus(y)
-    far.err = far.err + 1.01 * relative * far.ideal.size()
-    return near, far
-
-
-def both_sides_of_one(relative=None):
-    """f = m - 1 for m in [sqrt(1/2), sqrt(2)): exact, or a pair with these relative errors."""
-    positive, negative = geometric(SMALLEST, 0.4150), geometric(SMALLEST, 0.2935)
-    f = Number(
-        np.concatenate([positive.lo, -negative.hi]), np.concatenate([positive.hi, -negative.lo])
-    )
-    return relative.on(f) if relative else TrackedPair.of(f)
-
-
-def worst(*pairs):
-    return max(pair.value().units() for pair in pairs)
-
-
-def prove_log(t):
-    """log, log2, log1p; the logarithm near and away from 1 as Relatives."""
-    exact = logarithm(t, both_sides_of_one(), 0.0)
-    near, far = (Relative(pair) for pair in exact)
-    # 1 + x as a pair: exact for x <= -1/2 (multiples of u below 1), else 8 u k.
-    one_plus = logarithm(t, both_sides_of_one(), 12 * Model.u * Model.cut)
-    scaled = [pair.times(t.log2_e_pair) for pair in exact]
-    errors = {"log": worst(*exact), "log2": worst(*scaled), "log1p": worst(*one_plus)}
-    return near, far, errors
-
-
-def log1p_of(t, f):
-    """log(1 + f) for a pair f > 0 given as a Relative: the two cases of `log1p_pair`.
-
-    For e != 0 the relative error r of f gives r f / (1 + f) <= r log(1 + f) in the logarithm.
-    """
-    near, _ = logarithm(t, both_sides_of_one(f), 0.0)
-    _, far = logarithm(t, both_sides_of_one(), 12 * Model.u * Model.cut, f.err)
-    positive = near.ideal.lo > 0
-    near = TrackedPair(
-        Number(near.ideal.lo[positive], near.ideal.hi[positive]),
-        err=near.err[positive],
-        low=near.low[positive],
-    )
-    return near, far
 
 
 def prove_sigmoid(t, e):
     """logistic, tanh, softplus, from the Relative of the exponential."""
     decay = e.on(geometric(SMALLEST, 1.0))
     positive = _sigmoid.logistic_kernel(TrackedPair(1.0, 0.0), decay)
-    # e / (1 + e) passes a relative error of e on, divided by 1 + e: not twice, as independent operands.
+    # e / (1 + e) passes a relative error of e on, divided by 1 + e: not twice, as
+    # independent operands.
     exact = TrackedPair(decay.ideal, err=0.0, low=decay.low)
     negative = _sigmoid.logistic_kernel(exact, exact)
     negative.err = negative.err + 1.01 * e.err * negative.size()
@@ -249,7 +60,9 @@ def prove_sigmoid(t, e):
     near, far = log1p_of(t, e)
     logarithm_error = max(Relative(near).err, Relative(far).err)
     x = geometric(SMALLEST, 64.0)
-    y = Number(np.log1p(np.exp(-x.hi)) * (1 - 1e-12), np.log1p(np.exp(-x.lo)) * (1 + 1e-12))
+    y = Number(
+        np.log1p(np.exp(-x.hi)) * (1 - 1e-12), np.log1p(np.exp(-x.lo)) * (1 + 1e-12)
+    )
     y = TrackedPair(y, err=logarithm_error * y.size(), low=Model.cut * y.size())
     positive = _sigmoid.softplus_kernel(TrackedPair.of(x), y)
     return {
@@ -262,10 +75,13 @@ def prove_sigmoid(t, e):
 def prove_root(t, polynomial_error):
     """sqrt, rsqrt, cbrt, divide."""
     m = TrackedPair.of(pieces(0.7, 2.83))
-    quotient = _root.quotient_kernel(*map(TrackedPair.of, grid(*[pieces(0.7, 1.42, 64)] * 2)))
-    # cbrt, with c >= 0.887 and d = |y - c| / c for the cut value y of the polynomial:
-    # y + residual / (3 y**2) is c up to 1.2 d**2, so the correction (at most d c) has a relative
-    # error of 2.4 d**2 and a dozen roundings and a division; then one final rounding.
+    quotient = _root.quotient_kernel(
+        *map(TrackedPair.of, grid(*[pieces(0.7, 1.42, 64)] * 2))
+    )
+    # cbrt, with c >= 0.887 and d = |y - c| / c for the cut value y of the polynomial: y
+    # + residual / (3 y**2) is c up to 1.2 d**2, so the correction (at most d c) has a
+    # relative error of 2.4 d**2 and a dozen roundings and a division; then one final
+    # rounding.
     value = t.cbrt(pieces(0.7, 5.66))
     d = 1.01 * (Model.cut + float(np.max(value.err)) / 0.887)
     cube = d * (2.4 * d**2 + 20 * Model.u) / Model.u + 1
@@ -280,8 +96,11 @@ def prove_root(t, polynomial_error):
 def prove_trig(t):
     """sin (and cos), tan."""
     r = geometric(SMALLEST, 0.79)
-    # Errors of the reduction that are relative to r; the others are `reduction` of the table.
-    r = TrackedPair(r, err=16 * Model.u * Model.cut * r.size(), low=1.1 * Model.cut * r.size())
+    # Errors of the reduction that are relative to r; the others are `reduction` of the
+    # table.
+    r = TrackedPair(
+        r, err=16 * Model.u * Model.cut * r.size(), low=1.1 * Model.cut * r.size()
+    )
     sine, cosine = _trig.sin_kernel(r, t), _trig.cos_kernel(r, t)
     quotients = _trig.tan_kernel(sine, cosine), _trig.tan_kernel(cosine, sine)
     return {"sin": worst(sine, cosine), "tan": max(y.units() for y in quotients)}
@@ -312,15 +131,19 @@ def prove_erf(t, dtype, turns):
 def prove_hyperbolic(t, e, log_near, log_far):
     """sinh, cosh, asinh, acosh, atanh."""
     large, all_sizes = geometric(1.359, 2.0**100), geometric(0.5, 2.0**100)
+
     def sides(n):
         return e.on(n), e.on(Number(0.25 / n.hi, 0.25 / n.lo))
+
     sinh = _hyperbolic.sinh_large(*sides(large))
     cosh = _hyperbolic.cosh_kernel(*sides(all_sizes))
     argument = Relative(_hyperbolic.asinh_argument(geometric(0.5, 2.0**31)))
-    _, asinh = logarithm(t, both_sides_of_one(), argument.err)
+    asinh = logarithm(t, argument.err)
     double = log_far.on(geometric(20.0, 800.0)).plus(t.ln2)
     above = TrackedPair.of(geometric(SMALLEST, 2.0**31))
-    acosh = log1p_of(t, Relative(_hyperbolic.acosh_argument(above, TrackedPair(2.0, 0.0))))
+    acosh = log1p_of(
+        t, Relative(_hyperbolic.acosh_argument(above, TrackedPair(2.0, 0.0)))
+    )
     x = TrackedPair.of(geometric(SMALLEST, 0.5))
     arguments = [_hyperbolic.atanh_argument(x, TrackedPair(1.0, 0.0).minus(x))]
     rest = geometric(2.0**-54, 0.5)
@@ -333,7 +156,9 @@ def prove_hyperbolic(t, e, log_near, log_far):
         "sinh": max(_hyperbolic.sinh_small(ONE, squares(1.0), t).units(), sinh.units()),
         "cosh": cosh.units(),
         "asinh": max(
-            _hyperbolic.asinh_small(ONE, squares(0.25), t).units(), worst(asinh), approximate
+            _hyperbolic.asinh_small(ONE, squares(0.25), t).units(),
+            worst(asinh),
+            approximate,
         ),
         "acosh": max(worst(*acosh), approximate),
         "atanh": worst(*atanh),
@@ -353,7 +178,10 @@ def prove_inverse_trig(t):
     # Quotients: of pairs in [0.7, 1.42], scaled; z is the square of a rounded value.
     quotient = TrackedPair.of(pieces(0.7, 1.42, 64)).over(TrackedPair.of(ONE))
     quotient = Relative(quotient)
-    ratio, steep = quotient.on(geometric(SMALLEST, 0.4147)), quotient.on(pieces(0.4141, 1.0005))
+    ratio, steep = (
+        quotient.on(geometric(SMALLEST, 0.4147)),
+        quotient.on(pieces(0.4141, 1.0005)),
+    )
     value = ratio.value()
     near = _inverse_trig.atan_kernel(ratio, value * value, t)
     turned = _inverse_trig.turned_back(steep)
@@ -395,20 +223,16 @@ def prove_erf_inv(t, log):
     return {"erf_inv": max(middle.units(), _erf_inv.tail_kernel(s, slow).units())}
 
 
-def log_of(x, log):
-    """The logarithm of a pair x > 1 as a pair, given the Relative of the kernel."""
-    ideal = Number(np.log(x.ideal.lo) - 1e-14, np.log(x.ideal.hi) + 1e-14)
-    y = log.on(ideal)
-    y.err = y.err + 1.01 * x.err / x.ideal.least()
-    return y
-
-
 def prove_gamma(t, log):
-    """lgamma and digamma: relative errors from 8 on, absolute ones (beside half a u) below."""
+    """lgamma and digamma: relative errors from 8 on, absolute ones (beside half a u)
+    below.
+    """
     inverse = Relative(_gamma.inverse_of(TrackedPair.of(pieces(0.7, 1.42))))
     largest = {2.0**-24: 2.0**122, 2.0**-53: 2.0**1000}[Model.u]
     x = geometric(8.0, largest, 64)
-    large, small = _gamma_at(t, log, TrackedPair.of(x), inverse.on(Number(1 / x.hi, 1 / x.lo)))
+    large, small = _gamma_at(
+        t, log, TrackedPair.of(x), inverse.on(Number(1 / x.hi, 1 / x.lo))
+    )
     errors = {"lgamma": max(worst(large), 1.55), "digamma": max(worst(small), 1.55)}
     x = geometric(1 / largest, 8.0, 64)
     above = _gamma.steps(TrackedPair.of(x))
@@ -433,7 +257,9 @@ def _gamma_at(t, log, x, inverse):
 
 
 def prove_all(dtype, table, bounds):
-    """Relative error bounds of all functions, in units of u, rounded up to three decimals."""
+    """Relative error bounds of all functions, in units of u, rounded up to three
+    decimals.
+    """
     Model.set(dtype)
     t = tracked_table(dtype, table, bounds)
     turns = TURNS[dtype]
@@ -451,4 +277,7 @@ def prove_all(dtype, table, bounds):
         errors |= prove_pow(dtype, t, log)
         errors |= prove_erf_inv(t, log_far)
         errors |= prove_gamma(t, log)
-    return {name: float(np.ceil(SAFETY * bound * 1000) / 1000) for name, bound in errors.items()}
+    return {
+        name: float(np.ceil(SAFETY * bound * 1000) / 1000)
+        for name, bound in errors.items()
+    }

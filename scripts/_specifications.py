@@ -1,4 +1,6 @@
-"""What is approximated, on which domain, and the constants: the input of `derive_coefficients.py`."""
+"""What is approximated, on which domain, and the constants: the input of
+`derive_coefficients.py`.
+"""
 
 import mpmath
 from _approximation import Approximation, rounded
@@ -8,7 +10,8 @@ HEAD_BITS = {"float32": 12, "float64": 26}
 LN2_BITS = {"float32": 15, "float64": 41}
 PIECE_BITS = {"float32": 11, "float64": 26}
 TRIG_TURNS = {"float32": 2.0**12, "float64": 2.0**26}
-# erf_inv: s = sqrt(-log(1 - |x|)) is in [1.177, 4.08] (binary64: 6.06); the range is one of erf_inv.
+# erf_inv: s = sqrt(-log(1 - |x|)) is in [1.177, 4.08] (binary64: 6.06); the range is
+# one of erf_inv.
 ERF_INV_CENTRE = {"float32": 2.5, "float64": 3.5}
 ERF_INV_RANGE = {"float32": 3.86, "float64": 5.88}
 ERF_RANGE = {"float32": 9.625, "float64": 27.0}
@@ -101,8 +104,11 @@ def approximations(dtype):
             goal=0.25,
         ),
         "cbrt": Approximation(
-            mpmath.cbrt, lambda s: (s.log() / 3).exp(), 0.7, 5.66, goal=2.0**11
-            if dtype == "float32" else 2.0**27
+            mpmath.cbrt,
+            lambda s: (s.log() / 3).exp(),
+            0.7,
+            5.66,
+            goal=2.0**11 if dtype == "float32" else 2.0**27,
         ),
     }
 
@@ -110,7 +116,8 @@ def approximations(dtype):
 def _inverse_error_function(dtype):
     """erf_inv near 0, and erf_inv(x) / s as a function of s = sqrt(-log(1 - x)).
 
-    With y = erf_inv(x) the functions are x = erf(y) and s = sqrt(-log(erfc(y))): nothing to invert.
+    With y = erf_inv(x) the functions are x = erf(y) and s = sqrt(-log(erfc(y))):
+    nothing to invert.
     """
 
     def s_of(y):
@@ -164,13 +171,17 @@ def _erf_inv_at_centre(dtype):
 
 
 def stirling(dtype):
-    """`(coefficients, bound)` of the series of lgamma and digamma for arguments from 8 on.
+    """`(coefficients, bound)` of the series of lgamma and digamma for arguments from 8
+    on.
 
-    The remainder is below the first term left out (for real arguments); rounding a coefficient
-    costs at most u times it.
+    The remainder is below the first term left out (for real arguments); rounding a
+    coefficient costs at most u times it.
     """
     result = {}
-    for name, divisor in (("lgamma", lambda k: 2 * k * (2 * k - 1)), ("digamma", lambda k: 2 * k)):
+    for name, divisor in (
+        ("lgamma", lambda k: 2 * k * (2 * k - 1)),
+        ("digamma", lambda k: 2 * k),
+    ):
         exact, z = [], mpmath.mpf(1) / 60
         sign = 1 if name == "lgamma" else -1
         while True:
@@ -222,7 +233,8 @@ def constants(dtype):
         pieces, rest = [], pi / 2
         lowest = 1 - PIECE_BITS[dtype]
         for _ in range(4):
-            # Cut at a fixed place, not after so many bits: leading zeros may not lengthen a piece.
+            # Cut at a fixed place, not after so many bits: leading zeros may not
+            # lengthen a piece.
             piece = mpmath.ldexp(mpmath.floor(mpmath.ldexp(rest, -lowest)), lowest)
             pieces.append(float(piece))
             rest -= piece
@@ -251,11 +263,12 @@ def _below(value, dtype):
 
 
 def _reduction(dtype, pieces, rest):
-    """The absolute error of the reduced argument beside its relative one (proof in `_trig.py`).
+    """The absolute error of the reduced argument beside its relative one (proof in
+    `_trig.py`).
 
-    turns * (error of the last piece), the rounding of turns * (last piece), of its subtraction
-    from a correction that cancellation has left at most k * 2 * turns * (fourth piece), and the
-    last separation: four roundings of numbers of that size.
+    turns * (error of the last piece), the rounding of turns * (last piece), of its
+    subtraction from a correction that cancellation has left at most k * 2 * turns *
+    (fourth piece), and the last separation: four roundings of numbers of that size.
     """
     u, turns = UNIT[dtype], TRIG_TURNS[dtype]
     cut_off = 2.0 ** (1 - HEAD_BITS[dtype])

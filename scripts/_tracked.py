@@ -1,15 +1,19 @@
-"""Numbers that know how far floating-point evaluation can have taken them from the truth.
+"""Numbers that know how far floating-point evaluation can have taken them from the
+truth.
 
-A `Number` stands for every value that one line of a kernel can have on one piece of its domain: the
-ideal real value lies in [lo, hi], the computed float within `err` of it. Running a kernel on Numbers
-(arrays: all pieces at once) is a proof of its error bound, in the standard model
+A `Number` stands for every value that one line of a kernel can have on one piece of its
+domain: the ideal real value lies in [lo, hi], the computed float within `err` of it.
+Running a kernel on Numbers (arrays: all pieces at once) is a proof of its error bound,
+in the standard model
 
     fl(a op b) = (a op b)(1 + d),  |d| <= u for + - *, |d| <= 4 u for division,
 
-which also covers fused multiply-add: an unrounded product only lacks an error that is paid for. Underflow
-is not in the model; `widen` pays for it. A `TrackedPair` mirrors `_pair.Pair`, operation by operation.
+which also covers fused multiply-add: an unrounded product only lacks an error that is
+paid for. Underflow is not in the model; `widen` pays for it. A `TrackedPair` mirrors
+`_pair.Pair`, operation by operation.
 
-The bounds themselves are float64, moved outward by a factor 1 + 2**-40 after each operation.
+The bounds themselves are float64, moved outward by a factor 1 + 2**-40 after each
+operation.
 """
 
 import math
@@ -20,7 +24,9 @@ OUT = 1 + 2.0**-40
 
 
 class Model:
-    """The format that is modelled: unit roundoff and relative size of what a head has cut off."""
+    """The format that is modelled: unit roundoff and relative size of what a head has
+    cut off.
+    """
 
     u = 0.0
     cut = 0.0
@@ -37,7 +43,9 @@ class Number:
     __array_ufunc__ = None
 
     def __init__(self, lo, hi, err=0.0):
-        lo, hi, err = np.broadcast_arrays(*(np.asarray(a, float) for a in (lo, hi, err)))
+        lo, hi, err = np.broadcast_arrays(
+            *(np.asarray(a, float) for a in (lo, hi, err))
+        )
         self.lo, self.hi, self.err = lo, hi, err * OUT
 
     @staticmethod
@@ -64,7 +72,10 @@ class Number:
 
     def __mul__(self, other):
         if isinstance(other, float) and math.frexp(other)[0] in (0.5, -0.5):
-            return Number(*_outward(*_sorted(self.lo * other, self.hi * other)), self.err * abs(other))
+            return Number(
+                *_outward(*_sorted(self.lo * other, self.hi * other)),
+                self.err * abs(other),
+            )
         b = Number.of(other)
         err = self.size() * b.err + b.size() * self.err + self.err * b.err
         if b is self:
@@ -102,7 +113,9 @@ class TrackedPair:
     h = None  # kernels pass it to `one`, for its shape
 
     def __init__(self, h, l=0.0, *, err=0.0, low=None):  # noqa: E741
-        """`TrackedPair(1.0, 0.0)` as kernels write it, or an ideal Number with its bounds."""
+        """`TrackedPair(1.0, 0.0)` as kernels write it, or an ideal Number with its
+        bounds.
+        """
         self.ideal = Number.of(h) if low is not None else Number.of(h + l)
         self.err = np.asarray(self.ideal.err + err) * OUT
         self.low = np.asarray(abs(l) if low is None else low) * OUT
@@ -121,17 +134,23 @@ class TrackedPair:
         return Number(i.lo, i.hi, self.err + Model.u * (i.size() + self.err))
 
     def __neg__(self):
-        return TrackedPair(Number(-self.ideal.hi, -self.ideal.lo), err=self.err, low=self.low)
+        return TrackedPair(
+            Number(-self.ideal.hi, -self.ideal.lo), err=self.err, low=self.low
+        )
 
     def scaled(self, power):
         lo, hi = _sorted(self.ideal.lo * power, self.ideal.hi * power)
-        return TrackedPair(Number(lo, hi), err=self.err * abs(power), low=self.low * abs(power))
+        return TrackedPair(
+            Number(lo, hi), err=self.err * abs(power), low=self.low * abs(power)
+        )
 
     def corrected(self, correction):
         c = Number.of(correction)
         lo, hi = _outward(self.ideal.lo + c.lo, self.ideal.hi + c.hi)
         low = self.low + c.size() + c.err
-        return TrackedPair(Number(lo, hi), err=self.err + c.err + Model.u * low, low=low)
+        return TrackedPair(
+            Number(lo, hi), err=self.err + c.err + Model.u * low, low=low
+        )
 
     def plus(self, other, correction=0.0):
         """`Pair.plus`, with its condition on the order of the terms checked."""
@@ -148,9 +167,13 @@ class TrackedPair:
     def sum_with(self, other, correction=0.0):
         """`Pair.plus` where the code itself has put the terms in order."""
         u, c = Model.u, Number.of(correction)
-        lo, hi = _outward(self.ideal.lo + other.ideal.lo, self.ideal.hi + other.ideal.hi)
+        lo, hi = _outward(
+            self.ideal.lo + other.ideal.lo, self.ideal.hi + other.ideal.hi
+        )
         lo, hi = _outward(lo + c.lo, hi + c.hi)
-        heads = np.maximum(abs(lo), abs(hi)) + self.err + other.err + self.low + other.low
+        heads = (
+            np.maximum(abs(lo), abs(hi)) + self.err + other.err + self.low + other.low
+        )
         heads = heads + c.size() + c.err
         cut_off = 1.01 * Model.cut * heads
         lows = self.low + other.low + c.size() + c.err
@@ -184,7 +207,9 @@ class TrackedPair:
         u, n, d = Model.u, self, other
         least = d.ideal.least() - d.err
         _require(least > 0, "a divisor may vanish")
-        lo, hi = _product(n.ideal.lo, n.ideal.hi, *_outward(1 / d.ideal.hi, 1 / d.ideal.lo))
+        lo, hi = _product(
+            n.ideal.lo, n.ideal.hi, *_outward(1 / d.ideal.hi, 1 / d.ideal.lo)
+        )
         size = np.maximum(abs(lo), abs(hi))
         prop = (n.err + size * d.err) / least
         q = (size + prop) * (1 + 2 * Model.cut)
@@ -210,7 +235,7 @@ class TrackedPair:
 
 
 class TrackedPolynomial:
-    """A polynomial as the stand-in of the function it approximates, on its own domain."""
+    """A polynomial as the function it approximates, on the domain of that."""
 
     def __init__(self, coefficients, bound, low, high):
         self.coefficients, self.bound = coefficients, bound
@@ -237,7 +262,9 @@ def pieces(low, high, count=512):
 
 
 def geometric(low, high, per_octave=32):
-    """[low, high], 0 < low, in pieces of equal ratio: for errors relative to a vanishing value."""
+    """[low, high], 0 < low, in pieces of equal ratio: for errors relative to a
+    vanishing value.
+    """
     count = math.ceil(per_octave * math.log2(high / low))
     edges = low * (high / low) ** (np.arange(count + 1) / count)
     edges[-1] = max(edges[-1], high)
@@ -246,7 +273,9 @@ def geometric(low, high, per_octave=32):
 
 def _require(condition, message):
     if not np.all(condition):
-        raise ArithmeticError(f"{message}: {np.count_nonzero(~np.asarray(condition))} pieces")
+        raise ArithmeticError(
+            f"{message}: {np.count_nonzero(~np.asarray(condition))} pieces"
+        )
 
 
 def _outward(lo, hi):

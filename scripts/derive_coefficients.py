@@ -1,11 +1,13 @@
-"""Derive the numbers behind the enclosures of elementary functions, and prove their error bounds.
+"""Derive the numbers behind the enclosures of elementary functions, and prove their
+error bounds.
 
-    python scripts/derive_coefficients.py           writes domains/interval/_coefficients.py
-    python scripts/derive_coefficients.py --check   derives everything again; exit code 1 if it differs
+    python scripts/derive_coefficients.py           writes _coefficients.py
+    python scripts/derive_coefficients.py --check   exit code 1 if that would change it
 
-Three steps, each deterministic: fit polynomials (mpmath); bound their distance from the function on
-the whole domain (Arb, `_approximation.py`); run the very kernels of `_functions/` on numbers that
-carry bounds of their rounding errors (`_tracked.py`, `_proofs.py`).
+Three steps, each deterministic: fit polynomials (mpmath); bound their distance from the
+function on the whole domain (Arb, `_approximation.py`); run the very kernels of
+`_functions/` on numbers that carry bounds of their rounding errors (`_tracked.py`,
+`_proofs.py`).
 """
 
 import argparse
@@ -18,13 +20,14 @@ from _specifications import UNIT, approximations, constants, stirling
 
 TARGET = Path(__file__).parents[1] / "domains/interval/_coefficients.py"
 
-HEADER = '''"""Numbers behind the enclosures of elementary functions. Generated: do not edit.
+HEADER = '''"""Numbers behind the enclosures of functions. Generated: do not edit.
 
-Made by `python scripts/derive_coefficients.py`, which also proves `errors`: the bounds of
+Made by `python scripts/derive_coefficients.py`, which also proves `errors`: bounds of
 |computed - exact| / |exact| in units of 2**-24 (float32) or 2**-53 (float64).
 """
 
 # ruff: noqa: E501
+# fmt: off
 
 
 def _hex(text):

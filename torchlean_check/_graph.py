@@ -10,6 +10,7 @@ import math
 from typing import Any, NamedTuple
 
 from torchlean_check._errors import CertificateError, UnsupportedCertificate
+from torchlean_check._layout import strided, strides
 from torchlean_check._linear import Move
 from torchlean_check._schema import FLOATS, Arrays, checked_shape, fail, fields
 from torchlean_check._tensor import Tensor
@@ -93,12 +94,17 @@ class Program:
         return self._append(step, tuple(x.id for x in operands), shape, dtype, None)
 
     def broadcast(self, x: Value, shape) -> Value:
-        """Scalars stand for arrays, as in a jaxpr; other shapes must agree."""
+        """Scalars and axes of size 1 stand for more, as in a jaxpr."""
         if x.shape == tuple(shape):
             return x
-        if x.shape != ():
+        known = x.shape or (1,) * len(shape)
+        if len(known) != len(shape) or any(
+            n not in (1, full) for n, full in zip(known, shape, strict=True)
+        ):
             fail("shape", f"{list(x.shape)} where {list(shape)} is needed")
-        return self.emit(Move([0] * math.prod(shape), [1]), [x], shape)
+        pairs = zip(known, strides(known), strict=True)
+        index = strided(shape, [step if n > 1 else 0 for n, step in pairs])
+        return self.emit(Move(index, [x.size]), [x], shape)
 
 
 def lower(graph: dict, arrays: Arrays) -> Program:

@@ -175,8 +175,8 @@ class Blocks:
                     [list(c) for c in zip(*matrix, strict=True)],
                 )
         self.blocks = [(ks, js, *forms[id(matrix)]) for ks, js, matrix in blocks]
-        entries = [max(map(max, absolute)) for _, absolute, _ in forms.values()]
-        self.largest = max(entries, default=0)
+        rows = [row for _, absolute, _ in forms.values() for row in absolute]
+        self.largest = max((max(row, default=0) for row in rows), default=0)
         met = Counter()
         for ks, js, _ in blocks:
             for j in js:

@@ -1,7 +1,7 @@
 """What operations have in common: checks of operands, and the plain linear steps."""
 
 from torchlean_check._linear import Blocks, Move, Scale, Sum
-from torchlean_check._schema import FLOATS, fail
+from torchlean_check._schema import FLOATS, checked_shape, fail
 
 
 def only(operands, count: int):
@@ -33,9 +33,11 @@ def move(g, operands, index, shape, fill=None):
 
 
 def common(g, operands):
-    """Operands of one shape; scalars are broadcast."""
+    """Operands of one shape; scalars and axes of size 1 are broadcast."""
     floats(operands)
-    shape = max((x.shape for x in operands), key=len)
+    rank = max(len(x.shape) for x in operands)
+    sizes = zip(*(x.shape for x in operands if len(x.shape) == rank), strict=True)
+    shape = checked_shape([max(axis) for axis in sizes], "in")
     return [g.broadcast(x, shape) for x in operands], shape
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import jax
 from jaxtyping import Array
 
 from torchlean_jax.domains._registry import RuleTable
@@ -13,6 +14,7 @@ relaxations = RuleTable("CROWN")
 undecided = RuleTable("CROWN undecided")
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Lines:
     """For y = op(x_1, ..., x_n), elementwise over the enclosures the relaxation was built on:

@@ -1,10 +1,11 @@
-"""Numbers behind the enclosures of elementary functions. Generated: do not edit.
+"""Numbers behind the enclosures of functions. Generated: do not edit.
 
-Made by `python scripts/derive_coefficients.py`, which also proves `errors`: the bounds of
+Made by `python scripts/derive_coefficients.py`, which also proves `errors`: bounds of
 |computed - exact| / |exact| in units of 2**-24 (float32) or 2**-53 (float64).
 """
 
 # ruff: noqa: E501
+# fmt: off
 
 
 def _hex(text):

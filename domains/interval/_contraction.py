@@ -38,8 +38,8 @@ def gamma(terms: int, dtype) -> float:
 
 def midpoint_radius(x: Interval):
     """(m, r) with every point of `x` in m +- r; r is rounded up."""
-    half = jnp.asarray(0.5, x.dtype)
-    middle = x.lo * half + x.hi * half
+    # not lo / 2 + hi / 2, which XLA turns into (lo + hi) / 2, and that overflows
+    middle = x.lo + (x.hi - x.lo) * jnp.asarray(0.5, x.dtype)
     return middle, round_up(jnp.maximum(x.hi - middle, middle - x.lo))
 
 

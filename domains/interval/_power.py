@@ -11,6 +11,7 @@ from torchlean_jax.domains.interval._arithmetic import (
     absolute,
     add,
     div,
+    holds_zero,
     known,
     mul,
     nan_if,
@@ -106,5 +107,5 @@ def _pow(x, y):
     at_lo, at_hi = (f.pow_bounds(jnp.abs(e), y.lo)[1] for e in (x.lo, x.hi))
     lo = jnp.where(negative, -power.hi, jnp.where(straddles, -at_lo, power.lo))
     hi = jnp.where(negative, -power.lo, jnp.where(straddles, at_hi, power.hi))
-    invalid = ((x.lo < 0) & ~whole) | (straddles & (y.lo < 0))
+    invalid = ((x.lo < 0) & ~whole) | (holds_zero(x) & (y.lo < 0))
     return nan_if(invalid, known(lo, hi))

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax.domains.interval._arithmetic import known, magnitude, nan_if
-from torchlean_jax.domains.interval._contraction import gamma
+from torchlean_jax.domains.interval._contraction import dot_general, gamma
 from torchlean_jax.domains.interval._kinds import operation_rule_for
 from torchlean_jax.domains.interval._layout import endpointwise
+from torchlean_jax.domains.interval._power import square
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 from torchlean_jax.domains.interval._value import Interval, rules
 
@@ -32,7 +33,13 @@ def summed(operation, x, terms: int) -> Interval:
     error = operation(magnitude(x)) * slack + terms * tiny
     # infinities of both signs are possible among the terms: the sum may be no number
     invalid = ~(jnp.isfinite(lo) | jnp.isfinite(hi))
-    return nan_if(invalid, known(_less(lo, error), -_less(-hi, error)))
+    lo, hi = _less(lo, error), -_less(-hi, error)
+    # a sum of squares is not negative: the root of a lower bound below 0 would be lost
+    no_negative = operation(jnp.minimum(x.lo, 0)) == 0
+    no_positive = operation(jnp.maximum(x.hi, 0)) == 0
+    lo = jnp.where(no_negative, jnp.maximum(lo, 0), lo)
+    hi = jnp.where(no_positive, jnp.minimum(hi, 0), hi)
+    return nan_if(invalid, known(lo, hi))
 
 
 def _less(total, error):
@@ -62,3 +69,15 @@ def cumsum(operation, x):
 def _reduce_window_sum(operation, x):
     window = operation.params["window_dimensions"]
     return summed(operation, x, int(np.prod(window, dtype=np.int64)))
+
+
+@operation_rule_for("float", "same:dot_general")
+def _dot_with_itself(operation, x, y):
+    """x . x is a sum of squares, if no axis is left free to pair different elements."""
+    (dims, other_dims), (batch, other_batch) = operation.params["dimension_numbers"]
+    same_axes = (dims, batch) == (other_dims, other_batch)
+    in_order = tuple(batch) == tuple(range(len(batch)))
+    if not same_axes or not in_order or len(dims) + len(batch) != x.ndim:
+        return dot_general(operation, x, y)
+    terms = int(np.prod([x.shape[a] for a in dims], dtype=np.int64))
+    return summed(lambda e: jnp.sum(e, axis=tuple(dims)), square(Interval.lift(x)), terms)

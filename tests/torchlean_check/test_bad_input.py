@@ -30,6 +30,7 @@ from torchlean_check import (
     CertificateError,
     MalformedCertificate,
     UnsupportedCertificate,
+    _tensor,
     check,
     check_many,
 )
@@ -264,14 +265,15 @@ def test_work_is_bounded_before_it_is_done():
         assert time.process_time() - start < 5
 
 
-def test_numbers_too_far_apart_are_refused_before_they_are_aligned():
+def test_numbers_too_far_apart_are_refused_before_they_are_aligned(monkeypatch):
     """A million entries in units of 2**-2000 would take 250 megabytes for each copy."""
+    monkeypatch.setattr(_tensor, "MAX_BITS", 1 << 20)
     c = Certificate()
-    x = c.node("broadcast_in_dim", [c.box(1.0, 1.0)], [2**20], broadcast_dimensions=[])
-    tiny = c.node("mul", [x, c.constant(np.float64(2.0**-1074))], [2**20])
-    tiny = c.node("mul", [tiny, c.constant(np.float64(2.0**-1000))], [2**20])
-    c.output(c.node("add", [tiny, x], [2**20]))
-    c.property = c.rows(np.ones((1, 2**20)), [0])
+    x = c.node("broadcast_in_dim", [c.box(1.0, 1.0)], [512], broadcast_dimensions=[])
+    tiny = c.node("mul", [x, c.constant(np.float64(2.0**-1074))], [512])
+    tiny = c.node("mul", [tiny, c.constant(np.float64(2.0**-1000))], [512])
+    c.output(c.node("add", [tiny, x], [512]))
+    c.property = c.rows(np.ones((1, 512)), [0])
     refused(c.pack(), "far apart", UnsupportedCertificate)
 
 

@@ -103,6 +103,7 @@ NHWC = [[0, 3, 1, 2], [3, 2, 0, 1], [0, 3, 1, 2]]
 INDEX = np.array([[5, -1, 0], [0, 3, -1]], np.int32)
 CHOICE = np.array([[0, 1, 1], [2, 0, 1]], np.int32)
 OTHER = integers(2, 3)
+COLUMN = integers(1, 4, 1)
 
 LINEAR = [
     dot((3, 4), (4, 5), ((1,), (0,)), ((), ())),
@@ -121,6 +122,7 @@ LINEAR = [
     conv((2, 3), (4, 3), **conv_params([], [], [], [])),
     window((3, 5), "reduce_window_sum", sum_window, [2, 3], [1, 2], [[0, 1], [1, 1]], [1, 1], [1, 1]),
     window((3, 4), "reduce_window_sum", sum_window, [2, 2], [1, 1], [[1, -1], [0, 2]], [2, 1], [1, 3]),
+    window((3,), "reduce_window_sum", sum_window, [2], [1], [[3, 2]], [1], [1]),
     ("reduce_sum", (2, 3, 4), lambda x: x.sum((0, 2)), "reduce_sum", [], {"axes": [0, 2]}),
     ("reduce_sum0", (2, 3), lambda x: x, "reduce_sum", [], {"axes": []}),
     ("cumsum", (2, 4), lambda x: lax.cumsum(x, 1), "cumsum", [], {"axis": 1, "reverse": False}),
@@ -137,6 +139,7 @@ LINEAR = [
     ("select_n", (2, 3), lambda x: lax.select_n(CHOICE, x, OTHER.astype(np.float32), -x), "select_n", [CHOICE, "x", OTHER, "-x"], {}),
     ("add", (2, 3), lambda x: x + OTHER, "add", ["x", OTHER], {}),
     ("add_scalar", (2, 3), lambda x: 3 + x, "add", [np.float64(3), "x"], {}),
+    ("add_axes", (2, 1, 3), lambda x: x + COLUMN, "add", ["x", COLUMN], {}),
     ("sub", (2, 3), lambda x: OTHER - x, "sub", [OTHER, "x"], {}),
     ("neg", (2, 3), lambda x: -x, "neg", [], {}),
     ("mul", (2, 3), lambda x: OTHER * x, "mul", [OTHER, "x"], {}),

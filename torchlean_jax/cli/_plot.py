@@ -75,7 +75,7 @@ def draw(path, f, images, labels, *, title: str) -> None:
     )
     lowest = 100.0
     # where two methods certify the same images, both markers can be seen
-    sizes = dict(zip(METHODS, range(4, 14, 2), strict=False))
+    sizes = dict(zip(METHODS, range(4, 9), strict=False))
     for method in _output.progress(METHODS[::-1], "plotting", len(METHODS)):
         color, marker, dashes = STYLES[method]
         shares = 100 * np.array(certified_shares(f, images, labels, method))

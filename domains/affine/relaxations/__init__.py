@@ -19,6 +19,7 @@ from torchlean_jax.domains.affine.relaxations import (
 from torchlean_jax.domains.affine.relaxations._extremes import (
     MAXIMA,
     MINIMA,
+    Choice,
     choose,
     windows_of,
 )
@@ -32,6 +33,7 @@ from torchlean_jax.domains.affine.relaxations._softmax import (
 __all__ = [
     "MAXIMA",
     "MINIMA",
+    "Choice",
     "Planes",
     "choose",
     "logsumexp_planes",

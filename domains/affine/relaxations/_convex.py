@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from torchlean_jax.domains.affine._lines import relaxations
 from torchlean_jax.domains.affine import _points as p
 from torchlean_jax.domains.affine.relaxations._curve import (
-    Side,
+    Sides,
+    both,
     curve_of,
     guarded,
     lines_around,
@@ -26,17 +27,12 @@ LN2, LOG2_E = 0.6931471805599453, 1.4426950408889634
 
 def one_bend(curve, x, slope, convex, valid=True):
     """Tangent on the inside of the bend, chord on the other; `convex` may be an array."""
-    shares = (None, None) if slope is None else slope
-    middle = x.lo * 0.5 + x.hi * 0.5
-
-    def side(curved, share):
-        touch = point_between(x.lo, x.hi, middle, share)
-        touch = jnp.where(curved, touch, middle)
-        first = jnp.where(curved, x.lo, touch)
-        return Side(touch, first, jnp.where(curved, x.hi, touch), ~curved)
-
     convex = jnp.broadcast_to(jnp.asarray(convex), x.shape)
-    return lines_around(curve, x, side(convex, shares[0]), side(~convex, shares[1]), valid)
+    curved = both(convex, ~convex)
+    touch = point_between(x.lo, x.hi, x.lo * 0.5 + x.hi * 0.5, slope)
+    touch = jnp.broadcast_to(touch, curved.shape)
+    first, last = jnp.where(curved, x.lo, touch), jnp.where(curved, x.hi, touch)
+    return lines_around(curve, x, Sides(touch, first, last, ~curved), valid)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from jaxtyping import Array
 
 from torchlean_jax.domains.affine._lines import Lines
 from torchlean_jax.domains.interval import Interval
-from torchlean_jax.domains.interval._arithmetic import negate
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 
 
@@ -40,13 +39,13 @@ def curve_of(bounds, slope) -> Curve:
 
 
 @dataclass(frozen=True)
-class Side:
-    """How one line is chosen; the lower one in the words used here.
+class Sides:
+    """How the lower line of f (at [0]) and that of -f (at [1]) are chosen: arrays [2, *shape].
 
-    touch: a point of [first, last], the part where f is convex ([l, l], say, if there is none).
-    chord: where the line joins the ends of f instead of touching it.
-    lost: how far f may be below its tangent on [first, last] for want of exact convexity.
-    limits: the slope of a chord is clipped to these (slopes of f, for either side).
+    touch: a point of [first, last], the part where the function is convex ([t, t] for some t if
+    there is none). chord: where the line joins the ends instead of touching. lost: how far the
+    function may be below its tangent on [first, last] for want of exact convexity. limits: the
+    slopes of chords are clipped to these.
     """
 
     touch: Array
@@ -54,7 +53,7 @@ class Side:
     last: Array
     chord: Array
     lost: Array | float = 0.0
-    limits: tuple = (-jnp.inf, jnp.inf)
+    limits: tuple | None = None
 
 
 def guarded(x: Interval, valid, safe: float) -> tuple[Interval, Array]:
@@ -67,60 +66,63 @@ def guarded(x: Interval, valid, safe: float) -> tuple[Interval, Array]:
     return Interval(lo, hi), valid
 
 
-def lines_around(
-    curve: Curve, x: Interval, below: Side, above: Side, valid: Array | bool = True
-) -> Lines:
-    """The lines that `below` and `above` choose, with offsets that make them bounds.
+def both(a, b):
+    """An array for each side."""
+    return jnp.stack(jnp.broadcast_arrays(a, b))
+
+
+def lines_around(curve: Curve, x: Interval, sides: Sides, valid=True) -> Lines:
+    """The lines that `sides` chooses, with offsets that make them bounds.
 
     Slopes are 0 and offsets infinite where `valid` is false or no line was found.
     """
-    points = jnp.stack(
-        jnp.broadcast_arrays(x.lo, x.hi, _inside(below.touch, x), _inside(above.touch, x))
+    ends = jnp.stack([x.lo, x.hi])
+    touch = jnp.clip(sides.touch, x.lo, x.hi)
+    value, slope = curve(jnp.concatenate([ends, touch]))
+    chord = both(*_chords(x, value))
+    if sides.limits is not None:
+        chord = jnp.clip(chord, *sides.limits)
+    at_touch, tangent = _of_both(value[2:]), _of_both(slope[2:])
+    a = jnp.where(sides.chord & ~jnp.isnan(chord), chord, _middle(tangent))
+    low = jnp.stack([value.lo[:2], -value.hi[:2]])
+    at_ends = drop(low, a[:, None], ends, round_down).min(axis=1)
+    lost = round_up(_payment(tangent, a, touch, sides) + sides.lost)
+    inside = round_down(drop(at_touch.lo, a, touch, round_down) - lost)
+    offset = jnp.minimum(at_ends, inside)
+    good = valid & jnp.isfinite(a) & jnp.isfinite(offset)
+    a, offset = jnp.where(good, a, 0), jnp.where(good, offset, -jnp.inf)
+    return Lines((a[0],), offset[0], (-a[1],), -offset[1])
+
+
+def _of_both(x):
+    """An enclosure of f at [0] and of -f at [1], from one of f at both."""
+    return Interval(both(x.lo[0], -x.hi[1]), both(x.hi[0], -x.lo[1]))
+
+
+def _payment(tangent, a, touch, sides):
+    """At most max (a - f'(t)) (x - t) over the part where the function is convex."""
+    before = round_up(touch - jnp.minimum(sides.first, touch))
+    after = round_up(jnp.maximum(sides.last, touch) - touch)
+    return round_up(
+        jnp.maximum(
+            jnp.maximum(round_up(tangent.hi - a), 0) * before,
+            jnp.maximum(round_up(a - tangent.lo), 0) * after,
+        )
     )
-    value, slope = curve(points)
-    slope = slope[2:]
-    chord = _chord(x, value)
-    rising, falling = jnp.clip(chord, *below.limits), -jnp.clip(chord, *above.limits)
-    lower = _lower_line(x, value[:2], value[2], slope[0], points[2], rising, below)
-    mirrored, tilted = negate(value), negate(slope)
-    upper = _lower_line(
-        x, mirrored[:2], mirrored[3], tilted[1], points[3], falling, above
-    )
-    (a, c), (b, d) = (_or_nothing(valid, *line) for line in (lower, upper))
-    return Lines((a,), c, (-b,), -d)
 
 
-def _inside(touch, x):
-    return jnp.clip(touch, x.lo, x.hi)
-
-
-def _chord(x, value):
-    """The slope between the ends; NaN where they are too close together to have one."""
-    low, high = _middle(value[0]), _middle(value[1])
+def _chords(x, value):
+    """Slopes between the ends, of f and of -f; NaN where they are too close to have one."""
+    middle = _middle(value)
     scale = jnp.minimum(1, jnp.maximum(jnp.abs(x.lo), jnp.abs(x.hi)))
     narrow = x.hi - x.lo <= scale * float(jnp.finfo(x.dtype).eps) ** (1 / 3)
-    return jnp.where(narrow, jnp.nan, (high - low) / jnp.where(narrow, 1, x.hi - x.lo))
+    run = jnp.where(narrow, 1, x.hi - x.lo)
+    chord = jnp.where(narrow, jnp.nan, (middle[1] - middle[0]) / run)
+    return chord, -chord
 
 
 def _middle(x):
     return x.lo * 0.5 + x.hi * 0.5
-
-
-def _lower_line(x, ends, value, slope, touch, chord, side):
-    tangent = _middle(slope)
-    a = jnp.where(side.chord & ~jnp.isnan(chord), chord, tangent)
-    at_ends = jnp.minimum(
-        drop(ends[0].lo, a, x.lo, round_down), drop(ends[1].lo, a, x.hi, round_down)
-    )
-    steep, flat = round_up(slope.hi - a), round_down(slope.lo - a)
-    before = round_up(touch - jnp.minimum(side.first, touch))
-    after = round_up(jnp.maximum(side.last, touch) - touch)
-    payment = jnp.maximum(
-        round_up(jnp.maximum(steep, 0) * before), round_up(jnp.maximum(-flat, 0) * after)
-    )
-    lost = round_up(payment + side.lost)
-    inside = round_down(drop(value.lo, a, touch, round_down) - lost)
-    return a, jnp.minimum(at_ends, inside)
 
 
 def drop(y, a, x, outward):
@@ -130,8 +132,3 @@ def drop(y, a, x, outward):
     slack = jnp.abs(product) * float(kind.eps) + 2 * kind.smallest_normal
     slack = slack if outward is round_down else -slack
     return outward(y - product - slack, ulps=1)
-
-
-def _or_nothing(valid, a, offset):
-    good = valid & jnp.isfinite(a) & jnp.isfinite(offset)
-    return jnp.where(good, a, 0), jnp.where(good, offset, -jnp.inf)

@@ -8,6 +8,7 @@ Minima are left to the caller: they are maxima of negatives.
 
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -24,6 +25,7 @@ MINIMA = {
 MAXIMA = frozenset(MINIMA.values())
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Choice:
     """x[low] + least <= y <= rise * x[high] + level, for each result (positions are flat).

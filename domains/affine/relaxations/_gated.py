@@ -18,7 +18,8 @@ import numpy as np
 from torchlean_jax.domains.affine._gates import GATES
 from torchlean_jax.domains.affine._lines import relaxations
 from torchlean_jax.domains.affine.relaxations._curve import (
-    Side,
+    Sides,
+    both,
     guarded,
     lines_around,
 )
@@ -73,10 +74,22 @@ def two_inflections(curve, x, slope, touching, valid):
     middle = x.lo * 0.5 + x.hi * 0.5
     below = _below(x, middle, c, blur, touching, shares[0])
     above = _above(x, middle, c, blur, touching, shares[1])
-    return lines_around(curve, x, below, above, valid)
+    sides = Sides(*map(both, below, above), 4 * blur**3, _limits(x, c, blur))
+    return lines_around(curve, x, sides, valid)
+
+
+def _limits(x, c, blur):
+    """A chord across both concave parts rises, and less than x: see `_above`."""
+    across = (x.hi > c - blur) & (x.lo < blur - c)
+    infinity = jnp.full(x.shape, jnp.inf, x.dtype)
+    return (
+        both(-infinity, jnp.where(across, -1, -infinity)),
+        both(infinity, jnp.where(across, 0, infinity)),
+    )
 
 
 def _below(x, middle, c, blur, touching, share):
+    """(touch, first, last, chord) of the lower line."""
     inner = c - blur
     low = jnp.where(x.lo < -c, -touching.inward(-x.lo), x.lo)
     high = jnp.where(x.hi > c, touching.inward(x.hi), x.hi)
@@ -88,7 +101,7 @@ def _below(x, middle, c, blur, touching, share):
     bent = (x.hi > -c) & (x.lo < c)
     first = jnp.where(bent, jnp.maximum(x.lo, -c - blur), touch)
     last = jnp.where(bent, jnp.minimum(x.hi, c + blur), touch)
-    return Side(touch, first, last, chord, 4 * blur**3)
+    return touch, first, last, chord
 
 
 def _above(x, middle, c, blur, touching, share):
@@ -108,13 +121,11 @@ def _above(x, middle, c, blur, touching, share):
     low = jnp.where(on_right, right, jnp.where(on_left, x.lo, far))
     high = jnp.where(on_right, x.hi, jnp.where(on_left, left, far))
     touch = point_between(low, high, middle, share)
-    across = rising & falling
     first = jnp.where(rising & ~falling, jnp.maximum(x.lo, c - blur), touch)
     first = jnp.where(falling & ~rising, x.lo, first)
     last = jnp.where(falling & ~rising, jnp.minimum(x.hi, blur - c), touch)
     last = jnp.where(rising & ~falling, x.hi, last)
-    limits = jnp.where(across, 0, -jnp.inf), jnp.where(across, 1, jnp.inf)
-    return Side(touch, first, last, chord, 4 * blur**3, limits)
+    return touch, first, last, chord
 
 
 def _rule(gate):

@@ -9,12 +9,8 @@ import jax.numpy as jnp
 from torchlean_jax.domains.affine import _points as p
 from torchlean_jax.domains.affine._lines import Lines, relaxations, undecided
 from torchlean_jax.domains.affine._wholes import elu_at, leaky_at
-from torchlean_jax.domains.affine.relaxations._curve import (
-    Side,
-    drop,
-    guarded,
-    lines_around,
-)
+from torchlean_jax.domains.affine.relaxations._convex import one_bend
+from torchlean_jax.domains.affine.relaxations._curve import drop, guarded
 from torchlean_jax.domains.affine.relaxations._slopes import declare
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._rounding import round_down, round_up
@@ -135,12 +131,7 @@ def _elu(operation, x, slope=None):
     """
     alpha, scale = operation.params["alpha"], operation.params["scale"]
     x, valid = guarded(x, True, 0.0)
-    middle = x.lo * 0.5 + x.hi * 0.5
-    share = None if slope is None else jnp.clip(slope[0], 0, 1)
-    touch = middle if share is None else x.lo + share * (x.hi - x.lo)
-    below = Side(touch, x.lo, x.hi, jnp.zeros(x.shape, bool))
-    above = Side(middle, middle, middle, jnp.ones(x.shape, bool))
-    return lines_around(_elu_curve(alpha, scale), x, below, above, valid)
+    return one_bend(_elu_curve(alpha, scale), x, slope, True, valid)
 
 
 def _elu_curve(alpha, scale):

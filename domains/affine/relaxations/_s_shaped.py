@@ -16,7 +16,8 @@ import numpy as np
 from torchlean_jax.domains.affine._lines import relaxations
 from torchlean_jax.domains.affine import _points as p
 from torchlean_jax.domains.affine.relaxations._curve import (
-    Side,
+    Sides,
+    both,
     curve_of,
     guarded,
     lines_around,
@@ -37,30 +38,25 @@ def one_inflection(
     blur: the true inflection is within `blur` of `centre`, and |f''(y)| <= |y - inflection|: on
     the 2 blur between them a function loses at most 4 blur**3 to a tangent that it should exceed.
     """
-    shares = (None, None) if slope is None else slope
-    middle = x.lo * 0.5 + x.hi * 0.5
-
-    def side(on_left, share):
-        sign = jnp.where(on_left, 1, -1).astype(x.dtype)
-        # the part that bends the right way, from its far end to the touching point
-        far = jnp.where(on_left, x.lo, x.hi)
-        other = sign * (jnp.where(on_left, x.hi, x.lo) - centre)
-        nearest = jnp.where(other > 0, -touch(jnp.maximum(other, 0)), other)
-        nearest = centre + sign * jnp.minimum(nearest, -blur)
-        chord = sign * (nearest - far) <= 0
-        last = jnp.where(chord, far, nearest)
-        low, high = jnp.where(on_left, far, last), jnp.where(on_left, last, far)
-        at = point_between(low, high, middle, share)
-        edge = jnp.where(
-            on_left, jnp.minimum(x.hi, centre + blur), jnp.maximum(x.lo, centre - blur)
-        )
-        edge = jnp.where(sign * (edge - far) <= 0, far, edge)
-        first, last = jnp.where(on_left, far, edge), jnp.where(on_left, edge, far)
-        return Side(at, first, last, chord, 4 * blur * blur * blur)
-
     convex_left = jnp.broadcast_to(jnp.asarray(convex_left), x.shape)
-    below, above = side(convex_left, shares[0]), side(~convex_left, shares[1])
-    return lines_around(curve, x, below, above, valid)
+    on_left = both(convex_left, ~convex_left)
+    sign = jnp.where(on_left, 1, -1).astype(x.dtype)
+    # the part that bends the right way, from its far end to the touching point
+    far, end = jnp.where(on_left, x.lo, x.hi), jnp.where(on_left, x.hi, x.lo)
+    other = sign * (end - centre)
+    nearest = jnp.where(other > 0, -touch(jnp.maximum(other, 0)), other)
+    nearest = centre + sign * jnp.minimum(nearest, -blur)
+    chord = sign * (nearest - far) <= 0
+    nearest = jnp.where(chord, far, nearest)
+    low, high = jnp.where(on_left, far, nearest), jnp.where(on_left, nearest, far)
+    at = point_between(low, high, x.lo * 0.5 + x.hi * 0.5, slope)
+    edge = jnp.where(
+        on_left, jnp.minimum(x.hi, centre + blur), jnp.maximum(x.lo, centre - blur)
+    )
+    edge = jnp.where(sign * (edge - far) <= 0, far, edge)
+    first, last = jnp.where(on_left, far, edge), jnp.where(on_left, edge, far)
+    sides = Sides(at, first, last, chord, 4 * blur * blur * blur)
+    return lines_around(curve, x, sides, valid)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ chords. Coefficients are floats, and the offsets pay for all that was rounded in
 
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -24,6 +25,7 @@ from torchlean_jax.domains.interval._contraction import gamma
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Planes:
     """lower @ x + lower_offset <= y <= upper @ x + upper_offset along one axis of x, the last.

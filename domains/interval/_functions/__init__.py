@@ -1,9 +1,10 @@
-"""Enclosures of elementary functions at points, and of the non-monotone ones on intervals.
+"""Enclosures of elementary functions at points, and of the non-monotone ones on
+intervals.
 
-`f_bounds(x)` returns `(lo, hi)` with lo <= f(x) <= hi for the exact real value f(x), elementwise, in
-the dtype of x (float32 or float64). Nothing is assumed of the library's own functions: everything is
-built from + - * / and integer operations on the bits, with error bounds that
-`scripts/derive_coefficients.py` proves.
+`f_bounds(x)` returns `(lo, hi)` with lo <= f(x) <= hi for the exact real value f(x),
+elementwise, in the dtype of x (float32 or float64). Nothing is assumed of the library's
+own functions: everything is built from + - * / and integer operations on the bits, with
+error bounds that `scripts/derive_coefficients.py` proves.
 """
 
 from torchlean_jax.domains.interval._functions._erf import erf_bounds, erfc_bounds
@@ -61,4 +62,45 @@ from torchlean_jax.domains.interval._functions._trig import (
     tan_interval,
 )
 
-__all__ = [name for name in dir() if name.endswith(("_bounds", "_interval"))]
+__all__ = [
+    "acos_bounds",
+    "acosh_bounds",
+    "asin_bounds",
+    "asinh_bounds",
+    "atan2_bounds",
+    "atan2_interval",
+    "atan_bounds",
+    "atanh_bounds",
+    "cbrt_bounds",
+    "cos_bounds",
+    "cos_interval",
+    "cosh_bounds",
+    "cosh_interval",
+    "digamma_bounds",
+    "digamma_interval",
+    "divide_bounds",
+    "erf_bounds",
+    "erf_inv_bounds",
+    "erfc_bounds",
+    "exp2_bounds",
+    "exp_bounds",
+    "expm1_bounds",
+    "lgamma_bounds",
+    "lgamma_interval",
+    "log1p_bounds",
+    "log2_bounds",
+    "log_bounds",
+    "logistic_bounds",
+    "pow_bounds",
+    "pow_interval",
+    "reciprocal_bounds",
+    "rsqrt_bounds",
+    "sin_bounds",
+    "sin_interval",
+    "sinh_bounds",
+    "softplus_bounds",
+    "sqrt_bounds",
+    "tan_bounds",
+    "tan_interval",
+    "tanh_bounds",
+]

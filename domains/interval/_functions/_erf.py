@@ -1,16 +1,23 @@
 """Enclosures of erf and erfc.
 
-Near 0, erf(x) = x (2/sqrt(pi) + x**2 p(x**2)). Elsewhere erfc(x) = exp(-x**2) g(x) / (1 + 2 x) for
-x > 0, where g stays between 1.07 and 1.29 and is a polynomial in (x - 4) / (x + 4). x**2 is kept as a pair, since its rounding error would be magnified x**2 times.
+Near 0, erf(x) = x (2/sqrt(pi) + x**2 p(x**2)). Elsewhere erfc(x) = exp(-x**2) g(x) / (1
++ 2 x) for x > 0, where g stays between 1.07 and 1.29 and is a polynomial in (x - 4) /
+(x + 4). x**2 is kept as a pair, since its rounding error would be magnified x**2 times.
 """
 
 import jax
 import jax.numpy as jnp
 
-from torchlean_jax.domains.interval._functions._exp import exp_pair, scale
+from torchlean_jax.domains.interval._functions._exp import exp_pair, scale_pair
 from torchlean_jax.domains.interval._functions._pair import Pair, total
 from torchlean_jax.domains.interval._functions._sigmoid import one, reflect
-from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
+from torchlean_jax.domains.interval._functions._table import (
+    Bounds,
+    Points,
+    differentiable,
+    table,
+    widen,
+)
 
 
 def erf_small(x, z, t):
@@ -33,11 +40,11 @@ def square_of(x):
 
 
 def tail(size, t):
-    """erfc(size) as a pair, for size >= 1/2 (smaller ones give garbage, larger ones 0)."""
+    """erfc(size) as a pair, size >= 1/2 (garbage for smaller ones)."""
     x = jnp.clip(size, 0.5, t.erf_range)
     square = square_of(Pair.of(x))
     e, k = exp_pair(-square.h, -square.l)
-    return scale(tail_kernel(e, x, t), k)
+    return scale_pair(tail_kernel(e, x, t), k)
 
 
 def complement(a, b):
@@ -46,7 +53,7 @@ def complement(a, b):
 
 
 @differentiable(jax.lax.erf)
-def erf_bounds(x):
+def erf_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= erf(x) <= hi, on the right side of 0 and within [-1, 1]."""
     t = table(x.dtype)
     size = jnp.abs(x)
@@ -59,7 +66,7 @@ def erf_bounds(x):
 
 
 @differentiable(jax.lax.erfc)
-def erfc_bounds(x):
+def erfc_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= 1 - erf(x) <= hi."""
     t = table(x.dtype)
     size = jnp.abs(x)

@@ -1,7 +1,8 @@
 """Enclosure of the inverse error function.
 
-|x| < 3/4: erf_inv(x) = x (sqrt(pi)/2 + x**2 p(x**2)). Beyond, with s = sqrt(-log(1 - |x|)), the quotient
-erf_inv(x) / s is slowly varying, and a polynomial in s - centre. 1 - |x| is exact there.
+|x| < 3/4: erf_inv(x) = x (sqrt(pi)/2 + x**2 p(x**2)). Beyond, with s = sqrt(-log(1 -
+|x|)), the quotient erf_inv(x) / s is slowly varying, and a polynomial in s - centre. 1
+- |x| is exact there.
 """
 
 import jax
@@ -10,7 +11,13 @@ import jax.numpy as jnp
 from torchlean_jax.domains.interval._functions._log import log_array
 from torchlean_jax.domains.interval._functions._pair import Pair
 from torchlean_jax.domains.interval._functions._sigmoid import reflect
-from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
+from torchlean_jax.domains.interval._functions._table import (
+    Bounds,
+    Points,
+    differentiable,
+    table,
+    widen,
+)
 
 
 def middle_kernel(x, z, t):
@@ -30,7 +37,7 @@ def tail_kernel(s, slow):
 
 
 @differentiable(jax.lax.erf_inv)
-def erf_inv_bounds(x):
+def erf_inv_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with erf(lo) <= x <= erf(hi); infinite at -1 and 1, NaN beyond."""
     t = table(x.dtype)
     size = jnp.abs(x)

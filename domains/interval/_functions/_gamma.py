@@ -1,16 +1,18 @@
 """Enclosures of lgamma and digamma for positive arguments.
 
-From 8 on, Stirling's series, whose remainder is below the first term left out; a smaller x is shifted
-to x + 8 with the recurrences. There the error is absolute: lgamma vanishes at 1 and 2, digamma at
-1.46, and next to these points the bounds are tight absolutely but not relatively.
+From 8 on, Stirling's series, whose remainder is below the first term left out; a
+smaller x is shifted to x + 8 with the recurrences. There the error is absolute: lgamma
+vanishes at 1 and 2, digamma at 1.46, and next to these points the bounds are tight
+absolutely but not relatively.
 
-No attempt is made for x <= 0, where both have poles: the answer there is the whole line.
+No attempt is made for x <= 0, where both have poles: the answer there is the whole
+line.
 """
 
 import jax
 import jax.numpy as jnp
 
-from torchlean_jax.domains.interval._functions._exp import scale
+from torchlean_jax.domains.interval._functions._exp import scale_pair
 from torchlean_jax.domains.interval._functions._log import (
     is_zero,
     log_array,
@@ -24,13 +26,21 @@ from torchlean_jax.domains.interval._functions._pair import (
     total,
 )
 from torchlean_jax.domains.interval._functions._sigmoid import one
-from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
+from torchlean_jax.domains.interval._functions._table import (
+    Bounds,
+    Points,
+    differentiable,
+    table,
+    widen,
+)
 
 SHIFT = 8
 
 
 def lgamma_stirling(x, logarithm, inverse, t):
-    """(x - 1/2)(log x - 1) + (log(2 pi) - 1)/2 + R(1/x) as a pair, for pairs and x >= 8."""
+    """(x - 1/2)(log x - 1) + (log(2 pi) - 1)/2 + R(1/x) as a pair, for pairs and x >=
+    8.
+    """
     main = x.plus(Pair(-0.5, 0.0)).times(logarithm.plus(Pair(-1.0, 0.0)))
     r = inverse.value()
     return main.plus(t.lgamma_constant, r * t.lgamma(r * r))
@@ -71,19 +81,24 @@ def inverse_of(x):
 
 
 def exact_inverse(x):
-    """1 / x as a pair for an array x > 0 of any size: no residual underflows on the way."""
+    """1 / x as a pair for an array x > 0 of any size: no residual underflows on the
+    way.
+    """
     m, e = normalise(x)
-    return scale(inverse_of(Pair.of(m)), -e)
+    return scale_pair(inverse_of(Pair.of(m)), -e)
 
 
 def _argument(x):
-    """`(small, steps, argument, its logarithm, its inverse)`; the argument is x or x + 8."""
+    """`(small, steps, a, log(a), 1 / a)`, where a is x, or x + 8 for small x."""
     small = x < SHIFT
     above = steps(Pair.of(jnp.minimum(x, float(SHIFT))))
     argument = select(small, above[-1], Pair.of(x))
     logarithm = select(small, log_pair(above[-1]), log_array(x))
-    # Beyond 2**100 the inverse is nothing, and a finite stand-in keeps NaN out of its residual.
-    inverse = select(small, inverse_of(above[-1]), exact_inverse(jnp.minimum(x, 2.0**100)))
+    # Beyond 2**100 the inverse is nothing, and a finite stand-in keeps NaN out of its
+    # residual.
+    inverse = select(
+        small, inverse_of(above[-1]), exact_inverse(jnp.minimum(x, 2.0**100))
+    )
     return small, above[:-1], argument, logarithm, inverse
 
 
@@ -105,7 +120,7 @@ def _finish(x, small, main, correction, name):
 
 
 @differentiable(jax.lax.lgamma)
-def lgamma_bounds(x):
+def lgamma_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= log(gamma(x)) <= hi for x > 0; the whole line otherwise."""
     small, between, argument, logarithm, inverse = _argument(x)
     main = lgamma_stirling(argument, logarithm, inverse, table(x.dtype))
@@ -114,16 +129,17 @@ def lgamma_bounds(x):
 
 
 @differentiable(jax.lax.digamma)
-def digamma_bounds(x):
-    """`(lo, hi)` with lo <= the derivative of log(gamma) <= hi for x > 0; else the whole line."""
+def digamma_bounds(x: Points) -> Bounds:
+    """`(lo, hi)` with lo <= digamma(x) <= hi for x > 0; the whole line otherwise."""
     small, between, _, logarithm, inverse = _argument(x)
     main = digamma_stirling(logarithm, inverse, table(x.dtype))
     correction = total(exact_inverse(x), harmonic(between))
     return _finish(x, small, main, correction, "digamma")
 
 
-def lgamma_interval(lo, hi):
-    """`(low, high)` that contain lgamma(x) for every x in [lo, hi]; the whole line if lo <= 0.
+def lgamma_interval(lo: Points, hi: Points) -> Bounds:
+    """`(low, high)` that contain lgamma(x) for every x in [lo, hi]; the whole line if
+    lo <= 0.
 
     lgamma is convex on the positive numbers, with its minimum at 1.4616.
     """
@@ -132,13 +148,16 @@ def lgamma_interval(lo, hi):
     (a, b), (c, d) = lgamma_bounds(lo), lgamma_bounds(hi)
     low, high = jnp.minimum(a, c), jnp.maximum(b, d)
     at_minimum = (lo < t.lgamma_valley[1]) & (hi > t.lgamma_valley[0])
-    low = jnp.where(at_minimum & ~jnp.isnan(low), jnp.minimum(low, t.lgamma_minimum), low)
+    low = jnp.where(
+        at_minimum & ~jnp.isnan(low), jnp.minimum(low, t.lgamma_minimum), low
+    )
     return low, high
 
 
-def digamma_interval(lo, hi):
-    """`(low, high)` that contain digamma(x) for every x in [lo, hi]; the whole line if lo <= 0."""
+def digamma_interval(lo: Points, hi: Points) -> Bounds:
+    """`(low, high)` that contain digamma over [lo, hi]; the whole line if lo <= 0."""
     (low, c), (b, high) = digamma_bounds(lo), digamma_bounds(hi)
-    # Increasing between poles; with a pole at or right of lo the first bounds are infinite.
+    # Increasing between poles; with a pole at or right of lo the first bounds are
+    # infinite.
     across = jnp.isinf(low) & jnp.isinf(c) & ~jnp.isnan(b)
     return low, jnp.where(across, jnp.inf, high)

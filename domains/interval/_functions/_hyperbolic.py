@@ -2,11 +2,21 @@
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains.interval._functions._exp import exp_pair, scale
-from torchlean_jax.domains.interval._functions._log import log1p_pair, log_array, log_pair
+from torchlean_jax.domains.interval._functions._exp import exp_pair, scale_pair
+from torchlean_jax.domains.interval._functions._log import (
+    log1p_pair,
+    log_array,
+    log_pair,
+)
 from torchlean_jax.domains.interval._functions._pair import Pair, select, total
 from torchlean_jax.domains.interval._functions._sigmoid import one, reflect
-from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
+from torchlean_jax.domains.interval._functions._table import (
+    Bounds,
+    Points,
+    differentiable,
+    table,
+    widen,
+)
 
 
 def sinh_small(x, z, t):
@@ -24,23 +34,25 @@ def cosh_kernel(e, inverse):
     return e.plus(inverse).value()
 
 
-# exp of these is in the range of `exp_pair`, and cosh of them beyond the largest finite number.
+# exp of these is in the range of `exp_pair`, and cosh of them beyond the largest finite
+# number.
 _LARGEST = {"float32": 89.9, "float64": 710.9}
 
 
 def _eighths(x):
     """exp(|x|) / 8 and exp(-|x|) / 8 as pairs.
 
-    Not halves: the head of exp(|x|) / 2 may overflow where the sum, a little smaller, does not.
+    Not halves: the head of exp(|x|) / 2 may overflow where the sum, a little smaller,
+    does not.
     """
     size = jnp.minimum(jnp.abs(x), jnp.asarray(_LARGEST[x.dtype.name], x.dtype))
     pair, k = exp_pair(size)
     inverse, n = exp_pair(-size)
-    return scale(pair, k - 3), scale(inverse, n - 3)
+    return scale_pair(pair, k - 3), scale_pair(inverse, n - 3)
 
 
 @differentiable(jnp.sinh)
-def sinh_bounds(x):
+def sinh_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= sinh(x) <= hi, on the right side of 0."""
     t = table(x.dtype)
     size = jnp.abs(x)
@@ -51,13 +63,13 @@ def sinh_bounds(x):
 
 
 @differentiable(jnp.cosh)
-def cosh_bounds(x):
+def cosh_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= cosh(x) <= hi."""
     y = 4 * cosh_kernel(*_eighths(x))
     return widen(y, table(x.dtype).error["cosh"], floor=1.0)
 
 
-def cosh_interval(lo, hi):
+def cosh_interval(lo: Points, hi: Points) -> Bounds:
     """`(low, high)` that contain cosh(x) for every x in [lo, hi]."""
     lo, hi = jnp.asarray(lo), jnp.asarray(hi)
     (a, b), (c, d) = cosh_bounds(lo), cosh_bounds(hi)
@@ -89,7 +101,7 @@ def log_of_double(x, t):
 
 
 @differentiable(jnp.arcsinh)
-def asinh_bounds(x):
+def asinh_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= asinh(x) <= hi, on the right side of 0."""
     t = table(x.dtype)
     size = jnp.abs(x)
@@ -102,10 +114,11 @@ def asinh_bounds(x):
 
 
 @differentiable(jnp.arccosh)
-def acosh_bounds(x):
+def acosh_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= acosh(x) <= hi; NaN for x < 1."""
     t = table(x.dtype)
-    # x - 1 is exact for 1 <= x <= 2**(bits of the significand), and rounded harmlessly above.
+    # x - 1 is exact for 1 <= x <= 2**(bits of the significand), and rounded harmlessly
+    # above.
     above = Pair.of(jnp.clip(x, 1.0, 2.0**30) - 1.0)
     y = log1p_pair(acosh_argument(above, one(x).scaled(2.0))).value()
     y = jnp.where(x == 1, 0.0, jnp.where(x > 2.0**30, log_of_double(x, t), y))
@@ -120,7 +133,7 @@ def atanh_argument(x, rest):
 
 
 @differentiable(jnp.arctanh)
-def atanh_bounds(x):
+def atanh_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= atanh(x) <= hi; infinite at -1 and 1, NaN beyond."""
     size = jnp.abs(x)
     inside = jnp.where(size < 1, size, 0.0)

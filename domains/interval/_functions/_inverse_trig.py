@@ -2,11 +2,17 @@
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains.interval._functions._exp import scale
+from torchlean_jax.domains.interval._functions._exp import scale_pair
 from torchlean_jax.domains.interval._functions._log import is_zero, normalise
 from torchlean_jax.domains.interval._functions._pair import Pair, bits_of, select
 from torchlean_jax.domains.interval._functions._sigmoid import one, reflect
-from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
+from torchlean_jax.domains.interval._functions._table import (
+    Bounds,
+    Points,
+    differentiable,
+    table,
+    widen,
+)
 
 
 def atan_kernel(r, z, t):
@@ -35,14 +41,17 @@ def _atan_of(r, t):
     q = select(steep, turned_back(r), r)
     z = q.value()
     near = atan_kernel(q, z * z, t)
-    return select(steep, _full(t.half_pi.scaled(0.5), r.h), one(r.h).scaled(0.0)).plus(near)
+    return select(steep, _full(t.half_pi.scaled(0.5), r.h), one(r.h).scaled(0.0)).plus(
+        near
+    )
 
 
 @differentiable(jnp.arctan)
-def atan_bounds(x):
+def atan_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= atan(x) <= hi, on the right side of 0."""
     t = table(x.dtype)
-    # Above 2**100, 1/x is nothing beside pi/2; and 1/inf would make a NaN of the residual.
+    # Above 2**100, 1/x is nothing beside pi/2; and 1/inf would make a NaN of the
+    # residual.
     size = Pair.of(jnp.minimum(jnp.abs(x), 2.0**100))
     large = size.h > 1
     near = _atan_of(select(large, one(x).over(size), size), t)
@@ -55,7 +64,8 @@ def atan_bounds(x):
 def half_angle(x, t):
     """asin(sqrt((1 - x) / 2)) as a pair, for 1/2 <= x <= 1: half of acos(x).
 
-    (1 - x) / 2 is exact. Where it is 0 the tiny number in its place is 2**-60 in the result.
+    (1 - x) / 2 is exact. Where it is 0 the tiny number in its place is 2**-60 in the
+    result.
     """
     z = jnp.maximum((1.0 - x) * 0.5, 2.0**-120)
     return asin_kernel(Pair.of(z).sqrt(), z, t)
@@ -66,8 +76,8 @@ def _asin_near_zero(x, t):
 
 
 @differentiable(jnp.arcsin)
-def asin_bounds(x):
-    """`(lo, hi)` with lo <= asin(x) <= hi, on the right side of 0; NaN beyond [-1, 1]."""
+def asin_bounds(x: Points) -> Bounds:
+    """`(lo, hi)`: lo <= asin(x) <= hi, on the right side of 0; NaN beyond [-1, 1]."""
     t = table(x.dtype)
     size = jnp.abs(x)
     far = t.half_pi.minus(half_angle(size, t).scaled(2.0))
@@ -78,7 +88,7 @@ def asin_bounds(x):
 
 
 @differentiable(jnp.arccos)
-def acos_bounds(x):
+def acos_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= acos(x) <= hi; NaN beyond [-1, 1]."""
     t = table(x.dtype)
     angle = half_angle(jnp.abs(x), t).scaled(2.0)
@@ -91,8 +101,9 @@ def acos_bounds(x):
 
 
 @differentiable(jnp.arctan2)
-def atan2_bounds(y, x):
-    """`(lo, hi)` with lo <= the angle of (x, y) <= hi; a full turn where it is not one number.
+def atan2_bounds(y: Points, x: Points) -> Bounds:
+    """`(lo, hi)` with lo <= the angle of (x, y) <= hi; a full turn where it is not one
+    number.
 
     That is at the origin, on the cut {y = 0, x < 0} and with two infinite coordinates.
     """
@@ -102,7 +113,7 @@ def atan2_bounds(y, x):
     top, bottom = jnp.where(steep, n, m), jnp.where(steep, m, n)
     limit = 2 * jnp.finfo(x.dtype).maxexp - 4
     ratio = Pair.of(top).over(Pair.of(bottom))
-    ratio = scale(ratio, jnp.clip(-jnp.abs(e - f), -limit, 0))
+    ratio = scale_pair(ratio, jnp.clip(-jnp.abs(e - f), -limit, 0))
     flat = is_zero(y) | is_zero(x) | jnp.isinf(x) | jnp.isinf(y)
     ratio = select(flat, Pair(jnp.zeros_like(x), jnp.zeros_like(x)), ratio)
     angle = _atan_of(ratio, t)
@@ -118,11 +129,11 @@ def atan2_bounds(y, x):
     return jnp.where(undefined, jnp.nan, lo), jnp.where(undefined, jnp.nan, hi)
 
 
-def atan2_interval(y_lo, y_hi, x_lo, x_hi):
+def atan2_interval(y_lo: Points, y_hi: Points, x_lo: Points, x_hi: Points) -> Bounds:
     """`(low, high)` that contain the angle of (x, y) for every point of a box.
 
-    The angles of a convex set without the origin and off the cut are extreme at its corners; a box that
-    touches the cut {y = 0, x <= 0} gives the full turn.
+    The angles of a convex set without the origin and off the cut are extreme at its
+    corners; a box that touches the cut {y = 0, x <= 0} gives the full turn.
     """
     corners = [atan2_bounds(y, x) for y in (y_lo, y_hi) for x in (x_lo, x_hi)]
     lows, highs = zip(*corners, strict=True)
@@ -130,7 +141,8 @@ def atan2_interval(y_lo, y_hi, x_lo, x_hi):
     high = jnp.stack(jnp.broadcast_arrays(*highs)).max(axis=0)
     kind = jnp.finfo(low.dtype)
     turn = jnp.asarray(jnp.pi * (1 + 4 * kind.eps), low.dtype)
-    # <= also on subnormal numbers, which the comparison reads as 0: only ever a wider answer.
+    # <= also on subnormal numbers, which the comparison reads as 0: only ever a wider
+    # answer.
     cut = (x_lo <= 0) & (y_lo <= 0) & (y_hi >= 0)
     known = ~jnp.isnan(low) & ~jnp.isnan(high)
     return jnp.where(cut & known, -turn, low), jnp.where(cut & known, turn, high)

@@ -1,25 +1,29 @@
 """Unevaluated sums of two floats, built so that no compiler pass can spoil them.
 
-A `Pair` is a head `h` with half the significand bits and a correction `l`; it stands for h + l,
-to about one and a half times the working precision. The classical error-free transformations
-(two-sum, two-product) subtract a rounded result from its own operands, and a compiler that
-contracts a product into a fused multiply-add, or that cancels (a + b) - a, silently destroys
-them. Here the head is cut off *in the integer bits*, which no floating-point pass sees through:
+A `Pair` is a head `h` with half the significand bits and a correction `l`; it stands
+for h + l, to about one and a half times the working precision. The classical error-free
+transformations (two-sum, two-product) subtract a rounded result from its own operands,
+and a compiler that contracts a product into a fused multiply-add, or that cancels (a +
+b) - a, silently destroys them. Here the head is cut off *in the integer bits*, which no
+floating-point pass sees through:
 
 * head * head is exact, so fusing it into a following addition changes nothing;
 * head - (what the head was cut from) is exact, and never of the form (a + b) - a.
 
-Neither the accuracy of division nor that of square root is trusted: the quotient or root is cut
-to a head, its residual is computed exactly, and the residual gives the correction.
+Neither the accuracy of division nor that of square root is trusted: the quotient or
+root is cut to a head, its residual is computed exactly, and the residual gives the
+correction.
 
-Error bounds, with u the unit roundoff and k = 2**-11 (binary32) or 2**-25 (binary64) the
-relative size of what is cut off, are stated at each operation. `scripts/_tracked.py` holds the
-same bounds in executable form; the bounds in `_coefficients.py` are computed by it.
+Error bounds, with u the unit roundoff and k = 2**-11 (binary32) or 2**-25 (binary64)
+the relative size of what is cut off, are stated at each operation.
+`scripts/_tracked.py` holds the same bounds in executable form; the bounds in
+`_coefficients.py` are computed by it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
@@ -45,7 +49,7 @@ def bits_kept(dtype):
 
 
 def high(x):
-    """`x` cut towards zero to its upper half: |x - high(x)| < k |x|, and x - high(x) is exact."""
+    """`x` cut towards zero to its upper half; x - high(x) is exact, below k |x|."""
     mask = -(1 << _CLEARED[x.dtype.name])
     return from_bits(bits_of(x) & mask, x.dtype)
 
@@ -54,8 +58,8 @@ def high(x):
 class Pair:
     """The real number h + l, with `h` cut to half the significand bits."""
 
-    h: object
-    l: object  # noqa: E741  (the usual name of the low part)
+    h: Any
+    l: Any  # noqa: E741  (the usual name of the low part)
 
     @staticmethod
     def of(x):
@@ -68,18 +72,19 @@ class Pair:
         return self.h + self.l
 
     def tidy(self):
-        """The same sum with |l| < 1.1 k |h|; needs |l| <= (1 - 4k) |h|; errs by u k |h + l|."""
+        """The same with |l| < 1.1 k |h|; needs |l| < (1 - 4k) |h|; errs by u k |h|."""
         s = high(self.h + self.l)
         return Pair(s, (self.h - s) + self.l)
 
     def plus(self, other, correction=0.0):
         """self + other + correction, where `other` is a pair or an array.
 
-        Needs the larger term first: |other.h| <= 2 |self.h| when both heads are cut (any pair made
-        here), |other.h| <= (1 - 4k) |self.h| when one of them is a plain array, or self.h == 0.
-        Then self.h - s is a multiple of the last place of the shorter operand, too few of them to
-        need rounding; so the part that was cut off is exact up to u k |sum|, and what remains is
-        the rounding of the corrections, 3 u (their magnitudes).
+        Needs the larger term first: |other.h| <= 2 |self.h| when both heads are cut
+        (any pair made here), |other.h| <= (1 - 4k) |self.h| when one of them is a plain
+        array, or self.h == 0. Then self.h - s is a multiple of the last place of the
+        shorter operand, too few of them to need rounding; so the part that was cut off
+        is exact up to u k |sum|, and what remains is the rounding of the corrections, 3
+        u (their magnitudes).
         """
         b, c = (other.h, other.l) if isinstance(other, Pair) else (other, None)
         s = high(self.h + b)
@@ -88,7 +93,9 @@ class Pair:
         return Pair(s, cut + low)
 
     def corrected(self, correction):
-        """self + correction, the correction not above a tenth of self; errs by u |l + correction|."""
+        """self + correction, the correction not above a tenth of self; errs by u |l +
+        correction|.
+        """
         return Pair(self.h, self.l + correction)
 
     def minus(self, other):
@@ -110,10 +117,12 @@ class Pair:
         return Pair(self.h * power_of_two, self.l * power_of_two)
 
     def over(self, other):
-        """The quotient. The division may be off by hundreds of ulp; see the module docstring.
+        """The quotient. The division may be off by hundreds of ulp; see the module
+        docstring.
 
-        With q the cut quotient, h - q h' is exact (12 + 12 bits, or 26 + 26, and cancellation), so the
-        correction errs only by its own roundings: u (|q l'| + 2 |residual|) / |h'| + 6 u |l|.
+        With q the cut quotient, h - q h' is exact (12 + 12 bits, or 26 + 26, and
+        cancellation), so the correction errs only by its own roundings: u (|q l'| + 2
+        |residual|) / |h'| + 6 u |l|.
         """
         divisor = other.h + other.l
         q = high((self.h + self.l) / divisor)
@@ -123,10 +132,10 @@ class Pair:
     def sqrt(self):
         """The square root of a positive pair, NaN where the library's root is not one.
 
-        s is the library's root, cut; s * s is exact, and sqrt(x) - s = residual / (sqrt(x) + s),
-        where sqrt(x) + s is 2 s + residual / (2 s) to second order. The correction is checked to
-        be below 4 k s, so no property of the library's root is assumed; it errs by
-        (4 k**2 + 10 u) |l| + u |residual| / s.
+        s is the library's root, cut; s * s is exact, and sqrt(x) - s = residual /
+        (sqrt(x) + s), where sqrt(x) + s is 2 s + residual / (2 s) to second order. The
+        correction is checked to be below 4 k s, so no property of the library's root is
+        assumed; it errs by (4 k**2 + 10 u) |l| + u |residual| / s.
         """
         s = high(jnp.sqrt(self.h + self.l))
         residual = (self.h - s * s) + self.l

@@ -1,8 +1,9 @@
 """Enclosures of sqrt, rsqrt, cbrt, and of quotients.
 
-No property of the library's square root or division is used: each result is cut to half its bits,
-its residual computed exactly, and the correction taken from that (`_pair.py`). Operands are first
-scaled to [1/2, 2) or so, in the integer bits, so that no residual can underflow.
+No property of the library's square root or division is used: each result is cut to half
+its bits, its residual computed exactly, and the correction taken from that
+(`_pair.py`). Operands are first scaled to [1/2, 2) or so, in the integer bits, so that
+no residual can underflow.
 """
 
 import jax.numpy as jnp
@@ -10,7 +11,13 @@ import jax.numpy as jnp
 from torchlean_jax.domains.interval._functions._exp import scale
 from torchlean_jax.domains.interval._functions._log import is_zero, normalise
 from torchlean_jax.domains.interval._functions._pair import Pair, bits_of, high
-from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
+from torchlean_jax.domains.interval._functions._table import (
+    Bounds,
+    Points,
+    differentiable,
+    table,
+    widen,
+)
 
 
 def even_exponent(x):
@@ -25,7 +32,7 @@ def _is_negative(x):
 
 
 @differentiable(jnp.sqrt)
-def sqrt_bounds(x):
+def sqrt_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= sqrt(x) <= hi; NaN for negative x."""
     m, n = even_exponent(x)
     y = scale(Pair.of(m).sqrt().value(), n)
@@ -40,7 +47,7 @@ def rsqrt_kernel(m):
 
 
 @differentiable(lambda x: 1 / jnp.sqrt(x))
-def rsqrt_bounds(x):
+def rsqrt_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= 1 / sqrt(x) <= hi; +inf at 0, NaN for negative x."""
     m, n = even_exponent(x)
     y = scale(rsqrt_kernel(Pair.of(m)), -n)
@@ -50,10 +57,12 @@ def rsqrt_bounds(x):
 
 
 def cbrt_kernel(m, t):
-    """The cube root of m in [0.7, 5.66): a polynomial, cut to its head y, and one exact residual.
+    """The cube root of m in [0.7, 5.66): a polynomial, cut to its head y, and one exact
+    residual.
 
-    y * y is exact, and so is m - y**3 when y * y is taken in two parts. With c = cbrt(m),
-    c - y = residual / (c**2 + c y + y**2), and there c = y + residual / (3 y**2) is good enough.
+    y * y is exact, and so is m - y**3 when y * y is taken in two parts. With c =
+    cbrt(m), c - y = residual / (c**2 + c y + y**2), and there c = y + residual / (3
+    y**2) is good enough.
     """
     y = high(t.cbrt(m))
     square = Pair.of(y * y)
@@ -63,11 +72,11 @@ def cbrt_kernel(m, t):
 
 
 @differentiable(jnp.cbrt)
-def cbrt_bounds(x):
+def cbrt_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= cbrt(x) <= hi; odd, so negative x are fine."""
     size = jnp.abs(x)
     m, e = normalise(size)
-    n = e // 3  # jnp's floor division
+    n = e // 3  # rounded down, for negative e too
     y = scale(cbrt_kernel(scale(m, e - 3 * n), table(x.dtype)), n)
     y = jnp.where(is_zero(x) | jnp.isinf(x) | jnp.isnan(x), size, y)
     return widen(jnp.copysign(y, x), table(x.dtype).error["cbrt"])
@@ -79,12 +88,14 @@ def quotient_kernel(a, b):
 
 
 @differentiable(lambda a, b: a / b)
-def divide_bounds(a, b):
-    """`(lo, hi)` with lo <= a / b <= hi; what IEEE-754 says (NaN, infinities) where b = 0."""
+def divide_bounds(a: Points, b: Points) -> Bounds:
+    """`(lo, hi)` with lo <= a / b <= hi; what IEEE-754 says where b = 0."""
     m, e = normalise(jnp.abs(a))
     n, f = normalise(jnp.abs(b))
     limit = 2 * jnp.finfo(a.dtype).maxexp - 4
-    size = scale(quotient_kernel(Pair.of(m), Pair.of(n)), jnp.clip(e - f, -limit, limit))
+    size = scale(
+        quotient_kernel(Pair.of(m), Pair.of(n)), jnp.clip(e - f, -limit, limit)
+    )
     negative = (bits_of(a) < 0) ^ (bits_of(b) < 0)
     y = jnp.where(negative, -size, size)
     special = is_zero(a) | is_zero(b) | ~jnp.isfinite(a) | ~jnp.isfinite(b)
@@ -92,6 +103,6 @@ def divide_bounds(a, b):
 
 
 @differentiable(lambda x: 1 / x)
-def reciprocal_bounds(x):
+def reciprocal_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= 1 / x <= hi; an infinity of the sign of x at zero."""
     return divide_bounds(jnp.ones_like(x), x)

@@ -1,17 +1,23 @@
-"""Enclosures of logistic, tanh and softplus: rational functions and a logarithm of exp(-|x|)."""
+"""Enclosures of logistic, tanh and softplus, from exp(-|x|)."""
 
 import jax
 import jax.numpy as jnp
 
-from torchlean_jax.domains.interval._functions._exp import exp_pair, scale
+from torchlean_jax.domains.interval._functions._exp import exp_pair, scale_pair
 from torchlean_jax.domains.interval._functions._log import log1p_pair
 from torchlean_jax.domains.interval._functions._pair import Pair, select, total
-from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
+from torchlean_jax.domains.interval._functions._table import (
+    Bounds,
+    Points,
+    differentiable,
+    table,
+    widen,
+)
 
 
 def decay(x):
     """exp(-|x|) as a pair at most 1."""
-    return scale(*exp_pair(-jnp.abs(x)))
+    return scale_pair(*exp_pair(-jnp.abs(x)))
 
 
 def one(like):
@@ -20,12 +26,14 @@ def one(like):
 
 
 def logistic_kernel(numerator, e):
-    """numerator / (1 + e): 1 / (1 + e) for positive arguments, e / (1 + e) for negative ones."""
+    """numerator / (1 + e): 1 / (1 + e) for positive arguments, e / (1 + e) for negative
+    ones.
+    """
     return numerator.over(Pair(1.0, 0.0).plus(e)).value()
 
 
 @differentiable(jax.nn.sigmoid)
-def logistic_bounds(x):
+def logistic_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= 1 / (1 + exp(-x)) <= hi."""
     e = decay(x)
     y = logistic_kernel(select(x < 0, e, one(x)), e)
@@ -43,8 +51,8 @@ def tanh_large(e):
 
 
 @differentiable(jnp.tanh)
-def tanh_bounds(x):
-    """`(lo, hi)` with lo <= tanh(x) <= hi, on the right side of 0 and within [-1, 1]."""
+def tanh_bounds(x: Points) -> Bounds:
+    """`(lo, hi)` with lo <= tanh(x) <= hi, of one sign and within [-1, 1]."""
     t = table(x.dtype)
     size = jnp.abs(x)
     small = tanh_small(size, size * size, t)
@@ -66,7 +74,7 @@ def softplus_kernel(positive, logarithm):
 
 
 @differentiable(jax.nn.softplus)
-def softplus_bounds(x):
+def softplus_bounds(x: Points) -> Bounds:
     """`(lo, hi)` with lo <= log(1 + exp(x)) <= hi."""
     y = softplus_kernel(Pair.of(jnp.maximum(x, 0.0)), log1p_pair(decay(x)))
     y = jnp.where(jnp.isinf(x), jnp.maximum(x, 0.0), y)

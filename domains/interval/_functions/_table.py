@@ -1,17 +1,25 @@
-"""The generated numbers in the form the kernels use, and the two steps every function shares.
+"""The generated numbers in the form the kernels use, and the two steps every function
+shares.
 
-`table(dtype)` gives polynomials to call, constants as floats and as pairs, and `error[name]`: the
-proved bound on |computed - exact| / |exact| in units of u = 2**-24 or 2**-53.
+`table(dtype)` gives polynomials to call, constants as floats and as pairs, and
+`error[name]`: the proved bound on |computed - exact| / |exact| in units of u = 2**-24
+or 2**-53.
 """
 
 import functools
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from torchlean_jax.domains.interval import _coefficients
 from torchlean_jax.domains.interval._functions._pair import Pair
+
+# Points of one floating dtype, and what encloses a function there: `(lo, hi)`.
+Points = Float[Array, "*shape"]
+Bounds = tuple[Float[Array, "*shape"], Float[Array, "*shape"]]
 
 
 class Polynomial(tuple):
@@ -38,18 +46,21 @@ def table(dtype):
     return _table(jnp.dtype(dtype).name)
 
 
-def widen(y, units, floor=None, ceiling=None, absolute=0.0):
-    """`(lo, hi)` around a `y` with an error of at most units u |y| + absolute + 14 smallest normals.
+def widen(y, units, floor=None, ceiling=None, absolute: Any = 0.0):
+    """`(lo, hi)` around a `y` with an error of at most units u |y| + absolute + 14
+    smallest normals.
 
-    The absolute part is for results next to underflow: each intermediate result that the hardware
-    flushes costs less than one smallest normal number, and no kernel here can lose 14 that reach
-    its result. The step leaves room for its own rounding as `_rounding.py` explains. Bounds that
-    are known exactly, such as 0 below an exponential, cut the result off.
+    The absolute part is for results next to underflow: each intermediate result that
+    the hardware flushes costs less than one smallest normal number, and no kernel here
+    can lose 14 that reach its result. The step leaves room for its own rounding as
+    `_rounding.py` explains. Bounds that are known exactly, such as 0 below an
+    exponential, cut the result off.
     """
     kind = jnp.finfo(y.dtype)
     relative = jnp.asarray((units + 1) * (float(kind.epsneg) * (1 + 2**-10)), y.dtype)
     absolute = 16 * kind.smallest_normal + absolute
-    # An infinity came from an overflow: it stands for some large real, so one end is finite.
+    # An infinity came from an overflow: it stands for some large real, so one end is
+    # finite.
     low, high = jnp.minimum(y, kind.max), jnp.maximum(y, -kind.max)
     lo = low - (jnp.abs(low) * relative + absolute)
     hi = high + (jnp.abs(high) * relative + absolute)
@@ -61,21 +72,23 @@ def widen(y, units, floor=None, ceiling=None, absolute=0.0):
 
 
 def differentiable(derivative):
-    """Give a function from points to `(lo, hi)` the derivative of the function it encloses.
+    """Give a function from points to `(lo, hi)` the derivative of the function it
+    encloses.
 
-    Both endpoints move with f itself: the widening is a step function of the bits, and its
-    derivative is nobody's gradient. `derivative` is f in ordinary JAX.
+    Both endpoints move with f itself: the widening is a step function of the bits, and
+    its derivative is nobody's gradient. `derivative` is f in ordinary JAX.
     """
 
     def decorate(bounds):
         @functools.wraps(bounds)
         def checked(*points):
-            points = [jnp.asarray(x) for x in points]
+            points = jnp.broadcast_arrays(*points)
             for x in points:
                 if x.dtype.name not in _coefficients.TABLES:
                     raise TypeError(
-                        f"{bounds.__name__} encloses float32 and float64, not {x.dtype.name}; "
-                        "convert the endpoints first (outward, if the conversion rounds)"
+                        f"{bounds.__name__} encloses float32 and float64, "
+                        f"not {x.dtype.name}; convert the endpoints first "
+                        "(outward, if the conversion rounds)"
                     )
             return with_derivative(*points)
 

@@ -1,23 +1,29 @@
 """Enclosures of sin, cos and tan, at points and on intervals.
 
-x = k pi/2 + r with |r| < 0.8. pi/2 is cut into pieces of 11 bits (binary64: 26) so that k times a
-piece is exact. Subtracting the first two is exact as well: everything in sight is a multiple of
-2**-24 (2**-53) below 1. The next two are subtracted with the cut-off part kept, so r is a pair
-whose error is relative even next to a multiple of pi/2, plus the tiny `reduction` of the table.
+x = k pi/2 + r with |r| < 0.8. pi/2 is cut into pieces of 11 bits (binary64: 26) so that
+k times a piece is exact. Subtracting the first two is exact as well: everything in
+sight is a multiple of 2**-24 (2**-53) below 1. The next two are subtracted with the
+cut-off part kept, so r is a pair whose error is relative even next to a multiple of
+pi/2, plus the tiny `reduction` of the table.
 
-The pieces reach to |k| <= 2**12 (2**26). Beyond that, |x| > 6433 (1.05e8), a spacing of the inputs is
-so coarse that nothing useful is lost by answering [-1, 1].
+The pieces reach to |k| <= 2**12 (2**26). Beyond that, |x| > 6433 (1.05e8), a spacing of
+the inputs is so coarse that nothing useful is lost by answering [-1, 1].
 """
 
-import jax
 import jax.numpy as jnp
 
 from torchlean_jax.domains.interval._functions._pair import Pair, high, select
-from torchlean_jax.domains.interval._functions._table import differentiable, table, widen
+from torchlean_jax.domains.interval._functions._table import (
+    Bounds,
+    Points,
+    differentiable,
+    table,
+    widen,
+)
 
 
 def reduce(x, t):
-    """`(r, k)`: r = x - k pi/2 as a pair, k an integer array; meaningless beyond the range."""
+    """`(r, k)`: r = x - k pi/2 as a pair; meaningless beyond the range."""
     k = jnp.round(jnp.where(jnp.abs(x) <= t.trig_range, x, 0.0) * t.two_over_pi)
     first, second, third, fourth, fifth = t.half_pi_pieces
     y = (x - k * first) - k * second
@@ -68,14 +74,14 @@ def _outside(x, t, limit, y):
 
 
 @differentiable(jnp.sin)
-def sin_bounds(x):
-    """`(lo, hi)` with lo <= sin(x) <= hi; [-1, 1] where |x| > 6433 (binary64: 1.05e8)."""
+def sin_bounds(x: Points) -> Bounds:
+    """`(lo, hi)` with lo <= sin(x) <= hi; [-1, 1] for |x| > 6433 (float64: 1.05e8)."""
     return _sine(x, 0)
 
 
 @differentiable(jnp.cos)
-def cos_bounds(x):
-    """`(lo, hi)` with lo <= cos(x) <= hi; [-1, 1] where |x| > 6433 (binary64: 1.05e8)."""
+def cos_bounds(x: Points) -> Bounds:
+    """`(lo, hi)` with lo <= cos(x) <= hi; [-1, 1] for |x| > 6433 (float64: 1.05e8)."""
     return _sine(x, 1)
 
 
@@ -85,21 +91,23 @@ def tan_kernel(numerator, denominator):
 
 
 @differentiable(jnp.tan)
-def tan_bounds(x):
-    """`(lo, hi)` with lo <= tan(x) <= hi; the whole line where |x| > 6433 (binary64: 1.05e8)."""
+def tan_bounds(x: Points) -> Bounds:
+    """`(lo, hi)` with lo <= tan(x) <= hi; the whole line beyond the range of sin."""
     t = table(x.dtype)
     r, k = reduce(x, t)
     sine, cosine = sin_kernel(r, t), cos_kernel(r, t)
     even = k % 2 == 0
     y = tan_kernel(select(even, sine, -cosine), select(even, cosine, sine))
-    # |d tan(r) / tan(r)| = |dr / (sin(r) cos(r))| <= 2 |dr / r|, and the same for the inverse.
+    # |d tan(r) / tan(r)| = |dr / (sin(r) cos(r))| <= 2 |dr / r|, and the same for the
+    # inverse.
     relative = 2.01 * _slack(k, t) / (jnp.abs(r.h) + jnp.finfo(x.dtype).smallest_normal)
     lo, hi = widen(y, t.error["tan"], absolute=jnp.abs(y) * relative)
     return _outside(x, t, -jnp.inf, lo), _outside(x, t, jnp.inf, hi)
 
 
 def _odd_multiples_below(x, shift, t):
-    """The number n of (2 n - 1) pi/2 <= x + shift pi/2, counted from 0: `(fewest, most)`.
+    """The number n of (2 n - 1) pi/2 <= x + shift pi/2, counted from 0: `(fewest,
+    most)`.
 
     Next to a multiple the sign of r may be unknown; then the two differ by one.
     """
@@ -111,12 +119,13 @@ def _odd_multiples_below(x, shift, t):
 
 
 def _sine_interval(lo, hi, shift, bounds):
-    """Bounds of sin(x + shift pi/2) over [lo, hi]: its ends, and the extrema in between."""
+    """Bounds of sin(x + shift pi/2) over [lo, hi]: its ends and the extrema inside."""
     t = table(lo.dtype)
     first, _ = _odd_multiples_below(lo, shift, t)
     _, last = _odd_multiples_below(hi, shift, t)
     (a, b), (c, d) = bounds(lo), bounds(hi)
-    # The extremum number n is a maximum when n is odd: count the odd and even n in (first, last].
+    # The extremum number n is a maximum when n is odd: count the odd and even n in
+    # (first, last].
     has_maximum = ((last + 1) >> 1) > ((first + 1) >> 1)
     has_minimum = (last >> 1) > (first >> 1)
     low, high_ = jnp.minimum(a, c), jnp.maximum(b, d)
@@ -126,18 +135,18 @@ def _sine_interval(lo, hi, shift, bounds):
     return low, high_
 
 
-def sin_interval(lo, hi):
+def sin_interval(lo: Points, hi: Points) -> Bounds:
     """`(low, high)` that contain sin(x) for every x in [lo, hi]."""
     return _sine_interval(jnp.asarray(lo), jnp.asarray(hi), 0, sin_bounds)
 
 
-def cos_interval(lo, hi):
+def cos_interval(lo: Points, hi: Points) -> Bounds:
     """`(low, high)` that contain cos(x) for every x in [lo, hi]."""
     return _sine_interval(jnp.asarray(lo), jnp.asarray(hi), 1, cos_bounds)
 
 
-def tan_interval(lo, hi):
-    """`(low, high)` that contain tan(x) for every x in [lo, hi]; the whole line across a pole."""
+def tan_interval(lo: Points, hi: Points) -> Bounds:
+    """`(low, high)` that contain tan over [lo, hi]; the whole line across a pole."""
     lo, hi = jnp.asarray(lo), jnp.asarray(hi)
     t = table(lo.dtype)
     first, _ = _odd_multiples_below(lo, 0, t)

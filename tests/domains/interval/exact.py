@@ -86,5 +86,5 @@ def ulps_off(endpoint, value, allowance=0.0) -> float:
         abs(float(value.mid())) if isinstance(value, flint.arb) else abs(float(value))
     )
     exponent = math.frexp(max(size, 2.0**-126))[1]
-    gap = abs(ball(float(endpoint)) - ball(value)) - ball(allowance)
+    gap = abs(ball(float(endpoint)) - ball(value)) - ball(float(allowance))
     return max(0.0, float((gap / ball(Fraction(2) ** (exponent - 24))).upper()))

@@ -13,7 +13,8 @@ import torchlean_jax as tl
 def test_a_box_of_corners_is_just_that():
     box = tl.box(0.1, jnp.array([0.5, 1.0]))
     assert box.shape == (2,) and box.lo.dtype == jnp.float32
-    assert (box.lo == np.float32(0.1)).all()
+    assert (box.hi == jnp.array([0.5, 1.0])).all()
+    assert (np.asarray(box.lo, float) <= 0.1).all() and (box.lo > 0.0999999).all()
 
 
 def test_a_radius_is_rounded_outward():

@@ -28,6 +28,8 @@ def test_a_product_of_two_values_with_the_same_bounds_is_not():
 
 def test_a_norm_is_not_negative():
     assert run(lambda x: jnp.linalg.norm(x * jnp.ones(3)), -1.0, 2.0).lo >= 0
+    assert run(lambda x: jnp.dot(x, x), jnp.full(3, -1.0), jnp.full(3, 2.0)).lo >= 0
+    assert run(lambda x: x @ x - 0, jnp.full(3, 1.0), jnp.full(3, 2.0)).hi < 12.1
     assert not run(jnp.linalg.norm, jnp.full(3, -1.0), jnp.full(3, 2.0)).may_be_nan
 
 
