@@ -1,7 +1,7 @@
 """What values mean: one folder per domain.
 
-Import it as `torchlean_jax.domains`; the folder stands at the top of the repository only so that
-readers find it.
+Import it as `torchlean_jax.domains`; the folder stands at the top of the repository
+only so that readers find it.
 """
 
 if __name__ != "torchlean_jax.domains":

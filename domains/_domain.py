@@ -10,9 +10,10 @@ from torchlean_jax.domains._registry import RuleTable
 class Domain(Protocol):
     """A kind of value that a jaxpr can be run over.
 
-    Passed as an instance, or as its class when it has no options. An array that is not a domain
-    value is *concrete*: exactly the numbers it holds. The interpreters keep arrays concrete
-    through operations that move or negate elements, and lift them before anything rounds.
+    Passed as an instance, or as its class when it has no options. An array that is not
+    a domain value is *concrete*: exactly the numbers it holds. The interpreters keep
+    arrays concrete through operations that move or negate elements, and lift them
+    before anything rounds.
     """
 
     rules: RuleTable

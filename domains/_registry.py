@@ -1,7 +1,8 @@
 """Rule tables: what each primitive does to the values of one domain.
 
-Rules are keyed by primitive *name*: names outlive JAX versions, primitive objects do not. How
-the rules are applied along a jaxpr is the business of `torchlean_jax.interpreters`.
+Rules are keyed by primitive *name*: names outlive JAX versions, primitive objects do
+not. How the rules are applied along a jaxpr is the business of
+`torchlean_jax.interpreters`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,9 +25,9 @@ class Operation(Protocol):
 class Rule:
     """A rule and how it wants to be called.
 
-    `on_operation` rules are called as `rule(operation, *operands)`, operands as they come: domain
-    values beside concrete arrays. The others are called as `rule(*values, **params)`, every
-    operand lifted.
+    `on_operation` rules are called as `rule(operation, *operands)`, operands as they
+    come: domain values beside concrete arrays. The others are called as `rule(*values,
+    **params)`, every operand lifted.
     """
 
     function: Callable[..., Any]

@@ -1,8 +1,9 @@
 """alpha-CROWN: relaxation slopes chosen by gradient ascent on the bounds themselves.
 
-Every slope in its range gives a sound bound, so the optimiser may be as rough as it likes (Xu et
-al. 2021, arXiv:2011.13824). Two families of slopes are free: `refining`, shared by all passes
-that tighten intermediate enclosures, and `final`, separate for each row of the outputs.
+Every slope in its range gives a sound bound, so the optimiser may be as rough as it
+likes (Xu et al. 2021, arXiv:2011.13824). Two families of slopes are free: `refining`,
+shared by all passes that tighten intermediate enclosures, and `final`, separate for
+each row of the outputs.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ def optimise(base: Enclosed, start, offset, picks, *, iterations: int) -> Optimi
     """Lower bounds of rows by at most `iterations` steps of Adam on the slopes.
 
     base: the graph enclosed by CROWN; its bounds are never lost. start, offset: as for
-    `lower_bounds`. picks: value number -> how many of its elements to refine again, at most.
+    `lower_bounds`. picks: value number -> how many of its elements to refine again, at
+    most.
     """
     import optax
 
@@ -78,8 +80,8 @@ def optimise(base: Enclosed, start, offset, picks, *, iterations: int) -> Optimi
 def _refine_again(base, picks, slopes, result, number, position, wanted):
     """Bounds of the elements that CROWN left undecided, with the given slopes alone.
 
-    What CROWN found for them is not used: a certificate holds one set of slopes, and the checker
-    has to get as far with it.
+    What CROWN found for them is not used: a certificate holds one set of slopes, and
+    the checker has to get as far with it.
     """
     old = result.values[number]
     order = jnp.argsort(~base.wanted[number].reshape(-1), stable=True)

@@ -1,9 +1,9 @@
 """Back-substitution: lower bounds of linear forms of a graph's values (CROWN).
 
-Linear forms flow against the equations until only inputs are left, where they are minimised
-exactly over the input sets (Zhang et al. 2018, arXiv:1811.00866; on general graphs Xu et al. 2020,
-arXiv:2002.12920). Everything is one-sided: an upper bound of v is minus the lower bound of -v,
-so rows for both sides share one pass.
+Linear forms flow against the equations until only inputs are left, where they are
+minimised exactly over the input sets (Zhang et al. 2018, arXiv:1811.00866; on general
+graphs Xu et al. 2020, arXiv:2002.12920). Everything is one-sided: an upper bound of v
+is minus the lower bound of -v, so rows for both sides share one pass.
 """
 
 import jax.numpy as jnp
@@ -19,9 +19,10 @@ from torchlean_jax.interpreters._steps import minimum_over, row_dot
 def lower_bounds(equations, steps, values, sets, start, offset, slopes=None):
     """A number below  sum_v start[v] . v + offset  on the input sets, for each row.
 
-    equations: those of the graph that precede the target, in order. steps[k]: the backward step of
-    equations[k]. values: enclosures. sets: input number -> input set. start: value number ->
-    rows [R, *shape]. offset: [R]. slopes: equation position -> slope parameters, or None.
+    equations: those of the graph that precede the target, in order. steps[k]: the
+    backward step of equations[k]. values: enclosures. sets: input number -> input set.
+    start: value number -> rows [R, *shape]. offset: [R]. slopes: equation position ->
+    slope parameters, or None.
     """
     rows = dict(start)
     error = jnp.zeros_like(offset)

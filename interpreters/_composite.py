@@ -1,7 +1,8 @@
 """Recognising a call as a known function (`jax.nn.silu`, ...) by its body, never by its name.
 
-A call whose name is in `KNOWN` is compared with the jaxpr that the reference itself gives on
-the same shapes. A user's own function that merely shares the name is thus walked, not believed.
+A call whose name is in `KNOWN` is compared with the jaxpr that the reference itself
+gives on the same shapes. A user's own function that merely shares the name is thus
+walked, not believed.
 """
 
 import functools
@@ -40,6 +41,8 @@ def _name(eqn):
         inner, _ = _jaxpr.open_jaxpr(eqn.params["call_jaxpr"])
         if len(inner.eqns) == 1:
             return _name(inner.eqns[0])
+        # or it remembers where it was traced; a wrong name only finds no equal body
+        return getattr(getattr(inner, "debug_info", None), "func_name", None)
     return function
 
 

@@ -1,7 +1,7 @@
 """Equations that contain jaxprs: calls are inlined, loops and branches run over the domain.
 
-Loops go through public `lax.scan`, `lax.while_loop` and `lax.switch` around a body that walks
-the sub-jaxpr; no higher-order primitive is rebound by hand.
+Loops go through public `lax.scan`, `lax.while_loop` and `lax.switch` around a body that
+walks the sub-jaxpr; no higher-order primitive is rebound by hand.
 """
 
 import jax
@@ -61,7 +61,8 @@ def _scan(eqn, operands, domain, run):
 
     length = eqn.params["length"]
     slices = jax.eval_shape(
-        lambda xs: jax.tree.map(lambda a: lax.index_in_dim(a, 0, keepdims=False), xs), xs
+        lambda xs: jax.tree.map(lambda a: lax.index_in_dim(a, 0, keepdims=False), xs),
+        xs,
     )
     if length == 0:
         slices = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), xs)
@@ -139,7 +140,9 @@ def _cond(eqn, operands, domain, run):
         jax.eval_shape(lambda o, n=n: outputs_of(n, o), operands)
         for n in range(len(branches))
     ]
-    abstract = [any(map(domain.is_value, column)) for column in zip(*shapes, strict=True)]
+    abstract = [
+        any(map(domain.is_value, column)) for column in zip(*shapes, strict=True)
+    ]
     functions = [
         lambda o, n=n: _lift_where(abstract, outputs_of(n, o), domain)
         for n in range(len(branches))

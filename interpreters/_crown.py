@@ -1,7 +1,8 @@
 """Bound methods on a graph: which enclosures are refined by back-substitution, and when.
 
-`ibp` refines nothing; `crown-ibp` refines only the outputs; `crown` also every operand of a
-nonlinear equation, in order, since relaxations are the tighter the narrower they are built.
+`ibp` refines nothing; `crown-ibp` refines only the outputs; `crown` also every operand
+of a nonlinear equation, in order, since relaxations are the tighter the narrower they
+are built.
 """
 
 from dataclasses import dataclass, field
@@ -61,7 +62,9 @@ class Enclosed:
             memory=self.memory,
         )
         lo, hi = lo.reshape(value.shape), hi.reshape(value.shape)
-        self.values[number] = Interval(tighter(value.lo, lo, max), tighter(value.hi, hi, min))
+        self.values[number] = Interval(
+            tighter(value.lo, lo, max), tighter(value.hi, hi, min)
+        )
 
     def rows_below(self, outputs, rows, offset, *, backward: bool):
         """Lower bounds of rows @ (flattened, concatenated outputs) - offset."""
@@ -73,7 +76,9 @@ class Enclosed:
             at += value.size
             total, lost = _steps.minimum_over(part, value)
             interval = interval + total
-            error = error + lost + jnp.abs(interval) * float(jnp.finfo(interval.dtype).eps)
+            error = (
+                error + lost + jnp.abs(interval) * float(jnp.finfo(interval.dtype).eps)
+            )
         best = round_down(interval - round_up(error, ulps=4), ulps=2)
         if not backward:
             return best
@@ -95,12 +100,15 @@ def crown(result, number, position, wanted):
     result.refine(number, before=position, wanted=wanted)
 
 
-def enclose(graph, operands, sets, *, memory: int, consts=None, refine=None) -> Enclosed:
+def enclose(
+    graph, operands, sets, *, memory: int, consts=None, refine=None
+) -> Enclosed:
     """Run the graph forward over intervals, refining operands of nonlinear equations.
 
-    operands: input number -> concrete array, for the inputs that are not in `sets`. consts: the
-    graph's constants, perhaps in a wider dtype. refine(result, number, position, wanted), if
-    given, improves `result.values[number]` before the equation at `position` uses it.
+    operands: input number -> concrete array, for the inputs that are not in `sets`.
+    consts: the graph's constants, perhaps in a wider dtype. refine(result, number,
+    position, wanted), if given, improves `result.values[number]` before the equation at
+    `position` uses it.
     """
     result = Enclosed(graph, sets, memory)
     result.abstract = frozenset(graph.dependents(sets))
@@ -112,7 +120,9 @@ def enclose(graph, operands, sets, *, memory: int, consts=None, refine=None) -> 
     refined = set()
     for position, equation in enumerate(graph.equations):
         moving = [i for i in equation.inputs if i in result.abstract]
-        nonlinear = bool(moving) and not _linear.is_linear(equation, values, result.abstract)
+        nonlinear = bool(moving) and not _linear.is_linear(
+            equation, values, result.abstract
+        )
         if nonlinear and refine is not None and _has_step(equation):
             for number in dict.fromkeys(moving):
                 known = number in mixings or number in refined
@@ -120,7 +130,9 @@ def enclose(graph, operands, sets, *, memory: int, consts=None, refine=None) -> 
                     wanted = _undecided(equation, number, values)
                     refine(result, number, position, wanted)
                     refined.add(number)
-        outputs = _forward.apply(equation.eqn, [values[i] for i in equation.inputs], Interval)
+        outputs = _forward.apply(
+            equation.eqn, [values[i] for i in equation.inputs], Interval
+        )
         values.update(zip(equation.outputs, outputs, strict=True))
         step = _step(equation, result, moving, nonlinear)
         result.steps.append(step)
@@ -134,9 +146,9 @@ def enclose(graph, operands, sets, *, memory: int, consts=None, refine=None) -> 
 def _track(equation, source, mixings):
     """Interval arithmetic is exact on an affine image of a box until elements meet twice.
 
-    `mixings` counts how often elements of the inputs were combined or duplicated on the way to
-    a value; up to one such step the interval enclosure is already the best, and no backward
-    pass can improve it.
+    `mixings` counts how often elements of the inputs were combined or duplicated on the
+    way to a value; up to one such step the interval enclosure is already the best, and
+    no backward pass can improve it.
     """
     if source not in mixings:
         return

@@ -1,13 +1,15 @@
 """The forward walk: values of a domain flow along the equations of a jaxpr.
 
-One function applies one equation; the walk is a loop around it. Equations that contain jaxprs
-(`jit`, `scan`, `cond`...) are in `_control`; missing rules are found beforehand by `_missing`.
+One function applies one equation; the walk is a loop around it. Equations that contain
+jaxprs (`jit`, `scan`, `cond`...) are in `_control`; missing rules are found beforehand
+by `_missing`.
 """
 
 import contextlib
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from torchlean_jax.domains._domain import Domain
 from torchlean_jax.domains._families import EXACT
@@ -17,8 +19,9 @@ from torchlean_jax.interpreters import _compare, _control, _jaxpr
 def walk(jaxpr, consts, args, domain: Domain, observe=None, path=()):
     """The values of the outputs of `jaxpr` over `domain`.
 
-    `args` and `consts` are domain values or concrete arrays. `observe(path, eqn, operands,
-    outputs)` is called after each equation, with the position of the equation in the nesting.
+    `args` and `consts` are domain values or concrete arrays. `observe(path, eqn,
+    operands, outputs)` is called after each equation, with the position of the equation
+    in the nesting.
     """
     env = dict(zip(jaxpr.constvars, consts, strict=True))
     env.update(zip(jaxpr.invars, args, strict=True))
@@ -60,8 +63,9 @@ def apply(eqn, operands, domain: Domain, observe=None, path=()) -> list:
 def apply_primitive(operation, operands, domain: Domain, *, repeated=False):
     """What the primitive does to `operands`: exactly if they are concrete, else by its rule.
 
-    `repeated` says that both operands are one value: x * x is a square, which knows more than
-    a product of two values that merely have the same bounds. Its rule is `same:mul`.
+    `repeated` says that both operands are one value: x * x is a square, which knows
+    more than a product of two values that merely have the same bounds. Its rule is
+    `same:mul`.
     """
     name = operation.name
     if name not in UNINITIALISED and not any(map(domain.is_value, operands)):
@@ -119,7 +123,7 @@ def _cast_integer(operation, x, domain):
     if jnp.iinfo(x.dtype).bits <= jnp.finfo(target).nmant + 1:
         return operation(x)
     limit = 2 ** (jnp.finfo(target).nmant + 1)
-    if not isinstance(x, jax.core.Tracer) and bool((jnp.abs(x) <= limit).all()):
+    if not isinstance(x, Tracer) and bool((jnp.abs(x) <= limit).all()):
         return operation(x)
     rule = domain.rules.find("convert_element_type")
     return rule.function(domain.lift(x), new_dtype=target)
@@ -128,7 +132,7 @@ def _cast_integer(operation, x, domain):
 def _compile_time_eval_if_concrete(operands):
     """Run constant equations while tracing, so that constants stay constants."""
     leaves = jax.tree.leaves(operands)
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+    if any(isinstance(leaf, Tracer) for leaf in leaves):
         return contextlib.nullcontext()
     return jax.ensure_compile_time_eval()
 

@@ -1,8 +1,8 @@
 """A jaxpr as one flat list of equations on numbered values.
 
-Calls are inlined and scans of known length unrolled, so that the backward walk, certificates and
-`inspect` all speak of the same nodes. Branches and while loops stay single equations. The numbers
-depend only on the program, not on the JAX version.
+Calls are inlined and scans of known length unrolled, so that the backward walk,
+certificates and `inspect` all speak of the same nodes. Branches and while loops stay
+single equations. The numbers depend only on the program, not on the JAX version.
 """
 
 from dataclasses import dataclass, field
@@ -95,7 +95,9 @@ class _Builder:
         for eqn in jaxpr.eqns:
             operands = [read(v) for v in eqn.invars]
             line = source or _jaxpr.source_line(eqn)
-            env.update(zip(eqn.outvars, self._equation(eqn, operands, line), strict=True))
+            env.update(
+                zip(eqn.outvars, self._equation(eqn, operands, line), strict=True)
+            )
         return [read(v) for v in jaxpr.outvars]
 
     def _literal(self, var):
@@ -110,7 +112,9 @@ class _Builder:
         name = eqn.primitive.name
         if name in _control.CALLS and _composite.recognise(eqn) not in self.keep:
             jaxpr, consts = _jaxpr.open_jaxpr(eqn.params[_control.CALLS[name]])
-            return self.inline(jaxpr, [self.constant(c) for c in consts], operands, None)
+            return self.inline(
+                jaxpr, [self.constant(c) for c in consts], operands, None
+            )
         if name == "scan" and eqn.params["length"] <= UNROLL_AT_MOST:
             return self._unroll(eqn, operands, source)
         outputs = tuple(self.value(v.aval) for v in eqn.outvars)
@@ -122,23 +126,42 @@ class _Builder:
         jaxpr, closed = _jaxpr.open_jaxpr(eqn.params["jaxpr"])
         closed = [self.constant(c) for c in closed]
         consts = operands[:n_consts]
-        carry, xs = operands[n_consts : n_consts + n_carry], operands[n_consts + n_carry :]
+        carry, xs = (
+            operands[n_consts : n_consts + n_carry],
+            operands[n_consts + n_carry :],
+        )
         length = eqn.params["length"]
         steps = range(length - 1, -1, -1) if eqn.params["reverse"] else range(length)
         rows = {}
         for t in steps:
-            x = [self._traced(lambda a, t=t: lax.index_in_dim(a, t, keepdims=False), [i], source) for i in xs]
+            x = [
+                self._traced(
+                    lambda a, t=t: lax.index_in_dim(a, t, keepdims=False), [i], source
+                )
+                for i in xs
+            ]
             outputs = self.inline(jaxpr, closed, [*consts, *carry, *x], None)
             carry, rows[t] = outputs[:n_carry], outputs[n_carry:]
-        stacked = [
-            self._traced(lambda *a: jnp.stack(a), [rows[t][k] for t in range(length)], source)
-            for k in range(len(eqn.outvars) - n_carry)
-        ] if length else [self.constant(jnp.zeros(v.aval.shape, v.aval.dtype)) for v in eqn.outvars[n_carry:]]
+        stacked = (
+            [
+                self._traced(
+                    lambda *a: jnp.stack(a), [rows[t][k] for t in range(length)], source
+                )
+                for k in range(len(eqn.outvars) - n_carry)
+            ]
+            if length
+            else [
+                self.constant(jnp.zeros(v.aval.shape, v.aval.dtype))
+                for v in eqn.outvars[n_carry:]
+            ]
+        )
         return [*carry, *stacked]
 
     def _traced(self, function, operands, source) -> int:
         """The value of a small function of our own, inlined under the user's line."""
         avals = [self.graph.avals[i] for i in operands]
         jaxpr, consts = _jaxpr.open_jaxpr(jax.make_jaxpr(function)(*avals))
-        (out,) = self.inline(jaxpr, [self.constant(c) for c in consts], operands, source)
+        (out,) = self.inline(
+            jaxpr, [self.constant(c) for c in consts], operands, source
+        )
         return out

@@ -1,8 +1,8 @@
 """What an equation is, on every JAX version: the only file that knows how they differ.
 
-jax 0.10: `ClosedJaxpr` wraps `Jaxpr`, `scan` counts its operands in `num_consts`, `num_carry`.
-jax 0.12: one class carries its constants, `scan` groups its operands in a tree (`ft_in`), and
-primitives gained parameters that are None unless asked for.
+jax 0.10: `ClosedJaxpr` wraps `Jaxpr`, `scan` counts its operands in `num_consts`,
+`num_carry`. jax 0.12: one class carries its constants, `scan` groups its operands in a
+tree (`ft_in`), and primitives gained parameters that are None unless asked for.
 """
 
 from collections.abc import Mapping
@@ -107,7 +107,11 @@ def source_line(eqn) -> tuple[str, int, str] | None:
         return None
     for frame in traceback.frames:
         if not _is_library(frame.file_name):
-            return frame.file_name, frame.line_num, _line(frame.file_name, frame.line_num)
+            return (
+                frame.file_name,
+                frame.line_num,
+                _line(frame.file_name, frame.line_num),
+            )
     return None
 
 
@@ -138,14 +142,15 @@ def _is_library(file_name: str) -> bool:
 def subjaxprs(eqn):
     """The closed jaxprs that an equation calls, in order of appearance.
 
-    Not the `update_jaxpr` of scatter: it is a scalar function that the rule accounts for.
+    Not the `update_jaxpr` of scatter: it is a scalar function that the rule accounts
+    for.
     """
     found = []
 
     def collect(value):
-        if hasattr(value, "eqns") and hasattr(value, "invars"):
-            found.append(value)
-        elif hasattr(value, "jaxpr") and hasattr(value.jaxpr, "eqns"):
+        if (hasattr(value, "eqns") and hasattr(value, "invars")) or (
+            hasattr(value, "jaxpr") and hasattr(value.jaxpr, "eqns")
+        ):
             found.append(value)
         elif isinstance(value, (tuple, list)):
             for item in value:

@@ -1,8 +1,9 @@
 """Which equations are linear in their abstract operands, and what their transposition costs.
 
-`jax.linear_transpose` of the primitive itself does the algebra. This file knows which equations
-qualify, how many rounded terms a transposed coefficient sums, and what transposition drops: the
-constant part of an affine equation (a pad value, a concatenated constant).
+`jax.linear_transpose` of the primitive itself does the algebra. This file knows which
+equations qualify, how many rounded terms a transposed coefficient sums, and what
+transposition drops: the constant part of an affine equation (a pad value, a
+concatenated constant).
 """
 
 import jax
@@ -26,7 +27,9 @@ _FANS_OUT = frozenset(
     "broadcast_in_dim tile cumsum reduce_window_sum gather scatter-add".split()
 )
 # Linear in one operand while the others are concrete.
-_BILINEAR = frozenset("mul div dot_general conv_general_dilated ragged_dot_general".split())
+_BILINEAR = frozenset(
+    "mul div dot_general conv_general_dilated ragged_dot_general".split()
+)
 # Identities over the reals, which transposition would refuse or round.
 IDENTITIES = frozenset(
     "convert_element_type copy stop_gradient device_put optimization_barrier "
@@ -52,7 +55,9 @@ def is_linear(equation, values, abstract) -> bool:
     if not all(is_float(values[i]) for i in moving):
         return False
     if name in IDENTITIES:
-        return all(jnp.issubdtype(v.aval.dtype, jnp.floating) for v in equation.eqn.outvars)
+        return all(
+            jnp.issubdtype(v.aval.dtype, jnp.floating) for v in equation.eqn.outvars
+        )
     if name == "div":
         return inputs[1] not in abstract
     if name in _BILINEAR:
@@ -62,7 +67,9 @@ def is_linear(equation, values, abstract) -> bool:
     if name == "scatter-add":
         return not isinstance(values[inputs[1]], Interval)
     if name in _FIRST_INDEX:
-        return not any(isinstance(values[i], Interval) for i in inputs[_FIRST_INDEX[name] :])
+        return not any(
+            isinstance(values[i], Interval) for i in inputs[_FIRST_INDEX[name] :]
+        )
     return name in _MOVES or name in _FANS_OUT
 
 
@@ -111,7 +118,9 @@ def fixed_operands(equation, values, abstract):
         if i in abstract:
             value = None
         elif isinstance(value, Interval):
-            value, radius = midpoint_radius(value) if is_float(value) else (value.lo, None)
+            value, radius = (
+                midpoint_radius(value) if is_float(value) else (value.lo, None)
+            )
         elif is_float(jnp.asarray(value)):
             value = exact_cast(value, dtype)
         middles.append(value)

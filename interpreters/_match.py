@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from torchlean_jax.interpreters import _jaxpr
 from torchlean_jax.interpreters._graph import Graph, flatten
@@ -116,7 +117,7 @@ def _first_computed(graph) -> dict[int, int]:
 
 
 def _uniform(array):
-    if isinstance(array, jax.core.Tracer):
+    if isinstance(array, Tracer):
         return None
     array = np.asarray(array)
     if array.size == 0 or array.dtype.kind not in "fiub":

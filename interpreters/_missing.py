@@ -10,8 +10,8 @@ from torchlean_jax.interpreters import _control, _forward, _jaxpr
 def require_rules(jaxpr, abstract, domain: Domain, *, what: str) -> None:
     """Raise MissingRuleError listing all equations of `jaxpr` without a rule.
 
-    `abstract` says for each input whether it is a domain value; what depends on none and is
-    exact never needs a rule.
+    `abstract` says for each input whether it is a domain value; what depends on none
+    and is exact never needs a rule.
     """
     found = {}
     total = _scan_jaxpr(jaxpr, list(abstract), domain, found)[1]
@@ -29,7 +29,9 @@ def _scan_jaxpr(jaxpr, abstract, domain, found):
         return False if _jaxpr.is_literal(var) else flags[var]
 
     for eqn in jaxpr.eqns:
-        outputs, count = _scan_equation(eqn, [flag(v) for v in eqn.invars], domain, found)
+        outputs, count = _scan_equation(
+            eqn, [flag(v) for v in eqn.invars], domain, found
+        )
         total += count
         flags.update(zip(eqn.outvars, outputs, strict=True))
     return [flag(v) for v in jaxpr.outvars], total
@@ -115,7 +117,9 @@ def _message(found, total, domain, what):
     for (name, _), eqn in found.items():
         shape = ", ".join(v.aval.str_short() for v in eqn.invars) or "()"
         place = _jaxpr.source_line(eqn)
-        where = f"{place[0].rsplit('/', 1)[-1]}:{place[1]}   {place[2]}" if place else ""
+        where = (
+            f"{place[0].rsplit('/', 1)[-1]}:{place[1]}   {place[2]}" if place else ""
+        )
         lines.append(f"  {name:<14} {shape:<24} {where}".rstrip())
         reason = domain.rules.why_refused(name)
         if reason:

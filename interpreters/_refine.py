@@ -1,10 +1,10 @@
 """Bounds of single elements by back-substitution, a few rows at a time.
 
-Only elements that some relaxation still wants better are worth a backward pass, and which these
-are is known at run time. The loop therefore sorts the wanted elements to the front and stops
-after them; under `vmap` it stops after the last wanted element of the whole batch. A loop of
-unknown length has no reverse derivative, so differentiation goes through the plain pass over all
-elements, which bounds the same numbers.
+Only elements that some relaxation still wants better are worth a backward pass, and
+which these are is known at run time. The loop therefore sorts the wanted elements to
+the front and stops after them; under `vmap` it stops after the last wanted element of
+the whole batch. A loop of unknown length has no reverse derivative, so differentiation
+goes through the plain pass over all elements, which bounds the same numbers.
 """
 
 import jax
@@ -28,8 +28,9 @@ def bounds_at(equations, steps, values, sets, number, indices, slopes=None):
 def element_bounds(equations, steps, values, sets, number, wanted, *, memory):
     """(lo, hi), flat, for the elements of a value: finite bounds where `wanted` is set.
 
-    wanted: bool[n]. Elsewhere the bounds are infinite, or better by accident. `equations` end
-    before the first use of the value; `memory` caps the bytes of one block of rows.
+    wanted: bool[n]. Elsewhere the bounds are infinite, or better by accident.
+    `equations` end before the first use of the value; `memory` caps the bytes of one
+    block of rows.
     """
     used = {i for equation in equations for i in (*equation.inputs, *equation.outputs)}
     used |= {prepared_key(equation) for equation in equations} & values.keys()

@@ -4,12 +4,13 @@ A row r of coefficients A on the results y of an equation stands for the inequal
 
     target_r  >=  A_r . y + (what other values contribute) + offset_r - error_r
 
-A step replaces A_r . y by coefficients on the operands, a constant, and the error that rounding
-may have made, all measured with the operands' magnitudes. Coefficients are plain floating-point
-numbers and *exact as stated*: what was rounded while computing them is in `error`.
+A step replaces A_r . y by coefficients on the operands, a constant, and the error that
+rounding may have made, all measured with the operands' magnitudes. Coefficients are
+plain floating-point numbers and *exact as stated*: what was rounded while computing
+them is in `error`.
 
-Steps hold nothing but the equation; the enclosures come with every call, so that a backward pass
-is a function of arrays that JAX can differentiate, batch and loop over.
+Steps hold nothing but the equation; the enclosures come with every call, so that a
+backward pass is a function of arrays that JAX can differentiate, batch and loop over.
 """
 
 from collections.abc import Callable
@@ -179,8 +180,8 @@ class Product:
     """x (*) y for a bilinear operation on two abstract operands.
 
     With x = xm + dx and y = ym + dy, |dx| <= xr, |dy| <= yr:
-    x (*) y = ym (*) x + xm (*) y - xm (*) ym + dx (*) dy, and |dx (*) dy| <= xr (*) yr. This is
-    the mean of the two McCormick planes on either side (McCormick 1976).
+    x (*) y = ym (*) x + xm (*) y - xm (*) ym + dx (*) dy, and |dx (*) dy| <= xr (*) yr.
+    This is the mean of the two McCormick planes on either side (McCormick 1976).
     """
 
     equation: Any
@@ -195,8 +196,12 @@ class Product:
             by_y.back(rows, {**values, first: xm}),
         ]
         operation = self.equation.operation
-        centre = apply_primitive(operation, [Interval(xm, xm), Interval(ym, ym)], Interval)
-        spread = apply_primitive(operation, [Interval(xr, xr), Interval(yr, yr)], Interval)
+        centre = apply_primitive(
+            operation, [Interval(xm, xm), Interval(ym, ym)], Interval
+        )
+        spread = apply_primitive(
+            operation, [Interval(xr, xr), Interval(yr, yr)], Interval
+        )
         rest = Interval(
             round_down(-centre.hi - spread.hi), round_up(spread.hi - centre.lo)
         )
@@ -233,10 +238,14 @@ class Relaxed:
 
     def _one_group(self, a, values, slope):
         lines = prepared(self, values) if slope is None else self.prepare(values, slope)
-        offset, error = minimum_over(a, Interval(lines.lower_offset, lines.upper_offset))
+        offset, error = minimum_over(
+            a, Interval(lines.lower_offset, lines.upper_offset)
+        )
         kind = jnp.finfo(a.dtype)
         moved = {}
-        for i, low, high in zip(self.equation.inputs, lines.lower, lines.upper, strict=True):
+        for i, low, high in zip(
+            self.equation.inputs, lines.lower, lines.upper, strict=True
+        ):
             if low is None:
                 continue
             coefficients = jnp.where(a > 0, a * low, jnp.where(a < 0, a * high, 0))

@@ -18,6 +18,7 @@ from flint import arb, arb_series, ctx
 ORDER = 24  # terms of each Taylor expansion
 MARGIN = 1.0000001
 ctx.prec = 240
+ctx.cap = ORDER  # python-flint cuts every series at this many terms
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,8 @@ def _expand(a, coefficients, centre):
             power = power * x
         base = base + power * c(_Balls)
     difference = a.series(y) - base - p
+    # Terms that were cut off would count as zeros below.
+    assert difference.prec >= ORDER, "a Taylor expansion lost its last terms"
     terms = difference.coeffs()
     return terms + [arb(0)] * (ORDER - len(terms))
 

@@ -1,6 +1,7 @@
 """`tl.bounds`: enclosures contain exact results, whatever the program and however it is called.
 
-The oracle is rational arithmetic on the numbers that the network holds; nothing of ours computes it.
+The oracle is rational arithmetic on the numbers that the network holds; nothing of ours
+computes it.
 """
 
 import itertools
@@ -11,14 +12,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torchlean_jax as tl
 from jax import lax
+
+import torchlean_jax as tl
 from torchlean_jax.domains.affine import _sets
 from torchlean_jax.domains.affine.relaxations import _max
 from torchlean_jax.interpreters import _backward, _linear, _steps
 
 METHODS = ("ibp", "crown-ibp", "crown", "alpha-crown")
-FEW = 4  # optimisation steps: soundness does not depend on them, the time of a test does
+FEW = (
+    4  # optimisation steps: soundness does not depend on them, the time of a test does
+)
 RNG = np.random.default_rng(0)
 
 
@@ -49,7 +53,10 @@ def exact_relu_net(layers, x):
     x = [Fraction(float(v)) for v in x]
     for k, (w, b) in enumerate(layers):
         x = [
-            sum((v * Fraction(float(w[i, j])) for i, v in enumerate(x)), Fraction(float(b[j])))
+            sum(
+                (v * Fraction(float(w[i, j])) for i, v in enumerate(x)),
+                Fraction(float(b[j])),
+            )
             for j in range(w.shape[1])
         ]
         if k < len(layers) - 1:
@@ -99,7 +106,9 @@ def test_under_jit_in_float32(method):
 def test_methods_are_ordered():
     f = relu_net(dense((4, 16, 16, 3), seed=2))
     box = tl.box(np.zeros(4, np.float32), radius=0.3)
-    widths = [float(tl.bounds(f, method=m, iterations=FEW)(box).width.sum()) for m in METHODS]
+    widths = [
+        float(tl.bounds(f, method=m, iterations=FEW)(box).width.sum()) for m in METHODS
+    ]
     assert widths == sorted(widths, reverse=True)
     assert widths[0] > 1.5 * widths[2]
 
@@ -121,8 +130,8 @@ def test_a_linear_model_is_bounded_exactly():
 def cancelling_net(big):
     """relu(big + x) - relu(x + 1) - relu(big + 0): exactly -1 for every x >= -1.
 
-    In arithmetic too narrow to hold big + x the terms cancel to something else, so a bound
-    that ignores rounding excludes the truth.
+    In arithmetic too narrow to hold big + x the terms cancel to something else, so a
+    bound that ignores rounding excludes the truth.
     """
     w1 = np.float32([[1.0, 1.0, 0.0]])
     b1 = np.float32([big, 1.0, big])
@@ -153,7 +162,11 @@ def no_slack(patch):
 
 def wrong_corner(patch):
     right = _backward.minimise
-    patch.setattr(_backward, "minimise", lambda rows, box: right(rows, tl.Interval(box.hi, box.lo)))
+    patch.setattr(
+        _backward,
+        "minimise",
+        lambda rows, box: right(rows, tl.Interval(box.hi, box.lo)),
+    )
 
 
 def constants_dropped(patch):
@@ -161,7 +174,9 @@ def constants_dropped(patch):
 
 
 def slope_too_steep(patch):
-    patch.setattr(_max, "_lower_slope", lambda chord, slope, is_x, is_other: chord * 0 + 1.5)
+    patch.setattr(
+        _max, "_lower_slope", lambda chord, slope, is_x, is_other: chord * 0 + 1.5
+    )
 
 
 def chord_too_low(patch):
@@ -175,7 +190,9 @@ def chord_too_low(patch):
 def test_a_broken_bound_is_noticed(monkeypatch, fault):
     """The containment checks above must see each of these."""
     nets = [dense((4, 8, 8, 3))]
-    for order in itertools.permutations(range(3)):  # some order of summation gets it wrong
+    for order in itertools.permutations(
+        range(3)
+    ):  # some order of summation gets it wrong
         (w1, b1), (w2, b2) = cancelling_net(2.0**25)
         nets.append([(w1[:, order], b1[list(order)]), (w2[list(order)], b2)])
     fault(monkeypatch)
@@ -241,13 +258,19 @@ def test_two_transformations_of_one_bounds():
 PROGRAMS = {
     "residual": lambda x: x + jax.nn.relu(x @ W) - 0.5 * x,
     "difference with itself": lambda x: jax.nn.relu(x @ W) - jax.nn.relu(x @ W),
-    "scan": lambda x: lax.scan(lambda c, w: (jax.nn.relu(c @ w), c), x, jnp.stack([W, W]))[0],
+    "scan": lambda x: lax.scan(
+        lambda c, w: (jax.nn.relu(c @ w), c), x, jnp.stack([W, W])
+    )[0],
     "fori": lambda x: lax.fori_loop(0, 3, lambda _, c: jax.nn.relu(c @ W), x),
     "undecided cond": lambda x: lax.cond(x[0] > 0, lambda x: x @ W, lambda x: -x, x),
     "where": lambda x: jnp.where(x > 0, 2 * x, x) @ W,
     "gradient": jax.grad(lambda x: jnp.sum(jax.nn.relu(x @ W) ** 2)),
-    "gather and concatenate": lambda x: jnp.concatenate([x[jnp.array([2, 0])], x[::-1]]) @ V,
-    "max pool": lambda x: lax.reduce_window(x @ W, -jnp.inf, lax.max, (2,), (2,), "VALID"),
+    "gather and concatenate": lambda x: (
+        jnp.concatenate([x[jnp.array([2, 0])], x[::-1]]) @ V
+    ),
+    "max pool": lambda x: lax.reduce_window(
+        x @ W, -jnp.inf, lax.max, (2,), (2,), "VALID"
+    ),
     "normalised constant": lambda x: x @ (W / jnp.linalg.norm(W, axis=0)) / 3.0,
     "cumsum and reverse": lambda x: jnp.cumsum(jax.nn.relu(x))[::-1] * x,
     "remat": jax.checkpoint(lambda x: jax.nn.relu(x @ W) @ W),
@@ -280,7 +303,9 @@ def test_several_inputs_and_pytrees():
     boxes = {"a": tl.box(np.zeros(4, np.float32), radius=0.5), "b": tl.box(0.0, 1.0)}
     y = tl.bounds(f)(W, boxes)
     assert set(y) == {"sum", "parts"} and y["parts"][0].shape == (4,)
-    assert float(jnp.abs(y["parts"][1].lo).max()) < 1e-6  # b - b is 0, and CROWN sees it
+    assert (
+        float(jnp.abs(y["parts"][1].lo).max()) < 1e-6
+    )  # b - b is 0, and CROWN sees it
 
 
 @pytest.mark.parametrize(

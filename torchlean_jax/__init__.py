@@ -4,6 +4,7 @@ from torchlean_jax import spec
 from torchlean_jax._bounds import bounds
 from torchlean_jax._box import box
 from torchlean_jax._check import RejectedError, check
+from torchlean_jax._inspect import Inspection, inspect
 from torchlean_jax._interpret import interpret
 from torchlean_jax._verdict import Verdict
 from torchlean_jax._verify import verify
@@ -21,6 +22,7 @@ __all__ = [
     "Attack",
     "CertificateWriteError",
     "InputError",
+    "Inspection",
     "Interval",
     "MissingRuleError",
     "RejectedError",
@@ -30,6 +32,7 @@ __all__ = [
     "bounds",
     "box",
     "check",
+    "inspect",
     "interpret",
     "spec",
     "verify",

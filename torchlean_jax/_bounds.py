@@ -17,25 +17,30 @@ def bounds(
 ):
     """An enclosure of everything `model` can return on a box.
 
-    `bounds(f)(box)` contains `f(x)` for every real `x` in `box`, rounding of the computation
-    included. Arguments of `f` that are boxes (`tl.box`) are sets; all others are concrete.
+    `bounds(f)(box)` contains `f(x)` for every real `x` in `box`, rounding of the
+    computation included. Arguments of `f` that are boxes (`tl.box`) are sets; all
+    others are concrete.
 
-    method: `"ibp"` (interval arithmetic), `"crown-ibp"` (one backward pass from the outputs, on
-        interval enclosures), `"crown"` (a backward pass from every nonlinearity's operand) or
-        `"alpha-crown"` (the same with relaxation slopes optimised for the result).
-    memory: bytes that the rows of one backward pass may take; larger passes run in chunks.
+    method: `"ibp"` (interval arithmetic), `"crown-ibp"` (one backward pass from the
+    outputs, on
+        interval enclosures), `"crown"` (a backward pass from every nonlinearity's
+        operand) or `"alpha-crown"` (the same with relaxation slopes optimised for the
+        result).
+    memory: bytes that the rows of one backward pass may take; larger passes run in
+    chunks.
 
     iterations: optimisation steps of `"alpha-crown"`.
 
-    Called on arrays, it computes in float64, compiles once per shape, and rounds endpoints
-    outward to the dtype of each output. Under `jit`, `vmap` or `grad` it computes in the user's
-    precision and is differentiable.
+    Called on arrays, it computes in float64, compiles once per shape, and rounds
+    endpoints outward to the dtype of each output. Under `jit`, `vmap` or `grad` it
+    computes in the user's precision and is differentiable.
 
-    Returns an Interval for each leaf of the model's output. Raises MissingRuleError, listing every
-    primitive that has no interval rule, and InputError for an unknown method.
+    Returns an Interval for each leaf of the model's output. Raises MissingRuleError,
+    listing every primitive that has no interval rule, and InputError for an unknown
+    method.
 
-    Source: Zhang et al. 2018 (arXiv:1811.00866), Xu et al. 2020 (arXiv:2002.12920); rounding as
-    in `interpreters/_steps.py`.
+    Source: Zhang et al. 2018 (arXiv:1811.00866), Xu et al. 2020 (arXiv:2002.12920);
+    rounding as in `interpreters/_steps.py`.
 
     >>> import jax, torchlean_jax as tl
     >>> f = lambda x: jax.nn.relu(x) - 0.5 * x
@@ -55,8 +60,13 @@ def bounds(
             return task.unflatten(outputs)
         with jax.enable_x64(True):
             picks = _picks(task, chosen, leaves)
-            outputs = task.compiled("output_bounds", chosen, picks)(task.wide_consts, leaves)
-        outputs = [narrowed(y, aval.dtype) for y, aval in zip(outputs, task.out_avals, strict=True)]
+            outputs = task.compiled("output_bounds", chosen, picks)(
+                task.wide_consts, leaves
+            )
+        outputs = [
+            narrowed(y, aval.dtype)
+            for y, aval in zip(outputs, task.out_avals, strict=True)
+        ]
         return task.unflatten(outputs)
 
     return bounded
@@ -67,8 +77,8 @@ def row_bounds(
 ) -> np.ndarray:
     """Lower bounds, in float64, of `rows @ outputs - offset` over the sets among `args`.
 
-    rows: float64[R, n] over the flattened, concatenated outputs; offset: float64[R]. Compiled once
-    per function, shapes, method and R.
+    rows: float64[R, n] over the flattened, concatenated outputs; offset: float64[R].
+    Compiled once per function, shapes, method and R.
     """
     return row_bounds_and_slopes(
         function, args, rows, offset, how(method, memory, iterations)
@@ -93,9 +103,13 @@ def row_bounds_and_slopes(function, args, rows, offset, chosen: How):
 def how(method, memory=DEFAULT_MEMORY, iterations=20) -> How:
     """The checked options of a bound method."""
     if method not in METHODS:
-        raise InputError(f"unknown bound method {method!r}; choose from {', '.join(METHODS)}")
+        raise InputError(
+            f"unknown bound method {method!r}; choose from {', '.join(METHODS)}"
+        )
     if memory <= 0 or iterations <= 0:
-        raise InputError(f"memory ({memory}) and iterations ({iterations}) must be positive")
+        raise InputError(
+            f"memory ({memory}) and iterations ({iterations}) must be positive"
+        )
     return How(method, memory, iterations)
 
 

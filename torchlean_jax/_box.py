@@ -13,13 +13,13 @@ from torchlean_jax.domains.interval._rounding import round_down, round_up
 def box(lo, hi=None, *, radius=None) -> Interval:
     """The set of inputs between two corners, or within `radius` of a centre in each coordinate.
 
-    `box(lo, hi)` or `box(x, radius=r)`; scalars broadcast. The dtype is that of the floating
-    arguments and is the dtype the model will see. `x - r` and `x + r` are rounded outward, so the
-    box holds every real input within `r` of `x`.
+    `box(lo, hi)` or `box(x, radius=r)`; scalars broadcast. The dtype is that of the
+    floating arguments and is the dtype the model will see. `x - r` and `x + r` are
+    rounded outward, so the box holds every real input within `r` of `x`.
 
-    Raises InputError if the arguments are not floating, contain NaN or infinities, do not
-    broadcast, or if some lo > hi or radius < 0. Under `jit` values are not known, and only
-    shapes and dtypes are checked.
+    Raises InputError if the arguments are not floating, contain NaN or infinities, do
+    not broadcast, or if some lo > hi or radius < 0. Under `jit` values are not known,
+    and only shapes and dtypes are checked.
 
     >>> box(0.0, 1.0).contains(0.5).item(), box([1.0, 2.0], radius=0.5).shape
     (True, (2,))
@@ -66,7 +66,9 @@ def _concrete(a, b, a_name, b_name):
     except (TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"cannot make a box of {a_name} and {b_name}: {error}") from error
+        raise InputError(
+            f"cannot make a box of {a_name} and {b_name}: {error}"
+        ) from error
     return a, b, dtype
 
 
@@ -94,7 +96,9 @@ def _check(a, b, holds, otherwise):
     for value in (a, b):
         if not np.isfinite(value).all():
             at = tuple(np.argwhere(~np.isfinite(value))[0].tolist())
-            raise InputError(f"a box needs finite numbers; index {list(at)} holds {value[at]}")
+            raise InputError(
+                f"a box needs finite numbers; index {list(at)} holds {value[at]}"
+            )
     bad = np.argwhere(~holds)
     if len(bad):
         at = tuple(bad[0].tolist())

@@ -6,8 +6,8 @@ import os
 import zipfile
 
 import jax.numpy as jnp
-import torchlean_check
 
+import torchlean_check
 from torchlean_jax.certificate import _format
 from torchlean_jax.certificate._writer import graph_of
 from torchlean_jax.domains._errors import TorchLeanError
@@ -21,12 +21,14 @@ class RejectedError(TorchLeanError):
 def check(certificate, *, model=None, args=None):
     """The checker's report on a certificate; raises RejectedError if it is not accepted.
 
-    certificate: a path, bytes, or a `Certificate`. With `model`, the certificate must also
-    speak of that very network: `model` (with the parameters it has now) is traced at the shapes
-    of the certificate's inputs, and the digests of both graphs must agree. args: the model's
-    arguments, boxes at the places of the input sets, when it takes more than those.
+    certificate: a path, bytes, or a `Certificate`. With `model`, the certificate must
+    also speak of that very network: `model` (with the parameters it has now) is traced
+    at the shapes of the certificate's inputs, and the digests of both graphs must
+    agree. args: the model's arguments, boxes at the places of the input sets, when it
+    takes more than those.
 
-    The re-derivation is done by the independent package `torchlean_check`, in exact arithmetic.
+    The re-derivation is done by the independent package `torchlean_check`, in exact
+    arithmetic.
 
     >>> import jax, torchlean_jax as tl
     >>> f = lambda x: jax.nn.relu(x) + 1.0

@@ -13,14 +13,15 @@ from torchlean_jax.interpreters._missing import require_rules
 def interpret(model, *, domain: Domain):
     """`model` as a function on values of `domain`.
 
-    Returns a function of the model's own arguments. Arguments that are values of the domain
-    (say, an `Interval`) run over it; all others are concrete. The result has the structure of the
-    model's output, each leaf a domain value (or an array, where it depends on none).
+    Returns a function of the model's own arguments. Arguments that are values of the
+    domain (say, an `Interval`) run over it; all others are concrete. The result has the
+    structure of the model's output, each leaf a domain value (or an array, where it
+    depends on none).
 
-    The same equations run that `jax.jit(model)` would compile, so what holds of the values
-    holds of the model. Composes with `jit`, `vmap`, `grad` and `scan`. Like `jax.jit`, it
-    traces the model once for each combination of argument shapes, and captured arrays are
-    fixed at that moment.
+    The same equations run that `jax.jit(model)` would compile, so what holds of the
+    values holds of the model. Composes with `jit`, `vmap`, `grad` and `scan`. Like
+    `jax.jit`, it traces the model once for each combination of argument shapes, and
+    captured arrays are fixed at that moment.
 
     Raises MissingRuleError, listing every primitive that the domain cannot pass.
 
@@ -38,14 +39,21 @@ def interpret(model, *, domain: Domain):
     def interpreted(*args, **kwargs):
         leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=domain.is_value)
         abstract = tuple(map(domain.is_value, leaves))
-        key = tree, abstract, tuple(str(aval_of(leaf)) for leaf in leaves), jax.config.jax_enable_x64
+        key = (
+            tree,
+            abstract,
+            tuple(str(aval_of(leaf)) for leaf in leaves),
+            jax.config.read("jax_enable_x64"),
+        )
         traced = traces.get(key)
         if traced is None:
             traced = trace(function, args, kwargs, domain.is_value)
             name = getattr(function, "__name__", type(function).__name__)
             require_rules(traced.jaxpr, abstract, domain, what=f"`{name}`")
             traces[key] = traced
-        leaves = [domain.lift(x) if is_value else x for x, is_value in zip(leaves, abstract)]
+        leaves = [
+            domain.lift(x) if is_value else x for x, is_value in zip(leaves, abstract)
+        ]
         outputs = walk(traced.jaxpr, traced.consts, leaves, domain)
         return jax.tree.unflatten(traced.out_tree, outputs)
 

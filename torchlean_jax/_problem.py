@@ -41,7 +41,9 @@ def _problem_of_snapshot(model):
 
 def problem_of(model) -> "Problem":
     """The problem of a model. Only a snapshot, which cannot change, keeps what was compiled."""
-    return _problem_of_snapshot(model) if isinstance(model, Snapshot) else Problem(model)
+    return (
+        _problem_of_snapshot(model) if isinstance(model, Snapshot) else Problem(model)
+    )
 
 
 class Problem:
@@ -56,7 +58,7 @@ class Problem:
             tree,
             tuple(map(is_set, leaves)),
             tuple(str(aval_of(leaf)) for leaf in leaves),
-            jax.config.jax_enable_x64,
+            jax.config.read("jax_enable_x64"),
         )
         task = self._tasks.get(key)
         if task is None:
@@ -93,7 +95,9 @@ class Task:
     def wide_consts(self):
         """The constants as float64, cast once and exactly (call it with x64 enabled)."""
         return {
-            number: exact_cast(c, jnp.float64) if jnp.issubdtype(jnp.result_type(c), jnp.floating) else jnp.asarray(c)
+            number: exact_cast(c, jnp.float64)
+            if jnp.issubdtype(jnp.result_type(c), jnp.floating)
+            else jnp.asarray(c)
             for number, c in self.consts.items()
         }
 
@@ -104,7 +108,9 @@ class Task:
         """The jitted method `what` with leading `options`, compiled once."""
         key = what, options
         if key not in self._compiled:
-            self._compiled[key] = jax.jit(functools.partial(getattr(self, what), *options))
+            self._compiled[key] = jax.jit(
+                functools.partial(getattr(self, what), *options)
+            )
         return self._compiled[key]
 
     def enclosed(self, how, consts, leaves):
@@ -112,7 +118,9 @@ class Task:
         numbers = zip(self.graph.inputs, leaves, self.sets, strict=True)
         sets, operands = {}, {}
         for number, leaf, is_a_set in numbers:
-            (sets if is_a_set else operands)[number] = Interval.lift(leaf) if is_a_set else leaf
+            (sets if is_a_set else operands)[number] = (
+                Interval.lift(leaf) if is_a_set else leaf
+            )
         refine = crown if how.method in ("crown", "alpha-crown") else None
         return enclose(
             self.graph, operands, sets, memory=how.memory, consts=consts, refine=refine
@@ -136,9 +144,17 @@ class Task:
         for number in moving:
             result.refine(number)
         start = result.start(moving, rows)
-        best = optimise(result, start, jnp.zeros(len(rows), rows.dtype), picks, iterations=how.iterations).lower
+        best = optimise(
+            result,
+            start,
+            jnp.zeros(len(rows), rows.dtype),
+            picks,
+            iterations=how.iterations,
+        ).lower
         lower, upper = jnp.split(best, 2)
-        for number, lo, hi in zip(moving, _split(lower, sizes), _split(-upper, sizes), strict=True):
+        for number, lo, hi in zip(
+            moving, _split(lower, sizes), _split(-upper, sizes), strict=True
+        ):
             old = result.values[number]
             result.values[number] = Interval(
                 tighter(old.lo, lo.reshape(old.shape), max),
@@ -156,7 +172,10 @@ class Task:
         best = optimise(result, start, -offset, dict(picks), iterations=how.iterations)
         # slopes that do not beat the rules' own are not worth storing
         helped = best.score > lower.min()
-        return tighter(lower, best.lower, max), (_by_value(self.graph, best.slopes), helped)
+        return tighter(lower, best.lower, max), (
+            _by_value(self.graph, best.slopes),
+            helped,
+        )
 
     def undecided(self, how, consts, leaves):
         """How many elements of each intermediate value CROWN found worth refining."""

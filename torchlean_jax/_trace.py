@@ -1,7 +1,7 @@
 """From any model to a closed jaxpr.
 
-A model is a JAX function, a flax nnx module, a pair (linen module, variables) or an equinox
-module; all become a pure function of explicit arrays first.
+A model is a JAX function, a flax nnx module, a pair (linen module, variables) or an
+equinox module; all become a pure function of explicit arrays first.
 """
 
 import functools
@@ -19,7 +19,8 @@ from torchlean_jax.interpreters import _jaxpr
 def as_function(model):
     """`model` as a pure function of its call arguments.
 
-    Frameworks are looked up only if the user has imported them: their import is not cheap.
+    Frameworks are looked up only if the user has imported them: their import is not
+    cheap.
     Raises InputError for something that cannot be called.
     """
     nnx = sys.modules.get("flax.nnx")

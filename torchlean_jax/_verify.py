@@ -119,9 +119,9 @@ def _certificate(current, args, formula, method, slopes) -> dict:
     from torchlean_jax.certificate import _writer
 
     try:
-        return {"certificate": _writer.certify(
-            current, args, formula.tree, method, slopes
-        )}
+        return {
+            "certificate": _writer.certify(current, args, formula.tree, method, slopes)
+        }
     except CertificateWriteError as error:
         return {"why_no_certificate": str(error)}
 

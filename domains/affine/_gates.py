@@ -1,8 +1,9 @@
 """silu and gelu as values: enclosures at points and on intervals, and plain formulas.
 
-gelu comes in the two forms that libraries use, with the constants of the program at hand: in
-binary32 neither 1/sqrt(2) nor sqrt(2/pi) is itself, and a bound speaks of the program. The rules
-of `jax.nn.silu` over intervals are in `torchlean_jax.domains.interval`.
+gelu comes in the two forms that libraries use, with the constants of the program at
+hand: in binary32 neither 1/sqrt(2) nor sqrt(2/pi) is itself, and a bound speaks of the
+program. The rules of `jax.nn.silu` over intervals are in
+`torchlean_jax.domains.interval`.
 """
 
 import math
@@ -23,7 +24,8 @@ from torchlean_jax.domains.interval._rounding import round_down
 class Gate:
     """x times a gate.
 
-    curve(x): enclosures of the value and of the slope at points; `plain`: both in NumPy.
+    curve(x): enclosures of the value and of the slope at points; `plain`: both in
+    NumPy.
     """
 
     inflection: float
@@ -36,8 +38,8 @@ class Gate:
 def _silu(x):
     """x s, and s + x s (1 - s), for s = logistic(x)."""
     s = p.logistic(p.at(x))
-    value = p.mul(p.at(x), s)
-    return value, p.add(s, p.mul(value, p.one_minus(s)))
+    value = p.times(x, s)
+    return value, p.plus(s, p.times(x, p.times_positive(s, p.one_minus(s))))
 
 
 def _gelu_erf(x, *, scale):
@@ -45,18 +47,18 @@ def _gelu_erf(x, *, scale):
     inner = p.scaled(p.at(x), scale)
     tail = p.scaled(p.erfc_of_negative(inner), 0.5)
     bell = p.exp(p.negate(p.square(inner)))
-    rest = p.mul(p.scaled(inner, 1 / math.sqrt(math.pi)), bell)
-    return p.mul(p.at(x), tail), p.add(tail, rest)
+    rest = p.times(x, p.scaled(bell, scale / math.sqrt(math.pi)))
+    return p.times(x, tail), p.plus(tail, rest)
 
 
 def _gelu_tanh(x, *, scale, cubic):
     """x g, and g + x g (1 - g) 2 v', for g = (1 + tanh(v)) / 2 = logistic(2 v)."""
     square = p.square(p.at(x))
     stretch = p.one_plus(p.scaled(square, cubic))
-    gate = p.logistic(p.scaled(p.mul(p.at(x), stretch), 2 * scale))
+    gate = p.logistic(p.scaled(p.times(x, stretch), 2 * scale))
     speed = p.scaled(p.one_plus(p.scaled(square, 3 * cubic)), 2 * scale)
-    value = p.mul(p.at(x), gate)
-    return value, p.add(gate, p.mul(p.mul(value, p.one_minus(gate)), speed))
+    rest = p.times_positive(p.times_positive(gate, p.one_minus(gate)), speed)
+    return p.times(x, gate), p.plus(gate, p.times(x, rest))
 
 
 SCALE_ERF, SCALE_TANH, CUBIC = math.sqrt(0.5), math.sqrt(2 / math.pi), 0.044715
@@ -83,24 +85,35 @@ GATES = {
         math.sqrt(2),
         _gelu_erf,
         lambda x: x * 0.5 * (1 + _erf(x * SCALE_ERF)),
-        lambda x: 0.5 * (1 + _erf(x * SCALE_ERF))
-        + x * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi),
+        lambda x: (
+            0.5 * (1 + _erf(x * SCALE_ERF))
+            + x * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+        ),
     ),
     "call:gelu_tanh": Gate(
         1.4185040,
         _gelu_tanh,
         lambda x: x * _plain_tanh_gate(x),
-        lambda x: _plain_tanh_gate(x)
-        * (
-            1
-            + 2 * x * SCALE_TANH * (1 + 3 * CUBIC * x**2) * (1 - _plain_tanh_gate(x))
+        lambda x: (
+            _plain_tanh_gate(x)
+            * (
+                1
+                + 2
+                * x
+                * SCALE_TANH
+                * (1 + 3 * CUBIC * x**2)
+                * (1 - _plain_tanh_gate(x))
+            )
         ),
     ),
 }
 
 # Both forms fall to one minimum and then rise: (turning point, least value), with room for
 # constants that are off by 1e-6.
-_TURNING = {"call:gelu_erf": (-0.7517915, -0.1699715), "call:gelu_tanh": (-0.7524614, -0.1700410)}
+_TURNING = {
+    "call:gelu_erf": (-0.7517915, -0.1699715),
+    "call:gelu_tanh": (-0.7524614, -0.1700410),
+}
 
 
 def _over_interval(name):

@@ -19,10 +19,11 @@ undecided = RuleTable("CROWN undecided")
 class Lines:
     """For y = op(x_1, ..., x_n), elementwise over the enclosures the relaxation was built on:
 
-        sum_i lower[i] * x_i + lower_offset  <=  y  <=  sum_i upper[i] * x_i + upper_offset
+        sum_i lower[i] * x_i + lower_offset  <=  y  <=  sum_i upper[i] * x_i +
+        upper_offset
 
-    exactly, as a statement about reals with the numbers stored here. A concrete operand has
-    slope None: what it contributes is in the offsets.
+    exactly, as a statement about reals with the numbers stored here. A concrete operand
+    has slope None: what it contributes is in the offsets.
     """
 
     lower: tuple[Array | None, ...]

@@ -1,7 +1,8 @@
 """Arithmetic on narrow enclosures: what curves and their derivatives are written in.
 
-The interval rules would do as well; these are the same operations for operands that are points or
-nearly so, in fewer steps, since every relaxation is compiled anew for every shape.
+The interval rules would do as well; these are the same operations for operands that are
+points or nearly so, in fewer steps, since every relaxation is compiled anew for every
+shape.
 """
 
 import jax.numpy as jnp
@@ -34,6 +35,29 @@ def scaled(x: Interval, number: float) -> Interval:
     x = x if number > 0 else negate(x)
     size = jnp.asarray(abs(number), x.dtype)
     return Interval(round_down(x.lo * size, ulps=2), round_up(x.hi * size, ulps=2))
+
+
+def plus(x: Interval, y: Interval) -> Interval:
+    """x + y of finite numbers; what overflows is no number or infinite, and says so."""
+    return Interval(round_down(x.lo + y.lo), round_up(x.hi + y.hi))
+
+
+def minus(x: Interval, y: Interval) -> Interval:
+    return Interval(round_down(x.lo - y.hi), round_up(x.hi - y.lo))
+
+
+def times(a, x: Interval) -> Interval:
+    """The points `a` times an interval, for finite numbers."""
+    if x.lo is x.hi:
+        return Interval(round_down(a * x.lo), round_up(a * x.lo))
+    low, high = a * x.lo, a * x.hi
+    return Interval(round_down(jnp.minimum(low, high)), round_up(jnp.maximum(low, high)))
+
+
+def times_positive(x: Interval, y: Interval) -> Interval:
+    """x * y where neither has a negative number."""
+    low = jnp.maximum(round_down(x.lo * y.lo), 0)
+    return Interval(low, round_up(x.hi * y.hi))
 
 
 def one_minus(x: Interval) -> Interval:

@@ -24,4 +24,6 @@ def _over_box(rows, box: Interval):
     )
     size = jnp.dot(jnp.abs(flat), jnp.maximum(jnp.abs(lo), jnp.abs(hi)), precision=high)
     tiny = float(jnp.finfo(flat.dtype).smallest_normal)
-    return total, size * (4 * gamma(flat.shape[1], flat.dtype)) + 4 * flat.shape[1] * tiny
+    return total, size * (4 * gamma(flat.shape[1], flat.dtype)) + 4 * flat.shape[
+        1
+    ] * tiny

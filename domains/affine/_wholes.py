@@ -1,7 +1,7 @@
 """Interval rules of functions that a graph holds only after its patterns were recognised.
 
-leaky_relu and elu are increasing. Softmax and logsumexp do not change when a constant is added to
-all their arguments, so they are bounded through differences of arguments:
+leaky_relu and elu are increasing. Softmax and logsumexp do not change when a constant
+is added to all their arguments, so they are bounded through differences of arguments:
 softmax(x)_i = 1 / sum_j exp(x_j - x_i), where the term j = i is 1 whatever x_i is.
 """
 
@@ -61,7 +61,9 @@ def _softmax(x, *, axis):
     # an overflowing sum is a share next to 0
     lo, hi = (jnp.where(jnp.isnan(e), other, e) for e, other in ((lo, 0), (hi, 1)))
     result = Interval(jnp.where(finite, lo, jnp.nan), jnp.where(finite, hi, jnp.nan))
-    return Interval(jnp.moveaxis(result.lo, -1, axis), jnp.moveaxis(result.hi, -1, axis))
+    return Interval(
+        jnp.moveaxis(result.lo, -1, axis), jnp.moveaxis(result.hi, -1, axis)
+    )
 
 
 @rule_for("float", "call:logsumexp")
@@ -71,7 +73,8 @@ def _logsumexp(x, *, axis):
     most = jnp.max(ends, axis=-1, keepdims=True)
     same = ends == most
     below = Interval(
-        jnp.where(same, 0, round_down(ends - most)), jnp.where(same, 0, round_up(ends - most))
+        jnp.where(same, 0, round_down(ends - most)),
+        jnp.where(same, 0, round_up(ends - most)),
     )
     value = p.add(p.at(most[..., 0]), p.log(total(p.exp(below))))
     return known(value.lo[0], value.hi[1])

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 _BITS = {16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}
 _SIGNED = {16: jnp.int16, 32: jnp.int32, 64: jnp.int64}
@@ -18,12 +19,12 @@ def is_float(x) -> bool:
 
 
 def is_tracer(*xs) -> bool:
-    return any(isinstance(x, jax.core.Tracer) for x in xs)
+    return any(isinstance(x, Tracer) for x in xs)
 
 
 def working_dtype():
     """The dtype of endpoints: float64 where x64 is enabled, float32 elsewhere."""
-    return jnp.dtype(jnp.float64 if jax.config.jax_enable_x64 else jnp.float32)
+    return jnp.dtype(jnp.float64 if jax.config.read("jax_enable_x64") else jnp.float32)
 
 
 def exact_cast(x, dtype):

@@ -6,6 +6,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool
 
 from torchlean_jax.domains._registry import RuleTable
@@ -80,7 +81,7 @@ class Interval:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        if isinstance(self.lo, jax.core.Tracer) or not hasattr(self.lo, "tolist"):
+        if isinstance(self.lo, Tracer) or not hasattr(self.lo, "tolist"):
             return f"Interval(lo={self.lo}, hi={self.hi})"
         if self.ndim == 0:
             return f"Interval([{self.lo}, {self.hi}])"

@@ -1,14 +1,14 @@
 """From our flat graph to the graph of a certificate.
 
-What depends on no input and is exact becomes a constant; what moves elements in a way the format
-has no word for becomes `take` with the indices it moves; everything else keeps its primitive's
-name and the parameters that matter. Parameters that JAX versions add do not reach the file.
+What depends on no input and is exact becomes a constant; what moves elements in a way
+the format has no word for becomes `take` with the indices it moves; everything else
+keeps its primitive's name and the parameters that matter. Parameters that JAX versions
+add do not reach the file.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -20,7 +20,9 @@ _PARAMETERS = {
     "reshape": lambda p: {"new_sizes": list(p["new_sizes"])},
     "squeeze": lambda p: {"dimensions": list(p["dimensions"])},
     "transpose": lambda p: {"permutation": list(p["permutation"])},
-    "broadcast_in_dim": lambda p: {"broadcast_dimensions": list(p["broadcast_dimensions"])},
+    "broadcast_in_dim": lambda p: {
+        "broadcast_dimensions": list(p["broadcast_dimensions"])
+    },
     "rev": lambda p: {"dimensions": list(p["dimensions"])},
     "concatenate": lambda p: {"dimension": p["dimension"]},
     "pad": lambda p: {"padding_config": [list(c) for c in p["padding_config"]]},
@@ -65,7 +67,13 @@ class Lowering:
 
     def node(self, op, inputs, shape, params, out) -> int:
         self.nodes.append(
-            {"op": op, "in": list(inputs), "out": out, "shape": list(shape), "params": params}
+            {
+                "op": op,
+                "in": list(inputs),
+                "out": out,
+                "shape": list(shape),
+                "params": params,
+            }
         )
         return out
 
@@ -102,10 +110,17 @@ def lower(graph, arrays, sets) -> tuple[dict, dict[int, int]]:
             continue
         reason = _lower_equation(equation, lowering)
         if reason:
-            where = f" at {equation.source[0].rsplit('/', 1)[-1]}:{equation.source[1]}" if equation.source else ""
+            where = (
+                f" at {equation.source[0].rsplit('/', 1)[-1]}:{equation.source[1]}"
+                if equation.source
+                else ""
+            )
             refused.append(f"{equation.name}{where}: {reason}")
     if refused:
-        raise CertificateWriteError("the certificate format has no word for " + "; ".join(dict.fromkeys(refused)))
+        raise CertificateWriteError(
+            "the certificate format has no word for "
+            + "; ".join(dict.fromkeys(refused))
+        )
     outputs = [lowering.operand(o) for o in graph.outputs]
     return _renumbered(graph, lowering, outputs, sets)
 
@@ -169,7 +184,9 @@ def _lower_equation(equation, lowering) -> str | None:
     if name == "select_n" and isinstance(lowering.values[equation.inputs[0]], Interval):
         return "an undecided choice"
     if name in _PLAIN:
-        inputs = [_stretched(i, n, shape, lowering) for i, n in zip(equation.inputs, inputs)]
+        inputs = [
+            _stretched(i, n, shape, lowering) for i, n in zip(equation.inputs, inputs)
+        ]
     lowering.node(name, inputs, shape, fields, out)
     return None
 
@@ -187,7 +204,9 @@ def _cast(equation, lowering):
     source, target = equation.inputs[0], equation.outputs[0]
     before, after = (jnp.dtype(lowering.graph.avals[n].dtype) for n in (source, target))
     if jnp.issubdtype(before, jnp.floating) and jnp.issubdtype(after, jnp.floating):
-        lowering.alias[target] = source  # over the reals a cast between floats is the identity
+        lowering.alias[target] = (
+            source  # over the reals a cast between floats is the identity
+        )
         return None
     return f"a cast from {before} to {after}"
 
@@ -195,15 +214,21 @@ def _cast(equation, lowering):
 def _take(equation, lowering):
     """Run the equation on flat indices instead of numbers, and write where each came from."""
     values = [lowering.values[i] for i in equation.inputs]
-    moved = [k for k, i in enumerate(equation.inputs) if _is_float(lowering.graph.avals[i])]
+    moved = [
+        k for k, i in enumerate(equation.inputs) if _is_float(lowering.graph.avals[i])
+    ]
     if any(isinstance(v, Interval) for k, v in enumerate(values) if k not in moved):
         return "an undecided index"
     starts, at = {}, 0
     for k in moved:
         starts[k] = at
-        at += int(np.prod(lowering.graph.avals[equation.inputs[k]].shape, dtype=np.int64))
+        at += int(
+            np.prod(lowering.graph.avals[equation.inputs[k]].shape, dtype=np.int64)
+        )
     indices = [
-        jnp.arange(starts[k], starts[k] + _size(lowering, i), dtype=jnp.int32).reshape(lowering.graph.avals[i].shape)
+        jnp.arange(starts[k], starts[k] + _size(lowering, i), dtype=jnp.int32).reshape(
+            lowering.graph.avals[i].shape
+        )
         if k in starts
         else values[k]
         for k, i in enumerate(equation.inputs)
@@ -221,7 +246,9 @@ def _take(equation, lowering):
         params = {"fill": 0.0} if (index < 0).any() else {}
         if params and equation.operation.all_params.get("fill_value") is None:
             return "a read out of range, which JAX fills with NaN"
-        lowering.node("take", [whole, lowering.constant(index)], index.shape, params, out)
+        lowering.node(
+            "take", [whole, lowering.constant(index)], index.shape, params, out
+        )
     return None
 
 
@@ -234,8 +261,14 @@ def _flat(equation, moved, lowering):
         size = _size(lowering, equation.inputs[k])
         total += size
         source = lowering.operand(equation.inputs[k])
-        parts.append(lowering.node("reshape", [source], [size], {"new_sizes": [size]}, lowering.new()))
-    return lowering.node("concatenate", parts, [total], {"dimension": 0}, lowering.new())
+        parts.append(
+            lowering.node(
+                "reshape", [source], [size], {"new_sizes": [size]}, lowering.new()
+            )
+        )
+    return lowering.node(
+        "concatenate", parts, [total], {"dimension": 0}, lowering.new()
+    )
 
 
 def _size(lowering, number):
@@ -257,7 +290,9 @@ def _renumbered(graph, lowering, outputs, sets):
     nodes.reverse()
     order = [n for n in graph.inputs if n in sets]
     constants = [n for n in lowering.constants if n in used]
-    number = {n: k for k, n in enumerate([*order, *constants, *(v["out"] for v in nodes)])}
+    number = {
+        n: k for k, n in enumerate([*order, *constants, *(v["out"] for v in nodes)])
+    }
     pieces = {
         "inputs": [
             {
@@ -267,9 +302,12 @@ def _renumbered(graph, lowering, outputs, sets):
             }
             for n in order
         ],
-        "constants": [{"value": number[n], "array": lowering.constants[n]} for n in constants],
+        "constants": [
+            {"value": number[n], "array": lowering.constants[n]} for n in constants
+        ],
         "nodes": [
-            {**v, "in": [number[i] for i in v["in"]], "out": number[v["out"]]} for v in nodes
+            {**v, "in": [number[i] for i in v["in"]], "out": number[v["out"]]}
+            for v in nodes
         ],
         "outputs": [number[n] for n in outputs],
     }
@@ -283,7 +321,13 @@ def _nested(value):
 
 
 def _window(p):
-    fields = ("window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation")
+    fields = (
+        "window_dimensions",
+        "window_strides",
+        "padding",
+        "base_dilation",
+        "window_dilation",
+    )
     return {name: _nested(p[name]) for name in fields}
 
 
@@ -294,5 +338,9 @@ def _convolution(p):
         **{name: _nested(p[name]) for name in fields},
         "feature_group_count": int(p["feature_group_count"]),
         "batch_group_count": int(p["batch_group_count"]),
-        "dimension_numbers": [list(spec.lhs_spec), list(spec.rhs_spec), list(spec.out_spec)],
+        "dimension_numbers": [
+            list(spec.lhs_spec),
+            list(spec.rhs_spec),
+            list(spec.out_spec),
+        ],
     }

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
-import torchlean_check
 
+import torchlean_check
 from torchlean_jax._problem import is_set, problem_of
 from torchlean_jax.certificate import _format
 from torchlean_jax.certificate._lowering import lower
@@ -35,10 +35,10 @@ class Certificate:
 def certify(function, args, spec_tree, method: str, slopes=None) -> Certificate:
     """The certificate that `spec_tree` holds of `function` on the sets among `args`.
 
-    spec_tree: nested {"all": [...]}, {"any": [...]}, {"rows": C, "offset": d}. method: the bound
-    method that proved it; slopes: what `alpha-crown` found, by value number. Raises
-    CertificateWriteError, with the reason, for what the format cannot express or the checker
-    cannot follow.
+    spec_tree: nested {"all": [...]}, {"any": [...]}, {"rows": C, "offset": d}. method:
+    the bound method that proved it; slopes: what `alpha-crown` found, by value number.
+    Raises CertificateWriteError, with the reason, for what the format cannot express or
+    the checker cannot follow.
     """
     (graph, number), sets = _lowered_graph(function, args)
     input_set = {
@@ -60,7 +60,12 @@ def certify(function, args, spec_tree, method: str, slopes=None) -> Certificate:
     return Certificate(blob, _format.graph_digest(graph))
 
 
-_METHODS = {"ibp": "ibp", "crown-ibp": "crown-ibp", "crown": "crown", "alpha-crown": "crown"}
+_METHODS = {
+    "ibp": "ibp",
+    "crown-ibp": "crown-ibp",
+    "crown": "crown",
+    "alpha-crown": "crown",
+}
 
 
 def graph_of(function, args) -> dict:

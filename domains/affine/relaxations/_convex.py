@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains.affine._lines import relaxations
 from torchlean_jax.domains.affine import _points as p
+from torchlean_jax.domains.affine._lines import relaxations
 from torchlean_jax.domains.affine.relaxations._curve import (
     Sides,
     both,
@@ -68,7 +68,7 @@ BENDS = {
         f.sqrt_bounds, lambda x, y: p.scaled(p.inverse(y), 0.5), False, 0.0, closed=True
     ),
     "rsqrt": Bend(
-        f.rsqrt_bounds, lambda x, y: p.scaled(p.mul(p.square(y), y), -0.5), True, 0.0
+        f.rsqrt_bounds, lambda x, y: p.scaled(p.times_positive(p.square(y), y), -0.5), True, 0.0
     ),
     "acosh": Bend(
         f.acosh_bounds,

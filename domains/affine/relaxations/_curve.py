@@ -23,7 +23,6 @@ from torchlean_jax.domains.affine._lines import Lines
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 
-
 # f as a function of points: enclosures of f(x) and of f'(x).
 Curve = Callable[[Array], tuple[Interval, Interval]]
 

@@ -1,10 +1,10 @@
 """max and min: ReLU and its relatives.
 
-max(x, c) on x in [l, u] with l < c < u lies below its chord c + s (x - l) for every slope
-s >= (u - c) / (u - l), so s may be rounded up; below, a x + (1 - a) c is right for every a in
-[0, 1] (Zhang et al. 2018, arXiv:1811.00866, table 2; chosen adaptively as there, or optimised:
-Xu et al. 2021, arXiv:2011.13824). For two abstract operands write max(x, y) = y + max(x - y, 0).
-min is the mirror image: min(x, y) = -max(-x, -y).
+max(x, c) on x in [l, u] with l < c < u lies below its chord c + s (x - l) for every
+slope s >= (u - c) / (u - l), so s may be rounded up; below, a x + (1 - a) c is right
+for every a in [0, 1] (Zhang et al. 2018, arXiv:1811.00866, table 2; chosen adaptively
+as there, or optimised: Xu et al. 2021, arXiv:2011.13824). For two abstract operands
+write max(x, y) = y + max(x - y, 0). min is the mirror image: min(x, y) = -max(-x, -y).
 """
 
 import jax.numpy as jnp
@@ -13,7 +13,6 @@ from torchlean_jax.domains.affine._lines import Lines, relaxations, undecided
 from torchlean_jax.domains.affine.relaxations._slopes import declare
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._rounding import round_down, round_up
-
 
 declare(1, "max", "min")
 

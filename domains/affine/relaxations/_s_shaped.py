@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from torchlean_jax.domains.affine._lines import relaxations
 from torchlean_jax.domains.affine import _points as p
+from torchlean_jax.domains.affine._lines import relaxations
 from torchlean_jax.domains.affine.relaxations._curve import (
     Sides,
     both,
@@ -99,7 +99,7 @@ S_SHAPES = {
     ),
     "logistic": SShape(
         f.logistic_bounds,
-        lambda x, y: p.mul(y, p.one_minus(y)),
+        lambda x, y: p.times_positive(y, p.one_minus(y)),
         True,
         lambda y: np.tanh(y / 2) / 2,
         lambda y: (1 - np.tanh(y / 2) ** 2) / 4,

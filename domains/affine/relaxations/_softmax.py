@@ -63,25 +63,24 @@ def logsumexp_planes(x: Interval) -> Planes:
     sums = total(powers[1])
     logs = p.log(Interval(jnp.stack([sums.lo, centre]), jnp.stack([sums.hi, centre])))
     # below: log S + sum q (gap - middle), q = exp(middle) / S
-    q = p.mul(powers[1], _widened(p.inverse(sums)))
+    q = p.times_positive(powers[1], _widened(p.inverse(sums)))
     lower, lost = _rounded(q, Interval(gap.lo - middle, gap.hi - middle))
-    below = p.add(logs[0], p.negate(total(p.mul(p.at(lower), p.at(middle)))))
-    below = p.add(below, _level_left_out(p.at(lower), most))
+    below = p.minus(logs[0], total(p.times(lower, p.at(middle))))
+    below = p.plus(below, _level_left_out(lower, most))
     below = round_down(below.lo - lost)
     # above: log(centre) + (sum of chords - centre) / centre
     rate = p.inverse(p.at(centre))
-    tilt = p.mul(p.at(chord), _widened(rate))
-    upper, lost = _rounded(tilt, gap)
-    above = p.add(logs[1], p.mul(total(p.at(height)), rate))
-    above = p.add(above, p.constant(-1.0, centre))
-    above = p.add(above, _level_left_out(p.at(upper), most))
+    upper, lost = _rounded(p.times(chord, _widened(rate)), gap)
+    heights = total(p.times(height, _widened(rate)))
+    above = p.minus(p.plus(logs[1], heights), p.constant(1.0, centre))
+    above = p.plus(above, _level_left_out(upper, most))
     above = round_up(above.hi + lost)
     return _finite(Planes(lower, below, upper, above), x)
 
 
 def _level_left_out(slopes, most):
     """Slopes act on x - most: (1 - sum of slopes) most is what makes them act on x."""
-    return p.mul(p.at(most[..., 0]), p.one_minus(total(slopes)))
+    return p.times(most[..., 0], p.one_minus(total(p.at(slopes))))
 
 
 def _exponentials(gap):
@@ -96,9 +95,8 @@ def _chords(gap, powers):
     narrow = run <= float(jnp.finfo(run.dtype).eps) ** (1 / 3)
     rise = _middle(powers[2]) - _middle(powers[0])
     chord = jnp.where(narrow, _middle(powers[1]), rise / jnp.where(narrow, 1, run))
-    ends = Interval(jnp.stack([gap.lo, gap.hi]), jnp.stack([gap.lo, gap.hi]))
-    fall = p.mul(p.at(-chord), ends)
-    return chord, p.add(powers[::2], fall).hi.max(axis=0)
+    fall = p.times(chord, p.at(jnp.stack([gap.lo, gap.hi])))
+    return chord, p.minus(powers[::2], fall).hi.max(axis=0)
 
 
 def _reciprocal_of_chords(chord, height, middle):
@@ -106,8 +104,9 @@ def _reciprocal_of_chords(chord, height, middle):
     centre = _middle(total(_line_at(chord, height, middle)))
     rate = p.inverse(p.at(centre))
     steep = p.square(rate)
-    slopes = p.negate(p.mul(p.at(chord), _widened(steep)))
-    constant = p.add(p.scaled(rate, 2.0), p.negate(p.mul(total(p.at(height)), steep)))
+    slopes = p.negate(p.times(chord, _widened(steep)))
+    heights = total(p.times(height, _widened(steep)))
+    constant = p.minus(Interval(2 * rate.lo, 2 * rate.hi), heights)
     return slopes, constant
 
 
@@ -118,13 +117,12 @@ def _exponential_of_tangent(middle, power, sums):
     narrow = run <= float(jnp.finfo(run.dtype).eps) ** (1 / 3)
     rise = _middle(shares[0]) - _middle(shares[2])
     kappa = jnp.where(narrow, _middle(shares[1]), rise / jnp.where(narrow, 1, run))
-    fall = p.at(-kappa)
-    height = p.add(shares[::2], p.mul(fall, logs[::2])).hi.max(axis=0)
-    slopes = p.mul(p.mul(power, _widened(shares[1])), _widened(fall))
-    turned = p.negate(total(p.mul(slopes, p.at(middle))))
+    height = p.minus(shares[::2], p.times(kappa, logs[::2])).hi.max(axis=0)
+    q = p.times_positive(power, _widened(shares[1]))
+    slopes = p.times(-kappa[..., None], q)
     # kappa (-log S) + c, where log S >= (log S at the middle) + sum q (d - middle)
-    constant = p.add(p.mul(p.at(kappa), logs[1]), p.at(height))
-    return slopes, p.add(constant, turned)
+    constant = p.plus(p.times(kappa, logs[1]), p.at(height))
+    return slopes, p.minus(constant, total(p.times(middle, slopes)))
 
 
 def _rounded(slopes: Interval, x: Interval):
@@ -149,7 +147,7 @@ def _in_arguments(slopes: Interval, gap: Interval, x: Interval):
 
 
 def _line_at(slope, height, x) -> Interval:
-    return p.add(p.mul(p.at(slope), p.at(x)), p.at(height))
+    return p.plus(p.times(slope, p.at(x)), p.at(height))
 
 
 def _middle(x):

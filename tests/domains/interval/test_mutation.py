@@ -77,9 +77,16 @@ def is_noticed(case, seeds=range(3)):
     for seed in seeds:
         rng = np.random.default_rng(seed)
         drawn = case.draw(seed, np.float32, BOXES)
-        result = jax.vmap(case.program())(*values_of(drawn))
-        for which in range(BOXES):
-            if violations(part(result, which), exact_points(case, rng, drawn, which)):
+        values = values_of(drawn)
+        if case.batched:
+            batch = jax.vmap(case.program())(*values)
+            results = [part(batch, which) for which in range(BOXES)]
+        else:
+            results = [
+                case.program()(*[x[which] for x in values]) for which in range(BOXES)
+            ]
+        for which, result in enumerate(results):
+            if violations(result, exact_points(case, rng, drawn, which)):
                 return True
     return False
 
@@ -108,6 +115,8 @@ UPPER_ONLY = on_intervals(lambda x: tl.Interval(x.hi, x.hi))
 NO_WIDTH = {
     *("same:sub", "same:eq", "same:ne", "same:le", "same:ge", "same:lt", "same:gt"),
     *("is_finite", "empty", "same:sub/integer"),
+    # with float32 endpoints there is one complex dtype, and a cast to it is no equation
+    "convert_element_type/complex",
 }
 CLAIMS = {}
 for _case in CASES:
@@ -507,7 +516,7 @@ def identity(x, *, ulps=0.5):
     "case",
     [
         *("add", "sub", "mul_small", "div_small", "same_mul", "power_3", "cumprod"),
-        *("reduce_prod", "reduce_precision_bf16", "complex_mul", "int_to_float"),
+        *("reduce_prod", "complex_mul", "int_to_float"),
         "triangular_solve_unit",
     ],
 )
