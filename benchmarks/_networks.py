@@ -1,8 +1,8 @@
 """The networks and input sets of `bounds.py`, as numpy arrays and JAX functions.
 
-Weights and boxes are plain float32 numpy arrays, so that both sides of a comparison are given the
-same numbers. The public networks are read from the benchmark folder beside the checkout; no folder,
-no case. What the peer does with a case is in `_peer.py`.
+Weights and boxes are plain float32 numpy arrays, so that both sides of a comparison are
+given the same numbers. The public networks are read from the benchmark folder beside
+the checkout; no folder, no case. What the peer does with a case is in `_peer.py`.
 """
 
 import itertools
@@ -18,7 +18,8 @@ import numpy as np
 from jax import lax
 
 FOLDER = Path(
-    os.environ.get("TORCHLEAN_BENCH") or Path(__file__).resolve().parents[2] / "shared/bench"
+    os.environ.get("TORCHLEAN_BENCH")
+    or Path(__file__).resolve().parents[2] / "shared/bench"
 )
 
 
@@ -26,8 +27,8 @@ FOLDER = Path(
 class Network:
     """One model: its weights, its JAX function of one input, and its boxes.
 
-    layers: what `_peer.py` builds the torch module from. corners: batch size -> (lo, hi), float32
-    arrays [batch, *shape]. batches: those to measure; the larger one is a `vmap` for us.
+    layers: what `_peer.py` builds the torch module from. corners: batch size -> (lo,
+    hi), float32 arrays [batch, *shape]. batches: the sizes to measure.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Network:
 
 
 def networks():
-    """Every network whose files are at hand; a line on stdout for each that is skipped."""
+    """Every network whose files are at hand; says which ones are skipped."""
     for make in (mnist, cifar, acas, attention, smooth):
         try:
             yield make()
@@ -47,7 +48,7 @@ def networks():
 
 
 def mnist() -> Network:
-    """mnist_fc 256x2; boxes of radius 0.02 around the centres of the eps = 0.03 boxes."""
+    """mnist_fc 256x2; radius 0.02 around the centres of its eps = 0.03 boxes."""
     weights = _initialisers("mnist_fc/onnx/mnist-net_256x2.onnx")
     layers = []
     for k in (0, 2, 4):
@@ -58,43 +59,52 @@ def mnist() -> Network:
 
 
 def cifar() -> Network:
-    """oval21 cifar_base_kw; boxes of radius 0.02 around the centres of its own boxes."""
+    """oval21 cifar_base_kw; radius 0.02 around the centres of its own boxes."""
     weights = _initialisers("oval21/onnx/cifar_base_kw.onnx")
     w = [(weights[f"{k}.weight"], weights[f"{k}.bias"]) for k in (0, 2, 5, 7)]
     layers = [("conv", *w[0]), ("relu",), ("conv", *w[1]), ("relu",), ("flatten",)]
-    layers += [("linear", w[2][0].T, w[2][1]), ("relu",), ("linear", w[3][0].T, w[3][1])]
+    layers += [
+        ("linear", w[2][0].T, w[2][1]),
+        ("relu",),
+        ("linear", w[3][0].T, w[3][1]),
+    ]
     corners = _around_centres("oval21/vnnlib", "cifar_base_kw*", (3, 32, 32), 0.02)
     return _sequential("cifar_base_kw", layers, corners, (1, 16))
 
 
 def acas() -> Network:
-    """ACAS Xu 1_1 on the box of property 1; for a batch, that box cut in 4 along each axis."""
+    """ACAS Xu 1_1 on the box of property 1; a batch cuts it in 4 along each axis."""
     weights = _initialisers("acasxu/onnx/ACASXU_run2a_1_1_batch_2000.onnx")
     layers = []
     for k in range(1, 8):
         prefix = f"Operation_{k}" if k < 7 else f"linear_{k}"
-        layers += [("linear", weights[f"{prefix}_MatMul_W"], weights[f"{prefix}_Add_B"]), ("relu",)]
+        weight, bias = weights[f"{prefix}_MatMul_W"], weights[f"{prefix}_Add_B"]
+        layers += [("linear", weight, bias), ("relu",)]
     lo, hi = _vnnlib_box(FOLDER / "acasxu/vnnlib/prop_1.vnnlib", (5,))
 
     def corners(batch):
         if batch == 1:
             return np.float32(lo)[None], np.float32(hi)[None]
         cell = np.array(list(itertools.product(range(4), repeat=5)))[:batch]
-        return np.float32(lo + cell * (hi - lo) / 4), np.float32(lo + (cell + 1) * (hi - lo) / 4)
+        step = (hi - lo) / 4
+        return np.float32(lo + cell * step), np.float32(lo + (cell + 1) * step)
 
     return _sequential("ACAS Xu 1_1", layers[:-1], corners, (1, 1024))
 
 
 def attention() -> Network:
-    """One head of attention over 4 tokens of 8 features, with residual and a relu layer."""
+    """One head of attention on 4 tokens of 8 features, then a relu layer."""
     rng = np.random.default_rng(0)
     w = {name: _dense(rng, 8, 8) for name in ("query", "key", "value", "out")}
     w |= {"up": _dense(rng, 8, 16), "down": _dense(rng, 16, 8)}
 
     def function(x):
-        q, k, v = (x @ w[name][0] + w[name][1] for name in ("query", "key", "value"))
-        x = x + jax.nn.softmax(q @ k.T / np.float32(8**0.5)) @ v @ w["out"][0] + w["out"][1]
-        return x + jax.nn.relu(x @ w["up"][0] + w["up"][1]) @ w["down"][0] + w["down"][1]
+        def dense(name, x):
+            return x @ w[name][0] + w[name][1]
+
+        q, k, v = (dense(name, x) for name in ("query", "key", "value"))
+        x = x + dense("out", jax.nn.softmax(q @ k.T / np.float32(8**0.5)) @ v)
+        return x + dense("down", jax.nn.relu(dense("up", x)))
 
     corners = _around_random((4, 8), 0.02)
     return Network("attention T4 D8", function, (("attention", w),), corners, (1, 16))
@@ -103,8 +113,13 @@ def attention() -> Network:
 def smooth() -> Network:
     """A perceptron 20-32-32-10 with tanh, logistic and softmax."""
     rng = np.random.default_rng(1)
-    layers = [("linear", *_dense(rng, 20, 32)), ("tanh",), ("linear", *_dense(rng, 32, 32))]
-    layers += [("sigmoid",), ("linear", *_dense(rng, 32, 10)), ("softmax",)]
+    layers = []
+    for size, kind in (
+        ((20, 32), "tanh"),
+        ((32, 32), "sigmoid"),
+        ((32, 10), "softmax"),
+    ):
+        layers += [("linear", *_dense(rng, *size)), (kind,)]
     return _sequential("smooth MLP", layers, _around_random((20,), 0.05), (1, 64))
 
 
@@ -145,7 +160,7 @@ def _around_random(shape, radius):
 
 
 def _around_centres(folder, pattern, shape, radius):
-    """Boxes around the centres of VNN-LIB boxes, in the order of the file names, repeated."""
+    """Boxes around the centres of VNN-LIB boxes, by file name, repeated as needed."""
     files = sorted((FOLDER / folder).glob(pattern))
     if not files:
         raise FileNotFoundError(f"{folder}/{pattern} in {FOLDER}")
@@ -159,13 +174,14 @@ def _around_centres(folder, pattern, shape, radius):
 
 
 def _vnnlib_box(file, shape):
-    """The bounds on X_i of a VNN-LIB file, one assertion each, as two float64 arrays."""
+    """(lo, hi), float64: the bounds on X_i of a VNN-LIB file, one assertion each."""
     text = file.read_text()
     ends = {"<=": np.full(shape, np.nan), ">=": np.full(shape, np.nan)}
-    for op, index, value in re.findall(r"\(assert \((<=|>=) X_(\d+) ([-+.\de]+)\)\)", text):
+    bound = r"\(assert \((<=|>=) X_(\d+) ([-+.\de]+)\)\)"
+    for op, index, value in re.findall(bound, text):
         ends[op].reshape(-1)[int(index)] = float(value)
     if np.isnan([*ends.values()]).any():
-        raise ValueError(f"{file.name} does not bound every input by one number on each side")
+        raise ValueError(f"{file.name} does not bound every input on both sides")
     return ends[">="], ends["<="]
 
 

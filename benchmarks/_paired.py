@@ -1,8 +1,8 @@
 """Timing two programs side by side, and the facts a result must carry to be read later.
 
-Not here: what is being compared. A and B alternate in blocks, so that both meet the same weather;
-the first call of a block is not counted unless it is long, since it finds the caches and the cores
-as the other program left them.
+Not here: what is being compared. A and B alternate in blocks, so that both meet the
+same weather; the first call of a block is not counted unless it is long, since it finds
+the caches and the cores as the other program left them.
 """
 
 import datetime
@@ -78,7 +78,7 @@ def circumstances(*packages: str) -> dict:
 
 
 def write(name: str | Path, result: dict) -> None:
-    """Write `results/<name>.json` (or the file given as a Path), whole or not at all."""
+    """Write `results/<name>.json`, or a given Path, whole or not at all."""
     target = name if isinstance(name, Path) else RESULTS / f"{name}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
@@ -91,8 +91,10 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    for line in lines:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
 
 
 def _version(package: str) -> str | None:

@@ -1,8 +1,8 @@
 """The peer's side of `bounds.py`: auto_LiRPA on the same weights and the same boxes.
 
-Its own defaults throughout: float32, no outward rounding, as many threads as torch takes, twenty
-iterations for alpha-CROWN. Only the call that computes bounds is timed; building the bounded module
-and moving the box into torch are not.
+Its own defaults throughout: float32, no outward rounding, as many threads as torch
+takes, twenty iterations for alpha-CROWN. Only the call that computes bounds is timed;
+building the bounded module and moving the box into torch are not.
 """
 
 import warnings
@@ -16,7 +16,7 @@ def available() -> bool:
     try:
         _import()
     except ModuleNotFoundError as missing:
-        print(f"no peer in this environment ({missing}); benchmarks/README.md installs it")
+        print(f"no peer here ({missing}); benchmarks/README.md installs it")
         return False
     return True
 
@@ -103,7 +103,8 @@ def _attention(weights):
                 setattr(self, name, _linear(*pair))
 
         def forward(self, x):
-            scores = self.query(x) @ self.key(x).transpose(-1, -2) / np.float32(8**0.5).item()
+            scale = np.float32(8**0.5).item()
+            scores = self.query(x) @ self.key(x).transpose(-1, -2) / scale
             x = x + self.out(torch.softmax(scores, dim=-1) @ self.value(x))
             return x + self.down(torch.relu(self.up(x)))
 

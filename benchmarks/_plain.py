@@ -1,9 +1,9 @@
-"""The same bounds with the payments for rounding switched off: for measuring what they cost.
+"""The same bounds without the payments for rounding, to measure what they cost.
 
-Unsound, and for benchmarks only. While `rounding_off()` lasts, the functions below stand for those
-of the library that compute nothing but rounding error: outward steps become identities and error
-terms zeros, so that the compiler drops everything they needed. Programs traced meanwhile stay that
-way: give them functions of their own.
+Unsound, and for benchmarks only. While `rounding_off()` lasts, the functions below
+stand for those of the library that compute nothing but rounding error: outward steps
+become identities and error terms zeros, so that the compiler drops everything they
+needed. Programs traced meanwhile stay that way: give them functions of their own.
 """
 
 import contextlib
@@ -26,7 +26,8 @@ def rounding_off():
         module = importlib.import_module(f"torchlean_jax.{place}")
         stand_ins[getattr(module, name)] = make(getattr(module, name))
     swapped = []
-    for module in [m for key, m in sys.modules.items() if key.startswith("torchlean_jax.")]:
+    ours = [key for key in sys.modules if key.startswith("torchlean_jax.")]
+    for module in map(sys.modules.get, ours):
         for name, value in list(vars(module).items()):
             if callable(value) and _hashable(value) and value in stand_ins:
                 swapped.append((module, name, value))

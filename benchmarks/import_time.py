@@ -1,7 +1,7 @@
 """What `import torchlean_jax` adds to `import jax`: goal under 0.3 s.
 
-Each measurement is a new interpreter that imports jax, then torchlean_jax, and times both; the
-first one, which may compile bytecode, is not counted.
+Each measurement is a new interpreter that imports jax, then torchlean_jax, and times
+both; the first one, which may compile bytecode, is not counted.
 
     python benchmarks/import_time.py [--repeats 15] [--json FILE]
 """
@@ -49,19 +49,18 @@ def main():
     result["also_imported"] = runs[0][3].split(",")
     result["goal_s"] = GOAL
     print(
-        f"import jax {result['import_jax_s']:.3f} s, torchlean_jax adds {result['added_s']:.3f} s "
-        f"(best {result['added_best_s']:.3f} s, goal {GOAL} s)"
+        f"import jax {result['import_jax_s']:.3f} s, torchlean_jax adds "
+        f"{result['added_s']:.3f} s (best {result['added_best_s']:.3f}, goal {GOAL})"
     )
     print("top-level modules it brings in:", ", ".join(result["also_imported"]))
     if result["starts_backend"]:
-        print("importing it starts a JAX backend: some module computes with jnp when imported")
+        print("it starts a JAX backend: some module computes with jnp on import")
     _paired.write(options.json or "import_time", result)
 
 
 def _import_once() -> tuple[float, float, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=ROOT, check=True, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     jax_seconds, added, started, modules = done.stdout.split()
     return float(jax_seconds), float(added), started, modules
 

@@ -9,11 +9,11 @@ is minus the lower bound of -v, so rows for both sides share one pass.
 import jax.numpy as jnp
 from jax import lax
 
-from torchlean_jax.domains.affine._sets import minimise
+from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._rounding import round_down, round_up
-from torchlean_jax.interpreters._steps import minimum_over, row_dot
+from torchlean_jax.interpreters._steps import row_dot
 
 
 def lower_bounds(equations, steps, values, sets, start, offset, slopes=None):
@@ -41,10 +41,9 @@ def lower_bounds(equations, steps, values, sets, start, offset, slopes=None):
                 _accumulate(rows, number, coefficients, values)
             )
     for number, coefficients in rows.items():
-        if number in sets:
-            value, lost = minimise(coefficients, sets[number])
-        else:  # depends on no input
-            value, lost = minimum_over(coefficients, Interval.lift(values[number]))
+        # a value that depends on no input is its own enclosure
+        region = sets[number] if number in sets else Interval.lift(values[number])
+        value, lost = minimum_over(coefficients, region)
         offset, error = _add(offset, value, error + lost)
     eps = float(jnp.finfo(offset.dtype).eps)
     error = round_up(error * (1 + 8 * (len(equations) + 2) * eps), ulps=2)

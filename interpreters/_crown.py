@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from torchlean_jax.domains.affine import relaxations, undecided
+from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 from torchlean_jax.interpreters import _extremes, _forward, _linear, _steps
@@ -74,7 +75,7 @@ class Enclosed:
             value = Interval.lift(self.values[number])
             part = rows[:, at : at + value.size].reshape(-1, *value.shape)
             at += value.size
-            total, lost = _steps.minimum_over(part, value)
+            total, lost = minimum_over(part, value)
             interval = interval + total
             error = (
                 error + lost + jnp.abs(interval) * float(jnp.finfo(interval.dtype).eps)

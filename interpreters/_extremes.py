@@ -22,13 +22,13 @@ from torchlean_jax.domains.affine.relaxations import (
     softmax_planes,
     windows_of,
 )
+from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._contraction import gamma
 from torchlean_jax.domains.interval._rounding import round_up
 from torchlean_jax.interpreters._steps import (
     Contribution,
-    minimum_over,
     prepared,
     row_dot,
 )

@@ -19,9 +19,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from torchlean_jax.domains.affine import Lines
+from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._contraction import gamma, midpoint_radius
@@ -40,28 +40,14 @@ class Contribution:
 
 
 def row_dot(rows, weights):
-    """sum |rows| * weights for weights >= 0, rounded up; 0 * inf counts as 0."""
+    """sum |rows| * weights for weights >= 0, rounded up; NaN if some weight is infinite
+    where a coefficient is 0, which bounds nothing either."""
     flat = jnp.abs(rows).reshape(rows.shape[0], -1)
     weights = jnp.broadcast_to(weights, rows.shape[1:]).reshape(-1)
-    high = lax.Precision.HIGHEST
-    finite = jnp.where(jnp.isfinite(weights), weights, 0)
-    total = jnp.dot(flat, finite, precision=high)
-    unbounded = jnp.where(jnp.isfinite(weights), 0, 1).astype(flat.dtype)
-    hit = jnp.dot(flat, unbounded, precision=high) > 0
-    total = jnp.where(hit, jnp.inf, total)
-    slack = 2 * gamma(flat.shape[1], flat.dtype)
+    # a product and a sum: XLA on CPU fuses them, where a dot would store |rows| first
+    total = (flat * weights).sum(-1)
+    slack = 2 * gamma(flat.shape[1] + 2, flat.dtype)
     return round_up(total * (1 + slack), ulps=2)
-
-
-def minimum_over(rows, x: Interval):
-    """(lower bound of rows . v over v in x, error of that bound)."""
-    flat = rows.reshape(rows.shape[0], -1)
-    lo, hi = (jnp.broadcast_to(e, rows.shape[1:]).reshape(-1) for e in (x.lo, x.hi))
-    terms = jnp.where(flat > 0, flat * lo, jnp.where(flat < 0, flat * hi, 0))
-    total, size = terms.sum(1), jnp.abs(terms).sum(1)
-    tiny = float(jnp.finfo(flat.dtype).smallest_normal)
-    slack = 2 * gamma(flat.shape[1], flat.dtype)
-    return total, size * slack + 4 * flat.shape[1] * tiny
 
 
 @dataclass(frozen=True)
@@ -102,20 +88,32 @@ class Linear:
         shapes = [values[i].shape for i in moving]
         function = _linear.linear_map(equation, middles)
         moved = _linear.transpose_rows(function, shapes, rows)
-        offset, error = self._constant_part(rows, values)
-        if not _linear.is_exact(equation):
-            sizes = [magnitude(values[i]) for i in moving]
-            error = error + self._rounding(rows, values, sizes, middles)
-            error = error + self._spread(rows, sizes, middles, radii)
+        weights, at_zero, flushed = prepared(self, values)
+        offset = jnp.zeros(rows[0].shape[0], rows[0].dtype)
+        error = offset + flushed
+        for k, row in enumerate(rows):
+            weight = None if weights is None else weights[k]
+            if at_zero is not None:
+                constant, lost = minimum_over(row, at_zero[k], weight)
+                offset, error = offset + constant, error + lost
+            elif weight is not None:
+                error = error + row_dot(row, weight)
         return Contribution(list(zip(moving, moved, strict=True)), offset, error)
 
-    def _constant_part(self, rows, values):
-        zero = jnp.zeros(rows[0].shape[0], rows[0].dtype)
-        if not _linear.is_affine(self.equation):
-            return zero, zero
-        at_zero = self._at_zero(values)
-        parts = [minimum_over(r, v) for r, v in zip(rows, at_zero, strict=True)]
-        return zero + sum(p[0] for p in parts), zero + sum(p[1] for p in parts)
+    def prepare(self, values):
+        """(weights of |rows| in the error or None, results at 0 or None, flushed)."""
+        at_zero = self._at_zero(values) if _linear.is_affine(self.equation) else None
+        if _linear.is_exact(self.equation):
+            return None, at_zero, 0.0
+        middles, radii = _linear.fixed_operands(self.equation, values, self.abstract)
+        sizes = [magnitude(values[i]) for i in self.equation.inputs if i in self.abstract]
+        weights, flushed = self._rounding(values, sizes, middles)
+        for position, radius in enumerate(radii):
+            if radius is not None:  # what the constant operand's own error can do
+                others = [*middles[:position], radius, *middles[position + 1 :]]
+                reach = self._on_magnitudes(sizes, others)
+                weights = [round_up(w + r) for w, r in zip(weights, reach, strict=True)]
+        return weights, at_zero, flushed
 
     def _at_zero(self, values) -> list[Interval]:
         """The results where every abstract operand is 0."""
@@ -143,8 +141,8 @@ class Linear:
             c = Interval.lift(jnp.zeros(shape, values[first].dtype))
         return Interval(jnp.broadcast_to(c.lo, shape), jnp.broadcast_to(c.hi, shape))
 
-    def _rounding(self, rows, values, sizes, middles):
-        """gamma_N times |A| . (the equation on magnitudes), and what flushing may take."""
+    def _rounding(self, values, sizes, middles):
+        """gamma_N times the equation on magnitudes, and what flushing may take."""
         inputs = self.equation.inputs
         shapes = [jnp.shape(values[i]) for i in inputs]
         most = max(
@@ -152,21 +150,11 @@ class Linear:
             for k, i in enumerate(inputs)
             if i in self.abstract
         )
-        dtype = rows[0].dtype
         reach = self._on_magnitudes(sizes, middles)
-        error = sum(row_dot(r, m) for r, m in zip(rows, reach, strict=True))
+        dtype = reach[0].dtype
+        slack = gamma(most + 1, dtype)
         tiny = 4 * most * float(jnp.finfo(dtype).smallest_normal)
-        return error * gamma(most + 1, dtype) + tiny * sum(jnp.sum(s) for s in sizes)
-
-    def _spread(self, rows, sizes, middles, radii):
-        """|A| . (the equation with a constant operand replaced by its radius)."""
-        error = jnp.zeros(rows[0].shape[0], rows[0].dtype)
-        for position, radius in enumerate(radii):
-            if radius is not None:
-                others = [*middles[:position], radius, *middles[position + 1 :]]
-                (reach,) = self._on_magnitudes(sizes, others)
-                error = error + row_dot(rows[0], reach)
-        return error
+        return [round_up(m * slack) for m in reach], tiny * sum(jnp.sum(s) for s in sizes)
 
     def _on_magnitudes(self, sizes, fixed):
         fixed = [f if f is None or not _is_float(f) else jnp.abs(f) for f in fixed]
@@ -238,24 +226,29 @@ class Relaxed:
 
     def _one_group(self, a, values, slope):
         lines = prepared(self, values) if slope is None else self.prepare(values, slope)
-        offset, error = minimum_over(
-            a, Interval(lines.lower_offset, lines.upper_offset)
-        )
         kind = jnp.finfo(a.dtype)
-        moved = {}
+        moved, extra, error = {}, 0, 0
         for i, low, high in zip(
             self.equation.inputs, lines.lower, lines.upper, strict=True
         ):
             if low is None:
                 continue
-            coefficients = jnp.where(a > 0, a * low, jnp.where(a < 0, a * high, 0))
+            # a * low where a > 0, a * high where a < 0, without a choice per element
+            mean, half = (low + high) * 0.5, (high - low) * 0.5
+            coefficients = a * mean - jnp.abs(a) * half
             size = magnitude(values[i])
+            exact = (half == 0) & ((mean == 0) | (mean == 1))
+            lost = 4 * float(kind.eps) * (jnp.abs(mean) + jnp.abs(half)) * size
+            extra = extra + jnp.where(exact, 0, round_up(lost, ulps=4))
             count = coefficients[0].size // max(size.size, 1) + (i in moved)
-            error = error + row_dot(coefficients, size) * gamma(count, a.dtype)
-            error = error + 2 * count * float(kind.smallest_normal) * jnp.sum(size)
+            if count > 1:
+                error = error + row_dot(coefficients, size) * gamma(count, a.dtype)
+            error = error + 8 * count * float(kind.smallest_normal) * jnp.sum(size)
             coefficients = _unbroadcast(coefficients, size.shape)
             moved[i] = moved[i] + coefficients if i in moved else coefficients
-        return moved, offset, error
+        enclosed = Interval(lines.lower_offset, lines.upper_offset)
+        offset, lost = minimum_over(a, enclosed, extra)
+        return moved, offset, lost + error
 
 
 def prepared_key(equation):

@@ -15,7 +15,7 @@ import mpmath
 import numpy as np
 from flint import arb, arb_series, ctx
 
-ORDER = 24  # terms of each Taylor expansion
+ORDER = 16  # terms of each Taylor expansion
 MARGIN = 1.0000001
 ctx.prec = 240
 ctx.cap = ORDER  # python-flint cuts every series at this many terms
@@ -108,31 +108,36 @@ def _newton_to_monomial(nodes, values):
     return result
 
 
-def prove(a, coefficients, limit=float("inf"), pieces=128):
-    """A number above |p(v) - exact| for every v of the domain, p with exactly these
-    coefficients.
+def prove(a, coefficients, limit):
+    """A bound of |p(v) - exact| for all v of the domain, for these very coefficients.
 
-    Infinite as soon as one piece exceeds `limit`.
+    Infinite if it is not at most `limit`. A piece whose bound is too large is halved,
+    unless the error at its centre alone is, or it has become too small.
     """
-    worst = 0.0
-    for edges in _pieces(a, pieces):
-        worst = max(worst, _prove_piece(a, coefficients, *edges) * MARGIN)
-        if worst > limit:
+    todo, worst = list(_pieces(a, 128)), 0.0
+    smallest = mpmath.mpf(a.high - a.low) / 2**14
+    while todo:
+        left, right = todo.pop()
+        bound, at_centre = _prove_piece(a, coefficients, left, right)
+        if bound <= limit:
+            worst = max(worst, bound)
+        elif at_centre > limit or right - left < smallest:
             return float("inf")
+        else:
+            middle = (left + right) / 2
+            todo += [(left, middle), (middle, right)]
     return worst
 
 
 def _pieces(a, count):
-    """The domain in pieces; one is centred at 0 (if it is inside) and is an eighth of
-    the domain.
-    """
+    """The domain in pieces; those that touch 0 are larger, see `_prove_piece`."""
     low, high = mpmath.mpf(a.low), mpmath.mpf(a.high)
     spans = [(low, high, count)]
     if a.shift and not a.whole:
         core = (high - low) / 8
-        spans = [(max(low, -core), core, 1), (core, high, count)]
-        if low < -core:
-            spans.append((low, -core, count))
+        spans = [(mpmath.mpf(0), core, 1), (core, high, count)]
+        if low < 0:
+            spans += [(-core, mpmath.mpf(0), 1), (low, -core, count)]
     for left, right, n in spans:
         edges = [left + (right - left) * i / n for i in range(n + 1)]
         yield from pairwise(edges)
@@ -176,29 +181,29 @@ class _Balls:
 
 
 def _prove_piece(a, coefficients, left, right):
-    holds_zero = left <= 0 <= right and not a.whole
-    centre = mpmath.mpf(0) if holds_zero else (left + right) / 2
+    """Bounds of the error on a piece and at its centre, which is 0 if the piece touches
+    it.
+    """
+    touches_zero = left <= 0 <= right and not a.whole
+    centre = mpmath.mpf(0) if touches_zero else (left + right) / 2
     radius = max(abs(left - centre), abs(right - centre)) * MARGIN
     at_centre = _expand(a, coefficients, _arb(centre))
     everywhere = _expand(a, coefficients, arb(_arb(centre).mid(), _arb(radius)))
-    skip = a.shift if holds_zero else 0
-    h = _arb(radius)
-    total = arb(0)
-    for i in range(skip, ORDER - 1):
-        total += abs(at_centre[i]) * h ** (i - skip)
-    total += abs(everywhere[ORDER - 1]) * h ** (ORDER - 1 - skip)
-    if holds_zero:
-        # The terms that are skipped are zero exactly: f and base agree to order
-        # `shift`.
-        assert all(
-            at_centre[i].contains(0) and at_centre[i].rad() < arb(2) ** -150
-            for i in range(skip)
-        )
+    divisor, own, skip = arb(1), arb(1), 0
+    if touches_zero:
+        skip = a.shift
+        # f and base agree to order `shift`: the terms that are skipped are 0 exactly.
+        tiny = arb(2) ** -150
+        assert all(c.contains(0) and c.rad() < tiny for c in at_centre[:skip])
         # y and x vanish together, and y / x is largest at the end of the domain.
-        total *= (
-            _arb(mpmath.mpf(a.high)) / _arb(a.argument(mpmath.mpf(a.high)))
-        ) ** a.shift
+        end = mpmath.mpf(a.high)
+        divisor = own = (_arb(a.argument(end)) / _arb(end)) ** a.shift
     elif a.shift and not a.whole:
         nearest = min(abs(a.argument(left)), abs(a.argument(right))) / MARGIN
-        total /= _arb(nearest) ** a.shift
-    return float(total.upper()) * MARGIN
+        divisor = _arb(nearest) ** a.shift
+        own = abs(_arb(a.argument(centre))) ** a.shift
+    h = _arb(radius)
+    terms = [*at_centre[: ORDER - 1], everywhere[ORDER - 1]]
+    total = sum((abs(c) * h**i for i, c in enumerate(terms[skip:])), arb(0))
+    bounds = total / divisor, abs(at_centre[skip]) / own
+    return tuple(float(bound.upper()) * MARGIN for bound in bounds)

@@ -125,5 +125,5 @@ def log_of(x, log):
     """The logarithm of a pair x > 1 as a pair, given the Relative of the kernel."""
     ideal = Number(np.log(x.ideal.lo) - 1e-14, np.log(x.ideal.hi) + 1e-14)
     y = log.on(ideal)
-    y.err = y.err + 1.01 * x.err / x.ideal.least()
+    y.err = y.err + 1.01 * x.err / x.ideal.least() + 12 * Model.u * Model.cut
     return y

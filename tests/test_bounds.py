@@ -161,12 +161,8 @@ def no_slack(patch):
 
 
 def wrong_corner(patch):
-    right = _backward.minimise
-    patch.setattr(
-        _backward,
-        "minimise",
-        lambda rows, box: right(rows, tl.Interval(box.hi, box.lo)),
-    )
+    right = _backward.minimum_over
+    patch.setattr(_backward, "minimum_over", lambda rows, box: right(-rows, box))
 
 
 def constants_dropped(patch):

@@ -87,7 +87,7 @@ def _unsigned(width, value):
 
 
 def narrowed(x, dtype):
-    """A concrete interval with endpoints moved outward to `dtype`; never subnormal there."""
+    """A concrete interval with endpoints moved outward to `dtype`, none subnormal."""
     lo, hi = (np.asarray(endpoint) for endpoint in (x.lo, x.hi))
     if not jnp.issubdtype(lo.dtype, jnp.floating):
         return x
@@ -95,7 +95,7 @@ def narrowed(x, dtype):
 
 
 def _towards(x, dtype, direction):
-    """`x` cast to `dtype`, moved one step where the cast rounded away from `direction`."""
+    """`x` cast to `dtype`, moved one step if the cast rounded away from `direction`."""
     with np.errstate(over="ignore", under="ignore"):
         cast = x.astype(dtype)
     back = cast.astype(np.float64)

@@ -30,7 +30,7 @@ def rule_for(kind: str, *names: str):
 
 
 def operation_rule_for(kind: str, *names: str):
-    """The same for rules called `rule(operation, *operands)`, which apply the primitive."""
+    """The same for rules that apply the primitive: `rule(operation, *operands)`."""
     return functools.partial(_add, kind, names, rules.define_op, _on_operation)
 
 

@@ -94,7 +94,7 @@ def _unless_nan(x, result, axis):
 
 
 def _before(keys, axis, *, stable):
-    """before[..., i, j]: item i certainly precedes item j. None if they are too many."""
+    """before[..., i, j]: item i certainly precedes j. None if they are too many."""
     n = keys[0].shape[axis]
     if keys[0].size * n > _PAIRS:
         return None

@@ -80,4 +80,6 @@ def _dot_with_itself(operation, x, y):
     if not same_axes or not in_order or len(dims) + len(batch) != x.ndim:
         return dot_general(operation, x, y)
     terms = int(np.prod([x.shape[a] for a in dims], dtype=np.int64))
-    return summed(lambda e: jnp.sum(e, axis=tuple(dims)), square(Interval.lift(x)), terms)
+    return summed(
+        lambda e: jnp.sum(e, axis=tuple(dims)), square(Interval.lift(x)), terms
+    )

@@ -77,9 +77,6 @@ class Interval:
         # without it Python would index until an IndexError, which JAX never raises
         return (self[i] for i in range(self.shape[0]))
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
     def __repr__(self) -> str:
         if isinstance(self.lo, Tracer) or not hasattr(self.lo, "tolist"):
             return f"Interval(lo={self.lo}, hi={self.hi})"
@@ -179,7 +176,7 @@ def range_of(dtype):
 
 
 def bounds_of_dtype(dtype):
-    """The (lowest, highest) value of a real dtype, as scalars of it; may be infinite."""
+    """The (lowest, highest) value of a real dtype, as scalars of it, maybe infinite."""
     dtype = jnp.dtype(dtype)
     pair = (
         (-jnp.inf, jnp.inf) if jnp.issubdtype(dtype, jnp.floating) else range_of(dtype)

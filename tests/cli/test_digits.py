@@ -86,8 +86,7 @@ def test_the_plot_is_a_picture(tmp_path, monkeypatch):
 
 
 def test_the_plot_and_the_verdicts_agree(monkeypatch):
-    monkeypatch.setattr(_train, "EPOCHS", 40)
-    data, model = digits.load(), digits.MODELS["mlp"]
+    data, model = digits.load(), digits.MODELS["linear"]
     f = digits.classifier(model, digits.train(model, data, certified=False))
     images, labels = data.test_images[:40], data.test_labels[:40]
     proved = [
@@ -102,9 +101,13 @@ def test_the_plot_and_the_verdicts_agree(monkeypatch):
         for image, label in zip(images, labels, strict=True)
     ]
     monkeypatch.setattr(_plot, "RADII", np.array([0.02, 0.04]))
-    shares = _plot.certified_shares(f, images, labels, "crown")
-    assert shares[1] == np.mean(proved)
-    assert 0 < shares[1] < shares[0]
+    found = _plot.certified(f, images, labels, "crown")
+    assert found[1].tolist() == proved
+    assert 0 < found[1].mean() < found[0].mean()
+    known = found.copy()
+    known[1] = True  # taken as it is, and the other radius computed as before
+    again = _plot.certified(f, images, labels, "crown", known)
+    assert again[1].all() and (again[0] == found[0]).all()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array
 
 from torchlean_jax.domains.affine import _points as p
@@ -139,11 +140,11 @@ def _in_arguments(slopes: Interval, gap: Interval, x: Interval):
     n = x.shape[-1]
     same = jnp.eye(n, dtype=bool)
     floats = jnp.where(same, 0, floats)
-    own = -jnp.sum(floats, axis=-1)
-    size = jnp.sum(jnp.abs(floats), axis=-1)
+    parts, high = jnp.stack([floats, jnp.abs(floats)]), lax.Precision.HIGHEST
+    others, size = jnp.dot(parts, jnp.ones(n, x.dtype), precision=high)
     miss = size * gamma(n, x.dtype) * magnitude(x) * (1 + 2.0**-10)
     lost = round_up(lost + round_up(miss))
-    return floats + jnp.where(same, own[..., None], 0), lost
+    return floats + jnp.where(same, -others[..., None], 0), lost
 
 
 def _line_at(slope, height, x) -> Interval:

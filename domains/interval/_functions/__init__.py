@@ -1,10 +1,17 @@
-"""Enclosures of elementary functions at points, and of the non-monotone ones on
-intervals.
+"""Enclosures of elementary functions at points, and of some on intervals.
 
 `f_bounds(x)` returns `(lo, hi)` with lo <= f(x) <= hi for the exact real value f(x),
 elementwise, in the dtype of x (float32 or float64). Nothing is assumed of the library's
 own functions: everything is built from + - * / and integer operations on the bits, with
 error bounds that `scripts/derive_coefficients.py` proves.
+
+A monotone function needs no more for an interval: `exp_bounds(lo)[0],
+exp_bounds(hi)[1]` for an increasing one. `f_interval(lo, hi)` covers those that are not
+monotone.
+
+>>> lo, hi = exp_bounds(jnp.float32(1.0))
+>>> bool(lo < math.e < hi)
+True
 """
 
 from torchlean_jax.domains.interval._functions._erf import erf_bounds, erfc_bounds

@@ -10,9 +10,9 @@ floating-point pass sees through:
 * head * head is exact, so fusing it into a following addition changes nothing;
 * head - (what the head was cut from) is exact, and never of the form (a + b) - a.
 
-Neither the accuracy of division nor that of square root is trusted: the quotient or
-root is cut to a head, its residual is computed exactly, and the residual gives the
-correction.
+Division is trusted to 2 ulp only (rewriting x / c to x * (1 / c) costs 1.5), and
+square root not at all: quotient or root are cut to a head, whose residual is exact, and
+the residual gives the correction, so that errors of the operation count only k times.
 
 Error bounds, with u the unit roundoff and k = 2**-11 (binary32) or 2**-25 (binary64)
 the relative size of what is cut off, are stated at each operation.
@@ -117,12 +117,11 @@ class Pair:
         return Pair(self.h * power_of_two, self.l * power_of_two)
 
     def over(self, other):
-        """The quotient. The division may be off by hundreds of ulp; see the module
-        docstring.
+        """The quotient, through an exact residual.
 
         With q the cut quotient, h - q h' is exact (12 + 12 bits, or 26 + 26, and
-        cancellation), so the correction errs only by its own roundings: u (|q l'| + 2
-        |residual|) / |h'| + 6 u |l|.
+        cancellation), so the correction errs only by its own roundings:
+        2 u (|q l'| + |h - q h'| + |residual|) / |h'| + 8 u |l|.
         """
         divisor = other.h + other.l
         q = high((self.h + self.l) / divisor)

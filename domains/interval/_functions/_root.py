@@ -1,7 +1,7 @@
 """Enclosures of sqrt, rsqrt, cbrt, and of quotients.
 
-No property of the library's square root or division is used: each result is cut to half
-its bits, its residual computed exactly, and the correction taken from that
+Little is asked of the library's division and nothing of its square root: a result is
+cut to half its bits, its residual computed exactly, and the correction taken from that
 (`_pair.py`). Operands are first scaled to [1/2, 2) or so, in the integer bits, so that
 no residual can underflow.
 """

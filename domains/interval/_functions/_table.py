@@ -72,8 +72,7 @@ def widen(y, units, floor=None, ceiling=None, absolute: Any = 0.0):
 
 
 def differentiable(derivative):
-    """Give a function from points to `(lo, hi)` the derivative of the function it
-    encloses.
+    """Give a function from points to `(lo, hi)` the derivative of what it encloses.
 
     Both endpoints move with f itself: the widening is a step function of the bits, and
     its derivative is nobody's gradient. `derivative` is f in ordinary JAX.

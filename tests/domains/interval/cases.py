@@ -1,7 +1,7 @@
 """The table of containment cases: what runs, on which boxes, and what it equals
 exactly.
 
-The rows are in `cases_elementwise.py`, `cases_arrays.py` and `cases_integers.py`.
+The rows are in `cases_*.py`; `CASES` of `all_cases.py` is all of them.
 """
 
 from collections.abc import Callable
@@ -129,3 +129,21 @@ def _subnormal(x):
 def numpy_twin(g):
     """(f, exact) from one function of arrays on which numpy and jax.numpy agree."""
     return (lambda *a: g(jnp, *a)), (lambda *a: g(np, *a))
+
+
+INF = np.inf  # a sum that cancels has any number of ulps
+MATRIX = Float((3, 4))
+CALM = Float((3, 4), reach=50.0)
+
+
+def twin(name, rules, g, inputs=(MATRIX,), ulps=(0, 0)):
+    """A case whose program and oracle are one function of `np` or `jnp`."""
+    return Case(name, rules, *numpy_twin(g), inputs, ulps)
+
+
+# The promise. The reciprocal of a power falls short of the 8 and says so in its row.
+TIGHT = (8, 2)
+
+
+def unary(name, f, exact, *, rule=None, ulps=TIGHT, direct=None, **input_kw):
+    return Case(name, (rule or name,), f, exact, (Float(**input_kw),), ulps, direct)

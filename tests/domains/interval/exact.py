@@ -81,7 +81,7 @@ def describe(value):
 
 
 def ulps_off(endpoint, value, allowance=0.0) -> float:
-    """|endpoint - value| - allowance in units of the last place of `value` in binary32."""
+    """|endpoint - value| - allowance, in binary32 ulps of `value`."""
     size = (
         abs(float(value.mid())) if isinstance(value, flint.arb) else abs(float(value))
     )

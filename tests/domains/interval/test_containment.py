@@ -15,17 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import torchlean_jax as tl
-from tests.domains.interval import (
-    boxes,
-    cases_arrays,
-    cases_elementwise,
-    cases_integers,
-    exact,
-)
+from tests.domains.interval import boxes, exact
+from tests.domains.interval.all_cases import CASES
 from tests.domains.interval.cases import leaves, violations
 from torchlean_jax.domains.interval._kinds import kinds
 
-CASES = [*cases_elementwise.CASES, *cases_arrays.CASES, *cases_integers.CASES]
 SEEDS = st.integers(0, 2**32 - 1)
 IDS = {"argvalues": CASES, "ids": str}
 BATCH = 4
@@ -114,7 +108,7 @@ def test_at_points_the_result_is_tight(case, dtype):
 
 
 def points_of(x):
-    """Boxes of one point; subnormal points are boxes of two ends for the rules, so 0."""
+    """Boxes of one point, 0 for a subnormal one: a rule is given that as a wide box."""
     x = np.where(np.abs(x) < np.finfo(x.dtype).tiny, 0, x).astype(x.dtype)
     return x, x
 
@@ -152,7 +146,9 @@ def test_every_rule_has_a_case():
 
 
 # Whole functions that only a graph with recognised patterns holds (`domains/affine`).
-RULES_OF_OTHERS = {f"call:{n}/float" for n in ("elu", "leaky_relu", "logsumexp", "softmax")}
+RULES_OF_OTHERS = {
+    f"call:{n}/float" for n in ("elu", "leaky_relu", "logsumexp", "softmax")
+}
 RULES_OF_OTHERS |= {"call:gelu_erf/float", "call:gelu_tanh/float"}
 
 # The same rule as `reshape` and its like, for primitives that do nothing to one

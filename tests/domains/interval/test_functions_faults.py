@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.domains.interval.functions_enclosed import (
+    DTYPES,
     argument_pairs,
     evaluate,
     failures,
@@ -132,3 +133,39 @@ def test_the_script_derives_the_committed_numbers_again():
         check=False,
     )
     assert run.returncode == 0, run.stderr
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """The modules of the script, importable by name as it imports them."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_no_sampled_error_of_a_polynomial_exceeds_its_proved_bound(dtype, scripts):
+    """Sampled with mpmath, where the proof uses Arb; and a proof must also fail."""
+    from _approximation import prove
+    from _specifications import UNIT, approximations
+
+    for name, a in approximations(dtype).items():
+        coefficients = tuple(getattr(_table.table(dtype), name))
+        limit = a.goal * UNIT[dtype] * max(1.0, abs(coefficients[0]))
+        bound = prove(a, coefficients, limit)
+        assert bound <= limit
+        sampled = max(sampled_error(a, coefficients, y) for y in inner_points(a))
+        assert 0.05 * bound < sampled <= bound, name
+        wrong = (coefficients[0] + 8 * limit, *coefficients[1:])
+        assert prove(a, wrong, limit) == np.inf
+
+
+def inner_points(a):
+    return [a.low + (a.high - a.low) * (i + 0.37) / 80 for i in range(80)]
+
+
+def sampled_error(a, coefficients, y):
+    """|p - exact| at one point, or the error of the whole function, in 60 digits."""
+    with mpmath.workdps(60):
+        x = a.argument(mpmath.mpf(y))
+        p = mpmath.polyval(coefficients[::-1], x**a.power)
+        error = a.point(a.inverse(x)) - a.base_at(x) - x**a.shift * p
+        return float(abs(error if a.whole else error / x**a.shift))
