@@ -10,7 +10,6 @@ from torchlean_jax.domains.interval import _functions as f
 from torchlean_jax.domains.interval._arithmetic import (
     absolute,
     add,
-    div,
     holds_zero,
     known,
     mul,
@@ -31,8 +30,13 @@ def square(x, _=None):
 @rule_for("float", "integer_pow")
 def integer_pow(x, *, y):
     power = _odd_power(x, abs(y)) if y % 2 else _whole_power(absolute(x), abs(y))
-    one = jnp.ones_like(x.lo)
-    return div(Interval(one, one), power) if y < 0 else power
+    return _inverse(power) if y < 0 else power
+
+
+def _inverse(x):
+    """1 / x, tighter than a quotient: decreasing on either side of 0."""
+    result = known(f.reciprocal_bounds(x.hi)[0], f.reciprocal_bounds(x.lo)[1])
+    return nan_if(holds_zero(x), result)
 
 
 def _odd_power(x, n):

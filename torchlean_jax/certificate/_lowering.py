@@ -58,6 +58,7 @@ class Lowering:
     nodes: list = field(default_factory=list)
     constants: dict = field(default_factory=dict)
     alias: dict = field(default_factory=dict)
+    written: dict = field(default_factory=dict)
     fresh: int = 0
 
     def constant(self, array) -> int:
@@ -83,13 +84,14 @@ class Lowering:
 
     def operand(self, number) -> int:
         """The file's number of one of our values; concrete ones become constants."""
-        if number in self.alias:
-            return self.operand(self.alias[number])
+        while number in self.alias:
+            number = self.alias[number]
         value = self.values[number]
         if isinstance(value, Interval):
             return number
-        self.alias[number] = self.constant(value)
-        return self.alias[number]
+        if number not in self.written:
+            self.written[number] = self.constant(value)
+        return self.written[number]
 
 
 def lower(graph, arrays, sets) -> tuple[dict, dict[int, int]]:
@@ -167,6 +169,8 @@ def _lower_equation(equation, lowering) -> str | None:
         return _take(equation, lowering)
     if others:
         return "several results"
+    if name == "call:leaky_relu":
+        return _leaky(equation, lowering, shape)
     inputs = [lowering.operand(i) for i in equation.inputs]
     if name == "slice":
         strides = params["strides"] or [1] * len(shape)
@@ -188,6 +192,17 @@ def _lower_equation(equation, lowering) -> str | None:
             _stretched(i, n, shape, lowering) for i, n in zip(equation.inputs, inputs)
         ]
     lowering.node(name, inputs, shape, fields, out)
+    return None
+
+
+def _leaky(equation, lowering, shape):
+    """max(x, c x), which is what the checker knows leaky_relu as."""
+    x = lowering.operand(equation.inputs[0])
+    slope = np.float64(equation.operation.params["negative_slope"])
+    steep = lowering.node(
+        "mul", [x, lowering.constant(slope)], shape, {}, lowering.new()
+    )
+    lowering.node("max", [x, steep], shape, {}, equation.outputs[0])
     return None
 
 

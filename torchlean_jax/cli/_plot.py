@@ -32,7 +32,7 @@ def require() -> None:
 def certified(f, images, labels, method: str, known=None) -> np.ndarray:
     """Whether the margin of each image is proved positive: bool[radius, image].
 
-    known: images that need no bounds, because a method proved them that this one extends.
+    known: images that need no bounds, since a method that this one extends proved them.
     """
     others = np.stack([np.delete(-np.eye(10), label, axis=0) for label in labels])
     np.put_along_axis(others, labels[:, None, None].astype(int), 1.0, axis=2)
@@ -117,6 +117,6 @@ def draw(path, f, images, labels, *, title: str) -> None:
     )
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(title="bounds by", frameon=False, loc="lower left")
+    figure.legend(loc="outside lower center", ncols=len(found), frameon=False)
     with _output.replacing(path) as temporary:
         figure.savefig(temporary, dpi=150, format="png")

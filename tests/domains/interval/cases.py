@@ -30,12 +30,22 @@ class Float:
 
 @dataclass(frozen=True)
 class Int:
+    """Integers of [least, most]; with `extremes`, half of them next to where int32 ends."""
+
     shape: tuple = (48,)
     least: int = -6
     most: int = 6
+    extremes: bool = False
 
     def draw(self, rng, dtype):
-        return boxes.integers(rng, self.shape, self.least, self.most)
+        lo, hi = boxes.integers(rng, self.shape, self.least, self.most)
+        if not self.extremes:
+            return lo, hi
+        kind = np.iinfo(np.int32)
+        shift = rng.choice(
+            [0, kind.min + 6, kind.max - 6], self.shape, p=[0.4, 0.3, 0.3]
+        )
+        return (lo + shift).astype(np.int32), (hi + shift).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -141,7 +151,7 @@ def twin(name, rules, g, inputs=(MATRIX,), ulps=(0, 0)):
     return Case(name, rules, *numpy_twin(g), inputs, ulps)
 
 
-# The promise. The reciprocal of a power falls short of the 8 and says so in its row.
+# The promise for elementwise functions.
 TIGHT = (8, 2)
 
 

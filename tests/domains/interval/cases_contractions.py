@@ -129,7 +129,7 @@ CONTRACTIONS = [
         lambda x: lax.dot_general(x, x, (((1,), (1,)), ((0,), (0,)))),
         lambda x: (x * x).sum(1),
         (CALM,),
-        (9, 2),
+        (16, 2),
     ),
     Case(
         "dot_itself_paired",

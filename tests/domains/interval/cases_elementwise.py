@@ -179,7 +179,7 @@ POWERS = [
         lambda x: lax.integer_pow(x, -2),
         power(-2),
         rule="integer_pow",
-        ulps=(9, 2),
+        ulps=TIGHT,
         least=1e-9,
         reach=1e9,
     ),

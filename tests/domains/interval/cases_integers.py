@@ -11,12 +11,7 @@ from tests.domains.interval.cases import Bool, Case, Float, Int
 from tests.domains.interval.exact import elementwise
 
 LOWEST, HIGHEST = -(2**31), 2**31 - 1
-
-
-SMALL, LARGE = Int(), Int(least=HIGHEST - 20, most=HIGHEST)
-
-
-LOW = Int(least=LOWEST, most=LOWEST + 20)
+SMALL, ANY = Int(), Int(extremes=True)
 
 
 def wrapped(x):
@@ -36,37 +31,32 @@ def left_over(x, y):
     return 0 if y == 0 else x - divided(x, y) * y
 
 
-def ints(name, rule, f, g, *pairs):
-    pairs = pairs or ((SMALL, SMALL),)
-    return [
-        Case(f"{name}_{n}", (f"{rule}/integer",), f, whole(g), pair)
-        for n, pair in enumerate(pairs)
-    ]
-
-
-EVERYWHERE = ((SMALL, SMALL), (LARGE, SMALL), (LOW, SMALL))
-
-
-ALONE = ((SMALL,), (LARGE,), (LOW,))
+def integers(name, rule, f, g, arity=2):
+    """A case whose first operand comes near both ends of int32, where results wrap."""
+    inputs = (ANY, SMALL)[:arity]
+    return Case(f"integer_{name}", (f"{rule}/integer",), f, whole(g), inputs)
 
 
 INTEGERS = [
-    *ints("integer_add", "add", lax.add, lambda x, y: x + y, *EVERYWHERE),
-    *ints("integer_sub", "sub", lax.sub, lambda x, y: x - y, *EVERYWHERE),
-    *ints("integer_mul", "mul", lax.mul, lambda x, y: x * y, *EVERYWHERE),
-    *ints("integer_div", "div", lax.div, divided, *EVERYWHERE),
-    *ints("integer_rem", "rem", lax.rem, left_over, *EVERYWHERE, (SMALL, LOW)),
-    *ints("integer_neg", "neg", lax.neg, lambda x: -x, *ALONE),
-    *ints("integer_abs", "abs", lax.abs, abs, *ALONE),
-    *ints("integer_square", "square", lax.square, lambda x: x * x, *ALONE),
-    *ints("integer_same_mul", "same:mul", lambda x: x * x, lambda x: x * x, *ALONE),
-    *ints("integer_same_sub", "same:sub", lambda x: x - x, lambda x: 0, *ALONE),
-    *ints(
-        "integer_power",
-        "integer_pow",
-        lambda x: lax.integer_pow(x, 3),
-        lambda x: x**3,
-        *ALONE,
+    integers("add", "add", lax.add, lambda x, y: x + y),
+    integers("sub", "sub", lax.sub, lambda x, y: x - y),
+    integers("mul", "mul", lax.mul, lambda x, y: x * y),
+    integers("div", "div", lax.div, divided),
+    integers("rem", "rem", lax.rem, left_over),
+    Case(
+        "integer_rem_of_small",
+        ("rem/integer",),
+        lax.rem,
+        whole(left_over),
+        (SMALL, ANY),
+    ),
+    integers("neg", "neg", lax.neg, lambda x: -x, 1),
+    integers("abs", "abs", lax.abs, abs, 1),
+    integers("square", "square", lax.square, lambda x: x * x, 1),
+    integers("same_mul", "same:mul", lambda x: x * x, lambda x: x * x, 1),
+    integers("same_sub", "same:sub", lambda x: x - x, lambda x: 0, 1),
+    integers(
+        "power", "integer_pow", lambda x: lax.integer_pow(x, 3), lambda x: x**3, 1
     ),
     Case(
         "integer_eq",
@@ -89,9 +79,8 @@ INTEGERS = [
         elementwise(lambda x, y: x if x < y else y + 1),
         (SMALL, SMALL),
     ),
-    Case("integer_max", ("max",), lax.max, elementwise(max), (SMALL, LARGE)),
+    Case("integer_max", ("max",), lax.max, elementwise(max), (SMALL, ANY)),
 ]
-
 
 ROWS = Int((3, 4))
 

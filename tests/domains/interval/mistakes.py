@@ -182,7 +182,7 @@ def _cast_forgets_to_wrap(sound):
     return rule
 
 
-@mistake("integer_add_1", "add/integer")
+@mistake("integer_add", "add/integer")
 def _integers_do_not_wrap(sound):
     kind = jnp.iinfo(jnp.int32)
     return lambda x, y: tl.Interval(

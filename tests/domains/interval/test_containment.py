@@ -17,12 +17,17 @@ from hypothesis import strategies as st
 import torchlean_jax as tl
 from tests.domains.interval import boxes, exact
 from tests.domains.interval.all_cases import CASES
-from tests.domains.interval.cases import leaves, violations
+from tests.domains.interval.cases import Float, leaves, violations
 from torchlean_jax.domains.interval._kinds import kinds
 
 SEEDS = st.integers(0, 2**32 - 1)
 IDS = {"argvalues": CASES, "ids": str}
 BATCH = 4
+
+
+def has_floats(case):
+    """Without, the precision changes nothing."""
+    return any(isinstance(i, Float) for i in case.inputs)
 
 
 @functools.cache
@@ -71,7 +76,7 @@ def test_jitted_and_batched_in_float32(case, seed):
     contains(case, seed, np.float32)
 
 
-@pytest.mark.parametrize("case", **IDS)
+@pytest.mark.parametrize("case", [c for c in CASES if has_floats(c)], ids=str)
 @settings(derandomize=True, deadline=None, max_examples=2, database=None)
 @given(seed=SEEDS)
 def test_jitted_and_batched_in_float64(case, seed):

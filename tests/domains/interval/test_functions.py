@@ -1,6 +1,4 @@
-"""Enclosures of elementary functions contain the exact values, and are as tight as
-promised.
-"""
+"""Enclosures of elementary functions contain the exact values, and are tight."""
 
 import jax
 import jax.numpy as jnp
