@@ -86,8 +86,8 @@ def _first(case, side, make):
 def our_bounder(function, lo, hi, method):
     """A function of no arguments that computes (lower, upper) as numpy arrays.
 
-    One box goes the way of a user who calls `tl.bounds` on arrays; a batch is a `vmap` in
-    float64. Each is traced and compiled by its own first call.
+    One box goes the way of a user who calls `tl.bounds` on arrays; a batch is a `vmap`
+    in float64. Each is traced and compiled by its own first call.
     """
     bound = tl.bounds(function, method=method)
     if len(lo) == 1:
@@ -129,7 +129,8 @@ def _line(case) -> str:
     ok = {True: "yes", False: "NO"}.get(case.get("width_ok"), "-")
     return (
         f"{case['network']:16s} {case['method']:12s} {case['batch']:5d} "
-        f"{number('compile_s', '9.2f')} {number('our_ms', '9.2f')} {number('peer_ms', '9.2f')} "
+        f"{number('compile_s', '9.2f')} {number('our_ms', '9.2f')} "
+        f"{number('peer_ms', '9.2f')} "
         f"{number('ratio', '7.2f')} {number('our_width', '10.4g')} "
         f"{number('peer_width', '10.4g')}  {ok}  {_complaints(case)}"
     )

@@ -59,7 +59,8 @@ def measure(network, batch, seconds) -> dict:
     if plain_size >= size or widened > 0:
         raise SystemExit(
             f"{network.name}: switching rounding off took {size} instructions to "
-            f"{plain_size} and widened bounds by {widened:.3g}: `_plain.py` is out of date"
+            f"{plain_size} and widened bounds by {widened:.3g}: `_plain.py` is out of "
+            "date"
         )
     a, b = _paired.paired(honest, plain, seconds=seconds)
     return {

@@ -27,7 +27,8 @@ class Domain(Protocol):
         ...
 
     def join(self, values: Sequence[Any], possible: Sequence[Any]) -> Any:
-        """A value that covers each of `values` whose flag in `possible` (bool[]) is set."""
+        """A value that covers each of `values` whose flag in `possible` (bool[]) is
+        set."""
         ...
 
     def unknown(self, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -35,5 +36,6 @@ class Domain(Protocol):
         ...
 
     def settle(self, value: Any) -> Any:
-        """`value` as a concrete array if that loses nothing and can be seen now, else itself."""
+        """`value` as a concrete array if that loses nothing and can be seen now, else
+        itself."""
         ...

@@ -56,7 +56,8 @@ class RuleTable:
         return lambda function: self._add(names, Rule(function, on_operation=False))
 
     def define_op(self, *names: str):
-        """Decorator: a rule that applies the primitive itself, called `rule(operation, *operands)`."""
+        """Decorator: a rule that applies the primitive itself, called `rule(operation,
+        *operands)`."""
         return lambda function: self._add(names, Rule(function, on_operation=True))
 
     def define_each(self, names: Iterable[str], function):

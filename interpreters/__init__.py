@@ -1,7 +1,7 @@
 """How a jaxpr is walked: forward, backward, and through control flow.
 
-Import it as `torchlean_jax.interpreters`; the folder stands at the top of the repository only so that
-readers find it.
+Import it as `torchlean_jax.interpreters`; the folder stands at the top of the
+repository only so that readers find it.
 """
 
 if __name__ != "torchlean_jax.interpreters":

@@ -24,7 +24,8 @@ DECAY = 0.98
 
 @dataclass(frozen=True)
 class Optimised:
-    """The best bound found for each row, and the slopes whose worst row was best (`score`)."""
+    """The best bound found for each row, and the slopes whose worst row was best
+    (`score`)."""
 
     lower: Any
     slopes: dict

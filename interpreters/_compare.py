@@ -1,4 +1,5 @@
-"""Comparisons of concrete floats, exact where the hardware would flush a subnormal to zero."""
+"""Comparisons of concrete floats, exact where the hardware would flush a subnormal to
+zero."""
 
 import jax.numpy as jnp
 
@@ -17,7 +18,8 @@ EXACT_COMPARISONS = frozenset((*_ON_ORDER, "is_finite"))
 
 
 def compare(name, *operands):
-    """`x name y` for concrete floats of one dtype, as reals; false (`ne`: true) at a NaN."""
+    """`x name y` for concrete floats of one dtype, as reals; false (`ne`: true) at a
+    NaN."""
     if name == "is_finite":
         return jnp.isfinite(operands[0])
     x, y = map(jnp.asarray, operands)

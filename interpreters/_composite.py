@@ -1,4 +1,5 @@
-"""Recognising a call as a known function (`jax.nn.silu`, ...) by its body, never by its name.
+"""Recognising a call as a known function (`jax.nn.silu`, ...) by its body, never by its
+name.
 
 A call whose name is in `KNOWN` is compared with the jaxpr that the reference itself
 gives on the same shapes. A user's own function that merely shares the name is thus
@@ -22,7 +23,8 @@ KNOWN = {
 
 
 def recognise(eqn) -> str | None:
-    """`"call:NAME"` if the equation calls the known function NAME on floats, else None."""
+    """`"call:NAME"` if the equation calls the known function NAME on floats, else
+    None."""
     name = _name(eqn)
     if name not in KNOWN:
         return None

@@ -1,4 +1,5 @@
-"""Equations that contain jaxprs: calls are inlined, loops and branches run over the domain.
+"""Equations that contain jaxprs: calls are inlined, loops and branches run over the
+domain.
 
 Loops go through public `lax.scan`, `lax.while_loop` and `lax.switch` around a body that
 walks the sub-jaxpr; no higher-order primitive is rebound by hand.
@@ -25,7 +26,8 @@ CALLS = {
 
 
 def composite_rule(eqn, domain):
-    """The domain's rule for a whole call (`softplus`, ...), if it is what its name says."""
+    """The domain's rule for a whole call (`softplus`, ...), if it is what its name
+    says."""
     name = _composite.recognise(eqn)
     rule = domain.rules.find(name) if name else None
     return rule.function if rule else None
@@ -37,7 +39,8 @@ def _call(eqn, operands, domain, run):
 
 
 def _linear_solve(eqn, operands, domain, run):
-    """`custom_linear_solve`: the program that solves, on its constants and the right side."""
+    """`custom_linear_solve`: the program that solves, on its constants and the right
+    side."""
     lengths = eqn.params["const_lengths"]
     consts, rest = list(operands), []
     groups = {}
@@ -78,7 +81,8 @@ def _scan(eqn, operands, domain, run):
 
 
 def _abstract_carry(step, carry, slices, domain):
-    """The carry with every slot lifted that the loop turns into a domain value (a fixpoint)."""
+    """The carry with every slot lifted that the loop turns into a domain value (a
+    fixpoint)."""
     abstract = [domain.is_value(c) for c in carry]
     while True:
         carry = _lift_where(abstract, carry, domain)
@@ -90,7 +94,8 @@ def _abstract_carry(step, carry, slices, domain):
 
 
 def _while(eqn, operands, domain, run):
-    """Run while the predicate certainly holds; where it is undecided then, nothing is known."""
+    """Run while the predicate certainly holds; where it is undecided then, nothing is
+    known."""
     n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
     test, test_consts = _jaxpr.open_jaxpr(eqn.params["cond_jaxpr"])
     body, body_consts = _jaxpr.open_jaxpr(eqn.params["body_jaxpr"])
@@ -151,7 +156,8 @@ def _cond(eqn, operands, domain, run):
 
 
 def _join_branches(index, operands, outputs_of, count, domain):
-    """Every branch that the undecided `index` may choose (out of range: the nearest one)."""
+    """Every branch that the undecided `index` may choose (out of range: the nearest
+    one)."""
     lo = jnp.clip(index.lo, 0, count - 1)
     hi = jnp.clip(index.hi, 0, count - 1)
     possible = [(lo <= n) & (n <= hi) for n in range(count)]

@@ -1,4 +1,5 @@
-"""Bound methods on a graph: which enclosures are refined by back-substitution, and when.
+"""Bound methods on a graph: which enclosures are refined by back-substitution, and
+when.
 
 `ibp` refines nothing; `crown-ibp` refines only the outputs; `crown` also every operand
 of a nonlinear equation, in order, since relaxations are the tighter the narrower they
@@ -86,7 +87,8 @@ class Enclosed:
         return tighter(best, self.lower(self.start(outputs, rows), -offset), max)
 
     def start(self, outputs, rows) -> dict:
-        """`rows` over the flattened, concatenated outputs, as rows on each output value."""
+        """`rows` over the flattened, concatenated outputs, as rows on each output
+        value."""
         start, at = {}, 0
         for number in outputs:
             value = Interval.lift(self.values[number])
@@ -137,15 +139,17 @@ def enclose(
         values.update(zip(equation.outputs, outputs, strict=True))
         step = _step(equation, result, moving, nonlinear)
         result.steps.append(step)
-        if refine is not None and hasattr(step, "prepare"):
-            values[_steps.prepared_key(equation)] = step.prepare(values)
+        prepare = getattr(step, "prepare", None)
+        if refine is not None and prepare is not None:
+            values[_steps.prepared_key(equation)] = prepare(values)
         if not nonlinear and len(moving) == 1:
             _track(equation, moving[0], mixings)
     return result
 
 
 def _track(equation, source, mixings):
-    """Interval arithmetic is exact on an affine image of a box until elements meet twice.
+    """Interval arithmetic is exact on an affine image of a box until elements meet
+    twice.
 
     `mixings` counts how often elements of the inputs were combined or duplicated on the
     way to a value; up to one such step the interval enclosure is already the best, and
@@ -159,7 +163,8 @@ def _track(equation, source, mixings):
 
 
 def _undecided(equation, number, values):
-    """The elements of an operand whose relaxation would gain from a tighter enclosure."""
+    """The elements of an operand whose relaxation would gain from a tighter
+    enclosure."""
     value = values[number]
     rule = undecided.find(equation.name)
     if rule is None:

@@ -1,7 +1,7 @@
 """Backward steps whose results depend on several elements of one operand.
 
-Maxima and minima over axes and windows, and softmax and logsumexp, which are not linear and not
-elementwise either. Everything elementwise or linear is in `_steps.py`.
+Maxima and minima over axes and windows, and softmax and logsumexp, which are not linear
+and not elementwise either. Everything elementwise or linear is in `_steps.py`.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.affine.relaxations import (
     MAXIMA,
     MINIMA,
@@ -22,7 +23,6 @@ from torchlean_jax.domains.affine.relaxations import (
     softmax_planes,
     windows_of,
 )
-from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._contraction import gamma
@@ -68,13 +68,16 @@ class Extreme:
         moved = jnp.zeros((a.shape[0], x.size), a.dtype)
         moved = moved.at[:, choice.low].add(below).at[:, choice.high].add(above)
         offset, error = minimum_over(a, Interval(choice.least, choice.level))
-        error = error + _rounding(below, above, choice, magnitude(x).reshape(-1), windows)
+        error = error + _rounding(
+            below, above, choice, magnitude(x).reshape(-1), windows
+        )
         moved = (-moved if is_minimum else moved).reshape(a.shape[0], *x.shape)
         return Contribution([(number, moved)], offset, error)
 
 
 def _rounding(below, above, choice, size, windows):
-    """An element sums a coefficient for each window it is in, once below and once above."""
+    """An element sums a coefficient for each window it is in, once below and once
+    above."""
     overlap = 2 * int(np.bincount(windows[windows >= 0], minlength=1).max())
     kind = jnp.finfo(below.dtype)
     lost = row_dot(below, size[choice.low]) + row_dot(above, size[choice.high])
@@ -105,13 +108,17 @@ class Planar:
         keeps_axis = planes.lower.ndim > x.ndim
         if keeps_axis:
             a = jnp.moveaxis(a, axis + 1, -1)
-        offset, error = minimum_over(a, Interval(planes.lower_offset, planes.upper_offset))
+        offset, error = minimum_over(
+            a, Interval(planes.lower_offset, planes.upper_offset)
+        )
         formula = "r...i,...ij->r...j" if keeps_axis else "r...,...j->r...j"
         high = lax.Precision.HIGHEST
         moved = jnp.einsum(formula, jnp.maximum(a, 0), planes.lower, precision=high)
         moved += jnp.einsum(formula, jnp.minimum(a, 0), planes.upper, precision=high)
         error = error + _plane_rounding(a, planes, magnitude(x), keeps_axis)
-        return Contribution([(number, jnp.moveaxis(moved, -1, axis + 1))], offset, error)
+        return Contribution(
+            [(number, jnp.moveaxis(moved, -1, axis + 1))], offset, error
+        )
 
 
 def _plane_rounding(a, planes, size, keeps_axis):

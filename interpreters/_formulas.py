@@ -1,7 +1,7 @@
 """What is recognised in a graph, and what it means over the reals.
 
-A `level` is any value that is constant along the axis of a softmax: whatever is subtracted there
-(usually the maximum, so that nothing overflows) cancels.
+A `level` is any value that is constant along the axis of a softmax: whatever is
+subtracted there (usually the maximum, so that nothing overflows) cancels.
 """
 
 import functools
@@ -19,10 +19,11 @@ from torchlean_jax.interpreters._wholes import PRIMITIVES
 
 @dataclass(frozen=True)
 class Pattern:
-    """formula(*values, *parameters) is meaning(*values, *parameters) when `when(*parameters)`.
+    """formula(*values, *parameters) is meaning(*values, *parameters) when
+    `when(*parameters)`.
 
-    Parameters are known numbers. A pattern that `reduces` takes a keyword `axis` in both; its
-    values are the array summed along the axis and a level (see above).
+    Parameters are known numbers. A pattern that `reduces` takes a keyword `axis` in
+    both; its values are the array summed along the axis and a level (see above).
     """
 
     formula: Callable
@@ -188,9 +189,7 @@ _ALL = [
         for f in (
             lambda x, a, b: jnp.minimum(jnp.maximum(x, a), b),
             lambda x, a, b: jnp.maximum(jnp.minimum(x, b), a),
-            lambda x, a, b: _where(
-                x > b, _fill(b, x), _where(x < a, _fill(a, x), x)
-            ),
+            lambda x, a, b: _where(x > b, _fill(b, x), _where(x < a, _fill(a, x), x)),
         )
     ),
     Pattern(_fast_variance, _variance, reduces=True),
@@ -220,7 +219,8 @@ _ALL = [
 
 @functools.cache
 def patterns_by_root() -> dict[str, list[Pattern]]:
-    """The patterns by the primitive of their result, found by tracing each on small arrays."""
+    """The patterns by the primitive of their result, found by tracing each on small
+    arrays."""
     table = {}
     for pattern in _ALL:
         x = jax.ShapeDtypeStruct((2, 3), jnp.float32)

@@ -6,6 +6,7 @@ by `_missing`.
 """
 
 import contextlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -60,8 +61,9 @@ def apply(eqn, operands, domain: Domain, observe=None, path=()) -> list:
         return [domain.settle(x) if domain.is_value(x) else x for x in outputs]
 
 
-def apply_primitive(operation, operands, domain: Domain, *, repeated=False):
-    """What the primitive does to `operands`: exactly if they are concrete, else by its rule.
+def apply_primitive(operation, operands, domain: Domain, *, repeated=False) -> Any:
+    """What the primitive does to `operands`: exactly if they are concrete, else by its
+    rule.
 
     `repeated` says that both operands are one value: x * x is a square, which knows
     more than a product of two values that merely have the same bounds. Its rule is
@@ -102,7 +104,8 @@ def runs_concretely(name: str, has_float_operand: bool, has_float_output: bool) 
     return not has_float_operand and (not has_float_output or name in _EXACT_INTO_FLOAT)
 
 
-# Integer operands, float result, and still exact: `iota` of floats counts, a cast is checked.
+# Integer operands, float result, and still exact: `iota` of floats counts, a cast is
+# checked.
 _EXACT_INTO_FLOAT = frozenset(
     ("iota", "convert_element_type", "broadcast_in_dim", "bitcast_convert_type")
 )
@@ -115,7 +118,8 @@ def _run_concrete(operation, operands, domain):
 
 
 def _cast_integer(operation, x, domain):
-    """An integer cast to a float; past 2**(mantissa bits) the cast rounds, so lift there."""
+    """An integer cast to a float; past 2**(mantissa bits) the cast rounds, so lift
+    there."""
     target = jnp.dtype(operation.params["new_dtype"])
     x = jnp.asarray(x)
     if not jnp.issubdtype(target, jnp.floating) or x.dtype == jnp.bool_:

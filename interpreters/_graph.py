@@ -21,7 +21,8 @@ UNROLL_AT_MOST = 64
 
 @dataclass(frozen=True)
 class Equation:
-    """One primitive on numbered values. `source` is (file, line, text) of the user, or None."""
+    """One primitive on numbered values. `source` is (file, line, text) of the user, or
+    None."""
 
     eqn: Any
     inputs: tuple[int, ...]
@@ -60,7 +61,8 @@ class Graph:
 
 
 def flatten(jaxpr, consts, *, keep=frozenset()) -> Graph:
-    """The flat graph of `jaxpr`; calls recognised as one of `keep` stay single equations."""
+    """The flat graph of `jaxpr`; calls recognised as one of `keep` stay single
+    equations."""
     graph = Graph()
     builder = _Builder(graph, keep)
     constants = [builder.constant(c) for c in consts]
@@ -85,7 +87,8 @@ class _Builder:
         return number
 
     def inline(self, jaxpr, consts, args, source) -> list[int]:
-        """Append the equations of `jaxpr`; `source` overrides where its lines come from."""
+        """Append the equations of `jaxpr`; `source` overrides where its lines come
+        from."""
         env = dict(zip(jaxpr.constvars, consts, strict=True))
         env.update(zip(jaxpr.invars, args, strict=True))
 
@@ -103,8 +106,8 @@ class _Builder:
     def _literal(self, var):
         aval = jax.ShapeDtypeStruct(var.aval.shape, var.aval.dtype)
         number = self.value(aval)
-        # a Python scalar would be read at another dtype once x64 is enabled, and a JAX array
-        # made here could belong to the trace of a caller's jit
+        # a Python scalar would be read at another dtype once x64 is enabled, and a JAX
+        # array made here could belong to the trace of a caller's jit
         self.graph.constants[number] = np.asarray(var.val, var.aval.dtype)
         return number
 

@@ -16,7 +16,8 @@ from jax.extend import core
 
 Literal = core.Literal
 
-# Parameters that say nothing about values when None; some versions have them, some do not.
+# Parameters that say nothing about values when None; some versions have them, some do
+# not.
 _INERT_WHEN_NONE = frozenset(
     (
         "accuracy",
@@ -57,7 +58,8 @@ class Operation:
 
     def __call__(self, *arrays):
         bound = self.primitive.get_bind_params(dict(self.all_params))
-        # 0.10 returns the parameters, earlier conventions a pair of functions and parameters
+        # 0.10 returns the parameters, earlier conventions a pair of functions and
+        # parameters
         functions, params = bound if isinstance(bound, tuple) else ((), bound)
         return self.primitive.bind(*functions, *arrays, **params)
 
@@ -85,7 +87,8 @@ def is_dropped(var) -> bool:
 
 
 def open_jaxpr(closed) -> tuple[Any, tuple]:
-    """(jaxpr, constants) of a closed jaxpr, or of the jaxpr in an equation's parameters."""
+    """(jaxpr, constants) of a closed jaxpr, or of the jaxpr in an equation's
+    parameters."""
     jaxpr = getattr(closed, "jaxpr", closed)
     return jaxpr, tuple(getattr(closed, "consts", ()))
 

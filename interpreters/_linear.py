@@ -1,4 +1,5 @@
-"""Which equations are linear in their abstract operands, and what their transposition costs.
+"""Which equations are linear in their abstract operands, and what their transposition
+costs.
 
 `jax.linear_transpose` of the primitive itself does the algebra. This file knows which
 equations qualify, how many rounded terms a transposed coefficient sums, and what
@@ -16,11 +17,12 @@ from torchlean_jax.domains.interval._arithmetic import div
 from torchlean_jax.domains.interval._contraction import midpoint_radius
 from torchlean_jax.domains.interval._exact import exact_cast, is_float, working_dtype
 
-# Every coefficient of one operand element goes to one result element, with weight 1 or -1:
-# transposition moves numbers and rounds nothing.
+# Every coefficient of one operand element goes to one result element, with weight 1 or
+# -1: transposition moves numbers and rounds nothing.
 _MOVES = frozenset(
-    "reshape transpose squeeze expand_dims concatenate slice rev pad split stack unstack "
-    "neg add sub add_any reduce_sum select_n dynamic_slice dynamic_update_slice".split()
+    "reshape transpose squeeze expand_dims concatenate slice rev pad split "
+    "stack unstack neg add sub add_any reduce_sum select_n "
+    "dynamic_slice dynamic_update_slice".split()
 )
 # Weights 0 and 1, but an operand element reaches several results.
 _FANS_OUT = frozenset(
@@ -40,7 +42,8 @@ _AFFINE = frozenset(
     "concatenate pad add sub add_any select_n gather stack dynamic_update_slice "
     "scatter-add".split()
 )
-# A result may combine several elements of one operand, or share one with another result.
+# A result may combine several elements of one operand, or share one with another
+# result.
 MEETING = _FANS_OUT | frozenset(
     "dot_general conv_general_dilated ragged_dot_general reduce_sum".split()
 )
@@ -49,7 +52,8 @@ _FIRST_INDEX = {"gather": 1, "dynamic_slice": 1, "dynamic_update_slice": 2}
 
 
 def is_linear(equation, values, abstract) -> bool:
-    """Whether `equation` is an affine function of its operands in `abstract` (numbers)."""
+    """Whether `equation` is an affine function of its operands in `abstract`
+    (numbers)."""
     name, inputs = equation.name, equation.inputs
     moving = [i for i in inputs if i in abstract]
     if not all(is_float(values[i]) for i in moving):
@@ -74,7 +78,8 @@ def is_linear(equation, values, abstract) -> bool:
 
 
 def is_bilinear(equation) -> bool:
-    """Whether the equation multiplies its two operands (division is not: see relaxations)."""
+    """Whether the equation multiplies its two operands (division is not: see
+    relaxations)."""
     return equation.name in _BILINEAR and equation.name != "div"
 
 
@@ -89,10 +94,13 @@ def is_exact(equation) -> bool:
 
 
 def linear_map(equation, fixed):
-    """The equation as a function of the operands that are None in `fixed`, in working precision."""
+    """The equation as a function of the operands that are None in `fixed`, in working
+    precision."""
     dtype = working_dtype()
-    operation = lax.mul if equation.name == "div" else equation.operation
-    if "preferred_element_type" in equation.operation.all_params:
+    operation = equation.operation
+    if equation.name == "div":
+        operation = lax.mul
+    elif "preferred_element_type" in operation.all_params:
         operation = operation.replace(
             preferred_element_type=dtype, precision=lax.Precision.HIGHEST
         )
@@ -145,7 +153,7 @@ def transpose_rows(function, shapes, rows):
     if isinstance(results, (tuple, list)):
         kind = type(results)
         return jax.vmap(lambda *row: transpose(kind(row)))(*rows)
-    return jax.vmap(lambda row: transpose(row))(rows[0])
+    return jax.vmap(transpose)(rows[0])
 
 
 def fan_out(equation, position: int, shapes) -> int:

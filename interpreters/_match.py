@@ -1,8 +1,10 @@
-"""Finding a formula in a graph: the same primitives with the same parameters, from the result up.
+"""Finding a formula in a graph: the same primitives with the same parameters, from the
+result up.
 
-A formula is a Python function, traced on the shapes at hand; its graph is compared with the one
-that is searched. Some of its arguments stand for any value, the others (`parameters`) for one
-known number that fills the value. What changes no real number is looked through.
+A formula is a Python function, traced on the shapes at hand; its graph is compared with
+the one that is searched. Some of its arguments stand for any value, the others
+(`parameters`) for one known number that fills the value. What changes no real number is
+looked through.
 """
 
 import functools
@@ -23,7 +25,8 @@ _LOOKED_THROUGH = frozenset(("copy", "stop_gradient", "optimization_barrier", "n
 
 @dataclass(frozen=True)
 class Match:
-    """Where a formula was found: value numbers of its arguments, numbers of its parameters."""
+    """Where a formula was found: value numbers of its arguments, numbers of its
+    parameters."""
 
     values: tuple[int, ...]
     parameters: tuple[float, ...]
@@ -58,7 +61,8 @@ class Finder:
         return None if equation is None else equation.name
 
     def resolve(self, number: int) -> int:
-        """The value that `number` is a copy of, or the first that was computed the same way."""
+        """The value that `number` is a copy of, or the first that was computed the same
+        way."""
         number = self._first.get(number, number)
         while (equation := self.producer.get(number)) is not None:
             same = equation.name in _LOOKED_THROUGH
@@ -83,7 +87,11 @@ class Finder:
             return self.fill(equation.inputs[0])
         if equation.name == "convert_element_type":
             source = self.fill(equation.inputs[0])
-            return None if source is None else _cast(source, self.graph.avals[number].dtype)
+            return (
+                None
+                if source is None
+                else _cast(source, self.graph.avals[number].dtype)
+            )
         return None
 
     def spread(self, number: int) -> int:
@@ -149,7 +157,8 @@ class Formula:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Unification: extends `bound` (formula value -> graph value or number) or gives None."""
+    """Unification: extends `bound` (formula value -> graph value or number) or gives
+    None."""
 
     formula: Formula
     there: Finder

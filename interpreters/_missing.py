@@ -126,7 +126,7 @@ def _message(found, total, domain, what):
             lines.append(f"  {'':<14} refused: {reason}")
     lines += [
         "",
-        'Add a rule (CONTRIBUTING, "A new rule"), bound the parts around them, or run the '
-        "model at points in another domain.",
+        'Add a rule (CONTRIBUTING, "A new rule"), bound the parts around them, or '
+        "run the model at points in another domain.",
     ]
     return "\n".join(lines)

@@ -1,9 +1,10 @@
 """Rewriting a graph so that functions known as wholes are seen as such.
 
-Every rewrite keeps the real-valued function of the graph, value for value; it only changes what
-back-substitution can know about it. x * logistic(x) in pieces is a product of two unrelated
-numbers; silu(x) is one curve. Rewriting goes from the results to the inputs, so that the largest
-pattern wins, and drops what is not needed any more. The patterns are in `_formulas.py`.
+Every rewrite keeps the real-valued function of the graph, value for value; it only
+changes what back-substitution can know about it. x * logistic(x) in pieces is a product
+of two unrelated numbers; silu(x) is one curve. Rewriting goes from the results to the
+inputs, so that the largest pattern wins, and drops what is not needed any more. The
+patterns are in `_formulas.py`.
 """
 
 import functools
@@ -18,10 +19,12 @@ from torchlean_jax.interpreters._match import Finder, Formula
 
 
 def recognise(graph: Graph) -> Graph:
-    """The same function with known sub-graphs replaced; inputs and outputs keep their numbers.
+    """The same function with known sub-graphs replaced; inputs and outputs keep their
+    numbers.
 
     >>> traced = jax.make_jaxpr(lambda x: x * jax.nn.sigmoid(x))(1.0)
-    >>> [equation.name for equation in recognise(flatten(traced.jaxpr, traced.consts)).equations]
+    >>> graph = recognise(flatten(traced.jaxpr, traced.consts))
+    >>> [equation.name for equation in graph.equations]
     ['call:silu']
     """
     finder = Finder(graph)
@@ -52,17 +55,21 @@ def _replacement(finder, result, equation) -> list[Equation] | None:
         reduced = _summed_below(finder, root) if pattern.reduces else ()
         if reduced is None:
             continue
-        found = finder.match(_formula(pattern, aval.shape, str(aval.dtype), *reduced), root)
+        found = finder.match(
+            _formula(pattern, aval.shape, str(aval.dtype), *reduced), root
+        )
         if found is not None and pattern.when(*found.parameters):
             values = [finder.graph.avals[i] for i in found.values]
             meaning = functools.partial(pattern.meaning, **_keywords(reduced))
-            traced = jax.make_jaxpr(lambda *a: meaning(*a, *found.parameters))(*values)
+            traced = jax.make_jaxpr(
+                lambda *a, f=meaning, last=found.parameters: f(*a, *last)
+            )(*values)
             return _spliced(result, traced, found.values, root, equation.source)
     return None
 
 
 @functools.lru_cache(maxsize=1024)
-def _formula(pattern: Pattern, shape, dtype, summed=None, axis=None) -> Formula:
+def _formula(pattern: Pattern, shape, dtype, summed=(), axis=None) -> Formula:
     result = jax.ShapeDtypeStruct(shape, dtype)
     if axis is None:
         return Formula(pattern.formula, [result] * pattern.values, pattern.parameters)
@@ -85,7 +92,10 @@ def _summed_below(finder, root):
             equation = finder.producer.get(finder.resolve(number))
             if equation is None:
                 continue
-            if equation.name == "reduce_sum" and len(equation.operation.params["axes"]) == 1:
+            if (
+                equation.name == "reduce_sum"
+                and len(equation.operation.params["axes"]) == 1
+            ):
                 shape = finder.graph.avals[equation.inputs[0]].shape
                 return shape, equation.operation.params["axes"][0]
             following.extend(equation.inputs)

@@ -16,7 +16,8 @@ from torchlean_jax.interpreters._steps import prepared_key
 
 
 def bounds_at(equations, steps, values, sets, number, indices, slopes=None):
-    """(lo, hi) of the elements `indices` (int[k]) of a value, by one pass of 2k rows."""
+    """(lo, hi) of the elements `indices` (int[k]) of a value, by one pass of 2k
+    rows."""
     n, dtype = values[number].size, values[number].dtype
     unit = (indices[:, None] == jnp.arange(n)).astype(dtype)
     rows = jnp.concatenate([unit, -unit]).reshape(-1, *values[number].shape)
@@ -75,6 +76,7 @@ def _block_size(n, arrays, equations, memory):
     largest = max(
         (arrays[o].size for equation in equations for o in equation.outputs), default=1
     )
-    # two rows an element, and about four arrays as large as the largest value alive at once
+    # two rows an element, and about four arrays as large as the largest value alive at
+    # once
     affordable = memory // (2 * 4 * 8 * max(largest, 1))
     return max(min(max(n // 8, 8), affordable, n), 1)

@@ -64,7 +64,8 @@ class Identity:
 
 @dataclass(frozen=True)
 class Cut:
-    """Where no linear bound is known: the results are as free as their enclosures allow."""
+    """Where no linear bound is known: the results are as free as their enclosures
+    allow."""
 
     equation: Any
 
@@ -84,7 +85,7 @@ class Linear:
     def back(self, rows, values, slope=None):
         equation = self.equation
         moving = [i for i in equation.inputs if i in self.abstract]
-        middles, radii = _linear.fixed_operands(equation, values, self.abstract)
+        middles, _ = _linear.fixed_operands(equation, values, self.abstract)
         shapes = [values[i].shape for i in moving]
         function = _linear.linear_map(equation, middles)
         moved = _linear.transpose_rows(function, shapes, rows)
@@ -106,7 +107,9 @@ class Linear:
         if _linear.is_exact(self.equation):
             return None, at_zero, 0.0
         middles, radii = _linear.fixed_operands(self.equation, values, self.abstract)
-        sizes = [magnitude(values[i]) for i in self.equation.inputs if i in self.abstract]
+        sizes = [
+            magnitude(values[i]) for i in self.equation.inputs if i in self.abstract
+        ]
         weights, flushed = self._rounding(values, sizes, middles)
         for position, radius in enumerate(radii):
             if radius is not None:  # what the constant operand's own error can do
@@ -154,7 +157,9 @@ class Linear:
         dtype = reach[0].dtype
         slack = gamma(most + 1, dtype)
         tiny = 4 * most * float(jnp.finfo(dtype).smallest_normal)
-        return [round_up(m * slack) for m in reach], tiny * sum(jnp.sum(s) for s in sizes)
+        return [round_up(m * slack) for m in reach], tiny * sum(
+            jnp.sum(s) for s in sizes
+        )
 
     def _on_magnitudes(self, sizes, fixed):
         fixed = [f if f is None or not _is_float(f) else jnp.abs(f) for f in fixed]
@@ -200,13 +205,15 @@ class Product:
 
 @dataclass(frozen=True)
 class Relaxed:
-    """A nonlinear elementwise equation, between two lines on its operands' enclosures."""
+    """A nonlinear elementwise equation, between two lines on its operands'
+    enclosures."""
 
     equation: Any
     rule: Callable[..., Lines]
 
     def back(self, rows, values, slope=None):
-        """`slope`: parameters of the rule with a leading axis over equal groups of rows."""
+        """`slope`: parameters of the rule with a leading axis over equal groups of
+        rows."""
         (a,) = rows
         if slope is None:
             moved, offset, error = self._one_group(a, values, None)
@@ -231,7 +238,7 @@ class Relaxed:
         for i, low, high in zip(
             self.equation.inputs, lines.lower, lines.upper, strict=True
         ):
-            if low is None:
+            if low is None or high is None:
                 continue
             # a * low where a > 0, a * high where a < 0, without a choice per element
             mean, half = (low + high) * 0.5, (high - low) * 0.5
@@ -252,12 +259,14 @@ class Relaxed:
 
 
 def prepared_key(equation):
-    """Where `values` keeps what the step of an equation made of the enclosures, if it does."""
+    """Where `values` keeps what the step of an equation made of the enclosures, if it
+    does."""
     return -1 - equation.outputs[0]  # keys of one type, since JAX sorts them
 
 
 def prepared(step, values):
-    """What `step.prepare(values)` gives, made once for all backward passes where possible."""
+    """What `step.prepare(values)` gives, made once for all backward passes where
+    possible."""
     found = values.get(prepared_key(step.equation))
     return step.prepare(values) if found is None else found
 
@@ -276,7 +285,8 @@ def _or_constants(lines, result):
 
 
 def _unbroadcast(rows, shape):
-    """Sum rows [R, *result] over the axes along which an operand of `shape` was repeated."""
+    """Sum rows [R, *result] over the axes along which an operand of `shape` was
+    repeated."""
     missing = rows.ndim - 1 - len(shape)
     rows = rows.sum(tuple(range(1, 1 + missing)))
     repeated = [d + 1 for d, n in enumerate(shape) if n == 1 and rows.shape[d + 1] != 1]

@@ -1,8 +1,9 @@
 """Primitives for functions that back-substitution bounds better whole than in pieces.
 
-A graph in which a pattern was recognised (`_patterns.py`) holds one equation of such a primitive
-in place of the pieces. Each is a real JAX primitive that runs, abstractly and concretely, as the
-formula beside it; what it does to intervals is a rule in `torchlean_jax.domains.affine`.
+A graph in which a pattern was recognised (`_patterns.py`) holds one equation of such a
+primitive in place of the pieces. Each is a real JAX primitive that runs, abstractly and
+concretely, as the formula beside it; what it does to intervals is a rule in
+`torchlean_jax.domains.affine`.
 """
 
 from typing import Any

@@ -1,4 +1,5 @@
-"""`tl.bounds`: enclosures contain exact results, whatever the program and however it is called.
+"""`tl.bounds`: enclosures contain exact results, whatever the program and however it is
+called.
 
 The oracle is rational arithmetic on the numbers that the network holds; nothing of ours
 computes it.
@@ -152,7 +153,7 @@ def test_cancellation_does_not_fool_it(method, power):
 
 
 def no_slack(patch):
-    nothing = lambda rows, weights: jnp.zeros(rows.shape[0], rows.dtype)  # noqa: E731
+    nothing = lambda rows, weights: jnp.zeros(rows.shape[0], rows.dtype)
     patch.setattr(_steps, "row_dot", nothing)
     patch.setattr(_backward, "row_dot", nothing)
     for module in (_steps, _sets):
@@ -283,7 +284,8 @@ def test_programs(name):
     crown, ibp = tl.bounds(f)(box), tl.bounds(f, method="ibp")(box)
     for x in points_of(box):
         y = np.asarray(jax.jit(f)(x), np.float64)
-        # each program has depth at most 8 and fewer than 64 terms a sum: 2**-24 * 64 * 8
+        # each program has depth at most 8 and fewer than 64 terms a sum: 2**-24 * 64 *
+        # 8
         slack = 2.0**-15 * (1 + np.abs(y))
         for enclosure in (crown, ibp):
             assert (np.asarray(enclosure.lo) <= y + slack).all()

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 import torchlean_jax as tl
 
 W = jnp.asarray([[1.0, -2.0], [0.5, 3.0]])

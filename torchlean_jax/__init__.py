@@ -1,4 +1,5 @@
-"""The network that is trained, the one that is proved about and the one that runs, as one object."""
+"""The network that is trained, the one that is proved about and the one that runs, as
+one object."""
 
 from torchlean_jax import spec
 from torchlean_jax._bounds import bounds

@@ -75,7 +75,8 @@ def bounds(
 def row_bounds(
     function, args, rows, offset, *, method, memory=DEFAULT_MEMORY, iterations=20
 ) -> np.ndarray:
-    """Lower bounds, in float64, of `rows @ outputs - offset` over the sets among `args`.
+    """Lower bounds, in float64, of `rows @ outputs - offset` over the sets among
+    `args`.
 
     rows: float64[R, n] over the flattened, concatenated outputs; offset: float64[R].
     Compiled once per function, shapes, method and R.
@@ -86,7 +87,8 @@ def row_bounds(
 
 
 def row_bounds_and_slopes(function, args, rows, offset, chosen: How):
-    """`row_bounds`, and the slopes behind them where optimised ones did better than the rules'."""
+    """`row_bounds`, and the slopes behind them where optimised ones did better than the
+    rules'."""
     leaves, tree = jax.tree.flatten((tuple(args), {}), is_leaf=is_set)
     task = problem_of(function).at(leaves, tree)
     with jax.enable_x64(True):
@@ -114,7 +116,8 @@ def how(method, memory=DEFAULT_MEMORY, iterations=20) -> How:
 
 
 def _picks(task, chosen, leaves):
-    """How many elements of each value alpha-CROWN refines: the undecided ones, rounded up.
+    """How many elements of each value alpha-CROWN refines: the undecided ones, rounded
+    up.
 
     Rounding to quarters keeps the number of programs to compile small.
     """

@@ -6,12 +6,13 @@ import numpy as np
 
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.interval import Interval
-from torchlean_jax.domains.interval._exact import is_tracer, narrowed
+from torchlean_jax.domains.interval._exact import is_tracer, narrowed_ends
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 
 
 def box(lo, hi=None, *, radius=None) -> Interval:
-    """The set of inputs between two corners, or within `radius` of a centre in each coordinate.
+    """The set of inputs between two corners, or within `radius` of a centre in each
+    coordinate.
 
     `box(lo, hi)` or `box(x, radius=r)`; scalars broadcast. The dtype is that of the
     floating arguments and is the dtype the model will see. `x - r` and `x + r` are
@@ -32,13 +33,14 @@ def box(lo, hi=None, *, radius=None) -> Interval:
     a, b, dtype = _concrete(first, second, "lo" if radius is None else "x", name)
     if radius is None:
         _check(a, b, a <= b, "lo > hi")
-        return narrowed(Interval(a, b), dtype)
+        return Interval(*narrowed_ends(a, b, dtype))
     _check(a, b, b >= 0, "radius < 0")
-    return narrowed(Interval(-_sum_above(-a, b), _sum_above(a, b)), dtype)
+    return Interval(*narrowed_ends(-_sum_above(-a, b), _sum_above(a, b), dtype))
 
 
 def _sum_above(a, b):
-    """a + b in float64, one step up where it was rounded (Knuth's two-sum finds out)."""
+    """a + b in float64, one step up where it was rounded (Knuth's two-sum finds
+    out)."""
     total = a + b
     back = total - a
     lost = (a - (total - back)) + (b - back)
@@ -56,7 +58,8 @@ def _traced(a, b, corners):
 
 
 def _concrete(a, b, a_name, b_name):
-    """Both corners as float64 arrays of one shape, exactly, and the dtype of the box."""
+    """Both corners as float64 arrays of one shape, exactly, and the dtype of the
+    box."""
     for value, name in ((a, a_name), (b, b_name)):
         if isinstance(value, Interval):
             raise InputError(f"{name} is already a box")
@@ -73,7 +76,8 @@ def _concrete(a, b, a_name, b_name):
 
 
 def _dtype(x):
-    """The dtype JAX gives to `x`; Python numbers, and lists of them, count as floats."""
+    """The dtype JAX gives to `x`; Python numbers, and lists of them, count as
+    floats."""
     if hasattr(x, "dtype"):
         return jax.dtypes.canonicalize_dtype(x.dtype)
     if isinstance(x, (float, list, tuple)) and np.asarray(x).dtype.kind == "f":
@@ -86,8 +90,8 @@ def _float_dtype(a, b, a_name, corners):
     decisive = jnp.promote_types(a, b) if corners else a
     if not jnp.issubdtype(decisive, jnp.floating):
         raise InputError(
-            f"{a_name} has dtype {a}; a box holds real numbers, so cast it to the floating "
-            "dtype that the model takes"
+            f"{a_name} has dtype {a}; a box holds real numbers, so cast it to the "
+            "floating dtype that the model takes"
         )
     return jnp.dtype(decisive)
 
@@ -103,6 +107,6 @@ def _check(a, b, holds, otherwise):
     if len(bad):
         at = tuple(bad[0].tolist())
         raise InputError(
-            f"{otherwise} at {len(bad)} of {a.size} elements, first at index {list(at)}: "
-            f"{a[at]} and {b[at]}"
+            f"{otherwise} at {len(bad)} of {a.size} elements, first at index "
+            f"{list(at)}: {a[at]} and {b[at]}"
         )

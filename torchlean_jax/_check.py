@@ -19,7 +19,8 @@ class RejectedError(TorchLeanError):
 
 
 def check(certificate, *, model=None, args=None):
-    """The checker's report on a certificate; raises RejectedError if it is not accepted.
+    """The checker's report on a certificate; raises RejectedError if it is not
+    accepted.
 
     certificate: a path, bytes, or a `Certificate`. With `model`, the certificate must
     also speak of that very network: `model` (with the parameters it has now) is traced
@@ -57,7 +58,8 @@ def check(certificate, *, model=None, args=None):
 
 
 def _input_shapes(source):
-    """Shapes and dtypes of the inputs of an accepted (hence well-formed) certificate."""
+    """Shapes and dtypes of the inputs of an accepted (hence well-formed)
+    certificate."""
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     with zipfile.ZipFile(stream) as archive:
         graph = json.loads(archive.read("manifest.json"))["graph"]

@@ -23,7 +23,8 @@ from torchlean_jax.interpreters._missing import require_rules
 class Node:
     """One value of the flat graph.
 
-    id: its number, the same that bounds, explanations and the order of certificates use.
+    id: its number, the same that bounds, explanations and the order of certificates
+    use.
     source: (file, line, text) of the user's code, or None. value: an array, or a value
     of the domain. gradient: of the sum of all outputs with respect to this value, or
     None where it was not asked for.
@@ -92,15 +93,22 @@ class Inspection:
 
     def graphviz(self) -> str:
         """The graph in the DOT language: render it with any Graphviz."""
-        lines = ["digraph model {", "  rankdir=TB; node [shape=box, fontname=monospace];"]
+        lines = [
+            "digraph model {",
+            "  rankdir=TB; node [shape=box, fontname=monospace];",
+        ]
         for node in self.nodes:
             number, primitive, _, shape, value, _, where = _cells(node)
             label = "\\n".join(
-                _dot_text(t) for t in (f"{number} {primitive}", shape, value, where) if t
+                _dot_text(t)
+                for t in (f"{number} {primitive}", shape, value, where)
+                if t
             )
             bold = ", penwidth=2" if node.id in self.outputs else ""
             lines.append(f'  n{node.id} [label="{label}"{bold}];')
-            lines += [f"  n{source} -> n{node.id};" for source in dict.fromkeys(node.inputs)]
+            lines += [
+                f"  n{source} -> n{node.id};" for source in dict.fromkeys(node.inputs)
+            ]
         return "\n".join([*lines, "}"])
 
 
@@ -241,7 +249,9 @@ def _brief(value) -> str:
         return f"[{_range(value.lo, np.min)}, {_range(value.hi, np.max)}]"
     array = np.asarray(value)
     if array.size == 1:
-        return f"{array.reshape(())[()]:.6g}" if array.dtype != bool else str(bool(array))
+        return (
+            f"{array.reshape(())[()]:.6g}" if array.dtype != bool else str(bool(array))
+        )
     return f"{_range(array, np.min)} .. {_range(array, np.max)}"
 
 

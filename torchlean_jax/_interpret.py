@@ -52,7 +52,8 @@ def interpret(model, *, domain: Domain):
             require_rules(traced.jaxpr, abstract, domain, what=f"`{name}`")
             traces[key] = traced
         leaves = [
-            domain.lift(x) if is_value else x for x, is_value in zip(leaves, abstract)
+            domain.lift(x) if is_value else x
+            for x, is_value in zip(leaves, abstract, strict=True)
         ]
         outputs = walk(traced.jaxpr, traced.consts, leaves, domain)
         return jax.tree.unflatten(traced.out_tree, outputs)

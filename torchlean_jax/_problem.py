@@ -1,4 +1,5 @@
-"""A model with its sets of inputs: traced once, flattened once, compiled once per method."""
+"""A model with its sets of inputs: traced once, flattened once, compiled once per
+method."""
 
 import functools
 import itertools
@@ -40,7 +41,8 @@ def _problem_of_snapshot(model):
 
 
 def problem_of(model) -> "Problem":
-    """The problem of a model. Only a snapshot, which cannot change, keeps what was compiled."""
+    """The problem of a model. Only a snapshot, which cannot change, keeps what was
+    compiled."""
     return (
         _problem_of_snapshot(model) if isinstance(model, Snapshot) else Problem(model)
     )
@@ -77,7 +79,8 @@ def is_traced(task: "Task", leaves) -> bool:
 
 
 class Task:
-    """One model at fixed argument shapes: its flat graph, and what is compiled from it."""
+    """One model at fixed argument shapes: its flat graph, and what is compiled from
+    it."""
 
     def __init__(self, function, leaves, tree):
         args, kwargs = jax.tree.unflatten(tree, leaves)
@@ -93,7 +96,8 @@ class Task:
 
     @functools.cached_property
     def wide_consts(self):
-        """The constants as float64, cast once and exactly (call it with x64 enabled)."""
+        """The constants as float64, cast once and exactly (call it with x64
+        enabled)."""
         return {
             number: exact_cast(c, jnp.float64)
             if jnp.issubdtype(jnp.result_type(c), jnp.floating)
@@ -162,7 +166,8 @@ class Task:
             )
 
     def lower_rows(self, how, picks, consts, leaves, rows, offset):
-        """Lower bounds of rows @ outputs - offset, and the slopes behind them (or None)."""
+        """Lower bounds of rows @ outputs - offset, and the slopes behind them (or
+        None)."""
         result = self.enclosed(how, consts, leaves)
         outputs = self.graph.outputs
         lower = result.rows_below(outputs, rows, offset, backward=how.method != "ibp")
@@ -184,7 +189,8 @@ class Task:
 
 
 def _by_value(graph, slopes):
-    """Slopes of the one-parameter rules by the value they bound, without the group axis."""
+    """Slopes of the one-parameter rules by the value they bound, without the group
+    axis."""
     named = {"refining": {}, "final": {}}
     for part, arrays in slopes.items():
         for position, array in arrays.items():

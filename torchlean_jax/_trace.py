@@ -33,13 +33,13 @@ def as_function(model):
             return functools.partial(module.apply, variables)
     if linen is not None and isinstance(model, linen.Module):
         raise InputError(
-            f"{type(model).__name__} is a linen module without parameters; pass the pair "
-            "(module, variables)"
+            f"{type(model).__name__} is a linen module without parameters; pass the "
+            "pair (module, variables)"
         )
     if not callable(model):
         raise InputError(
-            f"a model is a function, an nnx or equinox module, or (linen module, variables); "
-            f"got {type(model).__name__}"
+            f"a model is a function, an nnx or equinox module, or (linen module, "
+            f"variables); got {type(model).__name__}"
         )
     return model
 
@@ -48,7 +48,8 @@ def _from_nnx(model, nnx):
     graph, state = nnx.split(model)
 
     def apply(*args, **kwargs):
-        # without the copy, a module that mutates its state loses gradients of its parameters
+        # without the copy, a module that mutates its state loses gradients of its
+        # parameters
         return nnx.merge(graph, state, copy=True)(*args, **kwargs)
 
     return apply
@@ -56,7 +57,8 @@ def _from_nnx(model, nnx):
 
 @dataclass(frozen=True)
 class Trace:
-    """A model at fixed argument shapes: the jaxpr, its constants, and the output's structure."""
+    """A model at fixed argument shapes: the jaxpr, its constants, and the output's
+    structure."""
 
     jaxpr: Any
     consts: tuple
@@ -65,7 +67,8 @@ class Trace:
 
 
 def trace(function, args, kwargs, is_value) -> Trace:
-    """The jaxpr of `function` at the shapes of `args`, in which domain values are leaves."""
+    """The jaxpr of `function` at the shapes of `args`, in which domain values are
+    leaves."""
     leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_value)
     avals = [aval_of(leaf) for leaf in leaves]
 

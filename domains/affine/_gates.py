@@ -108,8 +108,8 @@ GATES = {
     ),
 }
 
-# Both forms fall to one minimum and then rise: (turning point, least value), with room for
-# constants that are off by 1e-6.
+# Both forms fall to one minimum and then rise: (turning point, least value), with room
+# for constants that are off by 1e-6.
 _TURNING = {
     "call:gelu_erf": (-0.7517915, -0.1699715),
     "call:gelu_tanh": (-0.7524614, -0.1700410),

@@ -22,7 +22,8 @@ def at(x) -> Interval:
 
 
 def constant(number: float, like) -> Interval:
-    """The number as an interval: itself if binary32 holds it, else one ulp on either side."""
+    """The number as an interval: itself if binary32 holds it, else one ulp on either
+    side."""
     value = jnp.full_like(like, number)
     if float(np.float32(number)) == number:
         return at(value)
@@ -51,7 +52,9 @@ def times(a, x: Interval) -> Interval:
     if x.lo is x.hi:
         return Interval(round_down(a * x.lo), round_up(a * x.lo))
     low, high = a * x.lo, a * x.hi
-    return Interval(round_down(jnp.minimum(low, high)), round_up(jnp.maximum(low, high)))
+    return Interval(
+        round_down(jnp.minimum(low, high)), round_up(jnp.maximum(low, high))
+    )
 
 
 def times_positive(x: Interval, y: Interval) -> Interval:
@@ -79,7 +82,8 @@ def square(x: Interval) -> Interval:
 
 
 def inverse(x: Interval) -> Interval:
-    """1 / x, or NaN where x may be 0. A quotient may be off by more than half an ulp."""
+    """1 / x, or NaN where x may be 0. A quotient may be off by more than half an
+    ulp."""
     crosses = (x.lo <= 0) & (x.hi >= 0)
     low = jnp.where(crosses, jnp.nan, 1 / x.hi)
     high = jnp.where(crosses, jnp.nan, 1 / x.lo)

@@ -1,4 +1,5 @@
-"""Interval rules of functions that a graph holds only after its patterns were recognised.
+"""Interval rules of functions that a graph holds only after its patterns were
+recognised.
 
 leaky_relu and elu are increasing. Softmax and logsumexp do not change when a constant
 is added to all their arguments, so they are bounded through differences of arguments:
@@ -42,13 +43,15 @@ def _elu(x, *, alpha, scale):
 def total(x: Interval) -> Interval:
     """The sum along the last axis.
 
-    Written as one product with ones: what a compiler cannot fuse it does not compute twice. In
-    any order n terms lose at most gamma_n times the sum of magnitudes.
+    Written as one product with ones: what a compiler cannot fuse it does not compute
+    twice. In any order n terms lose at most gamma_n times the sum of magnitudes.
     """
     n, kind = x.shape[-1], jnp.finfo(x.dtype)
     parts = jnp.stack([x.lo, x.hi, magnitude(x)])
     lo, hi, size = jnp.dot(parts, jnp.ones(n, x.dtype), precision=lax.Precision.HIGHEST)
-    error = round_up(size * (2 * gamma(n, x.dtype)) + 2 * n * float(kind.smallest_normal))
+    error = round_up(
+        size * (2 * gamma(n, x.dtype)) + 2 * n * float(kind.smallest_normal)
+    )
     return Interval(round_down(lo - error), round_up(hi + error))
 
 

@@ -91,7 +91,12 @@ def narrowed(x, dtype):
     lo, hi = (np.asarray(endpoint) for endpoint in (x.lo, x.hi))
     if not jnp.issubdtype(lo.dtype, jnp.floating):
         return x
-    return type(x)(_towards(lo, dtype, -np.inf), _towards(hi, dtype, np.inf))
+    return type(x)(*narrowed_ends(lo, hi, dtype))
+
+
+def narrowed_ends(lo, hi, dtype):
+    """(lo, hi) of NumPy arrays moved outward to `dtype`."""
+    return _towards(lo, dtype, -np.inf), _towards(hi, dtype, np.inf)
 
 
 def _towards(x, dtype, direction):

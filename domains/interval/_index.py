@@ -6,6 +6,7 @@ operand counts. Scatters are in `_scatter.py`.
 """
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -100,7 +101,7 @@ def _dynamic_update_slice(operation, operand, update, *starts):
     return result
 
 
-def _at(operation, operand, *positions):
+def _at(operation, operand, *positions) -> Any:
     """The move that `operation` makes, on both endpoints."""
     return endpointwise(lambda x: operation(x, *positions), operand)
 

@@ -99,6 +99,7 @@ def _before(keys, axis, *, stable):
     if keys[0].size * n > _PAIRS:
         return None
     certain, tied = False, True
+    lo, hi = keys[0].lo, keys[0].hi
     for key in keys:
         lo, hi = (jnp.moveaxis(e, axis, -1) for e in (key.lo, key.hi))
         certain |= tied & (hi[..., :, None] < lo[..., None, :])

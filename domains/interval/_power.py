@@ -4,6 +4,8 @@ Even powers are not monotone: on a box that straddles 0 the least is 0. So power
 taken of |x|, where they are monotone, and signs are put back.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from torchlean_jax.domains.interval import _functions as f
@@ -49,7 +51,7 @@ def _odd_power(x, n):
     )
 
 
-def _whole_power(size, n):
+def _whole_power(size, n) -> Any:
     """`size`**n for size >= 0: by repeated squaring if few products do, else as exp(n
     log).
 
@@ -58,8 +60,9 @@ def _whole_power(size, n):
     if n > 4:
         exponent = jnp.full_like(size.lo, n)
         return known(*f.pow_interval(size.lo, size.hi, exponent, exponent))
-    one = jnp.ones_like(size.lo)
-    result = None if n else Interval(one, one)
+    if n == 0:
+        return Interval(jnp.ones_like(size.lo), jnp.ones_like(size.lo))
+    result = None
     while n:
         if n % 2:
             result = size if result is None else _times(result, size)

@@ -1,5 +1,6 @@
 """The interval value and how concrete arrays become intervals. No rule lives here."""
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -118,14 +119,14 @@ class Interval:
                 for f in (jnp.real, jnp.imag)
             ]
             return Interval(*map(jax.lax.complex, *[(p.lo, p.hi) for p in parts]))
-        lo, hi = None, None
+        lows, highs = [], []
         for value, flag in zip(values, possible, strict=True):
             least, most = bounds_of_dtype(value.dtype)
-            low = jnp.where(flag, value.lo, most)
-            high = jnp.where(flag, value.hi, least)
-            lo = low if lo is None else jnp.minimum(lo, low)
-            hi = high if hi is None else jnp.maximum(hi, high)
-        return Interval(lo, hi)
+            lows.append(jnp.where(flag, value.lo, most))
+            highs.append(jnp.where(flag, value.hi, least))
+        return Interval(
+            functools.reduce(jnp.minimum, lows), functools.reduce(jnp.maximum, highs)
+        )
 
     @staticmethod
     def unknown(shape, dtype) -> "Interval":

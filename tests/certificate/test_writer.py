@@ -1,15 +1,17 @@
 """Certificates of traced models: the independent checker accepts what was proved.
 
-The checker shares no code with the bounds; it re-derives each margin in exact arithmetic.
+The checker shares no code with the bounds; it re-derives each margin in exact
+arithmetic.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
+
 import torchlean_check
 import torchlean_jax as tl
-from jax import lax
 
 RNG = np.random.default_rng(1)
 W1 = RNG.standard_normal((6, 8)).astype(np.float32)
@@ -21,7 +23,9 @@ IMAGE = tl.box(RNG.random((4, 4, 1)).astype(np.float32), radius=0.02)
 
 def convolved(x):
     numbers = ("NHWC", "HWIO", "NHWC")
-    h = lax.conv_general_dilated(x[None], KERNEL, (1, 1), "SAME", dimension_numbers=numbers)
+    h = lax.conv_general_dilated(
+        x[None], KERNEL, (1, 1), "SAME", dimension_numbers=numbers
+    )
     return jax.nn.relu(h + jnp.float32([0.1, -0.1]))
 
 
@@ -30,11 +34,24 @@ MODELS = {
     "leaky": (lambda x: jax.nn.leaky_relu(x @ W1) @ W2, BOX),
     "residual": (lambda x: (jax.nn.relu(x @ W1[:, :6]) + 0.5 * x)[:3], BOX),
     "normalised weights": (lambda x: x @ (W1 / jnp.linalg.norm(W1, axis=0)), BOX),
-    "gather, reverse, pad": (lambda x: jnp.pad(x[jnp.array([3, 0])], 1)[::-1] - 2.0, BOX),
+    "gather, reverse, pad": (
+        lambda x: jnp.pad(x[jnp.array([3, 0])], 1)[::-1] - 2.0,
+        BOX,
+    ),
     "split": (lambda x: sum(jnp.split(x, 3)) / 3.0, BOX),
-    "scan": (lambda x: lax.scan(lambda c, w: (jax.nn.relu(c @ w), None), x, jnp.stack([W1[:, :6]] * 2))[0], BOX),
+    "scan": (
+        lambda x: lax.scan(
+            lambda c, w: (jax.nn.relu(c @ w), None), x, jnp.stack([W1[:, :6]] * 2)
+        )[0],
+        BOX,
+    ),
     "conv": (lambda x: convolved(x).sum((0, 1, 2)), IMAGE),
-    "max pool": (lambda x: lax.reduce_window(convolved(x), -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"), IMAGE),
+    "max pool": (
+        lambda x: lax.reduce_window(
+            convolved(x), -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"
+        ),
+        IMAGE,
+    ),
     "tanh": (lambda x: jnp.tanh(x @ W1) @ W2, BOX),
     "logistic": (lambda x: jax.nn.sigmoid(x @ W1) @ W2, BOX),
     "softplus": (lambda x: jax.nn.softplus(x @ W1) @ W2, BOX),
@@ -87,7 +104,10 @@ def test_another_network_is_refused():
     certificate = tl.verify(model, box, spec, attack=False).certificate
     nudged = W2.copy()
     nudged[0, 0] = np.nextafter(nudged[0, 0], np.float32(2))
-    for other in (lambda x: jax.nn.relu(x @ W1) @ nudged, lambda x: jnp.abs(x @ W1) @ W2):
+    for other in (
+        lambda x: jax.nn.relu(x @ W1) @ nudged,
+        lambda x: jnp.abs(x @ W1) @ W2,
+    ):
         with pytest.raises(tl.RejectedError, match="another network"):
             tl.check(certificate, model=other)
 

@@ -93,7 +93,7 @@ def worst_cases_agree(worst_case):
 def test_the_worst_case_is_worst():
     assert worst_cases_agree(digits.worst_case)
     assert not worst_cases_agree(lambda logits, label: logits.hi)
-    swapped = lambda logits, label: digits.worst_case(  # noqa: E731
+    swapped = lambda logits, label: digits.worst_case(
         tl.Interval(logits.hi, logits.lo), label
     )
     assert not worst_cases_agree(swapped)

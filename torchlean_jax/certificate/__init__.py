@@ -1,4 +1,5 @@
-"""The format of certificates and their writer. The checker is another package, on purpose."""
+"""The format of certificates and their writer. The checker is another package, on
+purpose."""
 
 from torchlean_jax.certificate._writer import Certificate, certify
 

@@ -16,6 +16,39 @@ from torchlean_jax.domains._errors import CertificateWriteError
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters import _forward
 
+
+def _nested(value):
+    if isinstance(value, (tuple, list)):
+        return [_nested(v) for v in value]
+    return int(value)
+
+
+def _window(p):
+    fields = (
+        "window_dimensions",
+        "window_strides",
+        "padding",
+        "base_dilation",
+        "window_dilation",
+    )
+    return {name: _nested(p[name]) for name in fields}
+
+
+def _convolution(p):
+    spec = p["dimension_numbers"]
+    fields = ("window_strides", "padding", "lhs_dilation", "rhs_dilation")
+    return {
+        **{name: _nested(p[name]) for name in fields},
+        "feature_group_count": int(p["feature_group_count"]),
+        "batch_group_count": int(p["batch_group_count"]),
+        "dimension_numbers": [
+            list(spec.lhs_spec),
+            list(spec.rhs_spec),
+            list(spec.out_spec),
+        ],
+    }
+
+
 _PARAMETERS = {
     "reshape": lambda p: {"new_sizes": list(p["new_sizes"])},
     "squeeze": lambda p: {"dimensions": list(p["dimensions"])},
@@ -31,27 +64,30 @@ _PARAMETERS = {
     "reduce_min": lambda p: {"axes": list(p["axes"])},
     "cumsum": lambda p: {"axis": p["axis"], "reverse": p["reverse"]},
     "dot_general": lambda p: {"dimension_numbers": _nested(p["dimension_numbers"])},
-    "reduce_window_sum": lambda p: _window(p),
-    "reduce_window_max": lambda p: _window(p),
-    "conv_general_dilated": lambda p: _convolution(p),
+    "reduce_window_sum": _window,
+    "reduce_window_max": _window,
+    "conv_general_dilated": _convolution,
     "integer_pow": lambda p: {"y": p["y"]},
 }
 _PLAIN = frozenset(
-    "add add_any sub neg mul div max min abs clamp select_n square exp log tanh logistic sqrt "
-    "rsqrt erf sin cos log1p expm1 softplus".split()
+    "add add_any sub neg mul div max min abs clamp select_n square exp log tanh "
+    "logistic sqrt rsqrt erf sin cos log1p expm1 softplus".split()
 )
 _SAME = frozenset(
-    "copy stop_gradient device_put optimization_barrier sharding_constraint name".split()
+    "copy stop_gradient device_put optimization_barrier sharding_constraint "
+    "name".split()
 )
 # Moves elements, in ways written as `take` of flat indices.
 _TAKEN = frozenset(
-    "split unstack stack tile expand_dims dynamic_slice dynamic_update_slice gather".split()
+    "split unstack stack tile expand_dims dynamic_slice dynamic_update_slice "
+    "gather".split()
 )
 
 
 @dataclass
 class Lowering:
-    """A certificate's graph under construction; `number` maps our values to the file's."""
+    """A certificate's graph under construction; `number` maps our values to the
+    file's."""
 
     graph: Any
     values: dict
@@ -132,7 +168,8 @@ _WHOLES = {"call:softplus": "softplus"}
 
 
 def _concrete_values(graph, arrays, sets):
-    """Exact arrays where nothing depends on the sets and nothing rounds; intervals elsewhere.
+    """Exact arrays where nothing depends on the sets and nothing rounds; intervals
+    elsewhere.
 
     The intervals serve only to tell the two apart.
     """
@@ -189,7 +226,8 @@ def _lower_equation(equation, lowering) -> str | None:
         return "an undecided choice"
     if name in _PLAIN:
         inputs = [
-            _stretched(i, n, shape, lowering) for i, n in zip(equation.inputs, inputs)
+            _stretched(i, n, shape, lowering)
+            for i, n in zip(equation.inputs, inputs, strict=True)
         ]
     lowering.node(name, inputs, shape, fields, out)
     return None
@@ -207,7 +245,8 @@ def _leaky(equation, lowering, shape):
 
 
 def _stretched(number, source, shape, lowering):
-    """An operand with the shape of the result; a jaxpr stretches axes of size 1 silently."""
+    """An operand with the shape of the result; a jaxpr stretches axes of size 1
+    silently."""
     given = lowering.graph.avals[number].shape
     if given == shape or given == ():
         return source
@@ -227,7 +266,8 @@ def _cast(equation, lowering):
 
 
 def _take(equation, lowering):
-    """Run the equation on flat indices instead of numbers, and write where each came from."""
+    """Run the equation on flat indices instead of numbers, and write where each came
+    from."""
     values = [lowering.values[i] for i in equation.inputs]
     moved = [
         k for k, i in enumerate(equation.inputs) if _is_float(lowering.graph.avals[i])
@@ -268,7 +308,8 @@ def _take(equation, lowering):
 
 
 def _flat(equation, moved, lowering):
-    """The float operands of an equation, flattened and concatenated if there are several."""
+    """The float operands of an equation, flattened and concatenated if there are
+    several."""
     if len(moved) == 1:
         return lowering.operand(equation.inputs[moved[0]])
     parts, total = [], 0
@@ -295,7 +336,8 @@ def _is_float(aval):
 
 
 def _renumbered(graph, lowering, outputs, sets):
-    """Values numbered in the order inputs, constants, nodes: nothing left of our own numbers."""
+    """Values numbered in the order inputs, constants, nodes: nothing left of our own
+    numbers."""
     used = set(outputs)
     nodes = []
     for node in reversed(lowering.nodes):
@@ -327,35 +369,3 @@ def _renumbered(graph, lowering, outputs, sets):
         "outputs": [number[n] for n in outputs],
     }
     return pieces, number
-
-
-def _nested(value):
-    if isinstance(value, (tuple, list)):
-        return [_nested(v) for v in value]
-    return int(value)
-
-
-def _window(p):
-    fields = (
-        "window_dimensions",
-        "window_strides",
-        "padding",
-        "base_dilation",
-        "window_dilation",
-    )
-    return {name: _nested(p[name]) for name in fields}
-
-
-def _convolution(p):
-    spec = p["dimension_numbers"]
-    fields = ("window_strides", "padding", "lhs_dilation", "rhs_dilation")
-    return {
-        **{name: _nested(p[name]) for name in fields},
-        "feature_group_count": int(p["feature_group_count"]),
-        "batch_group_count": int(p["batch_group_count"]),
-        "dimension_numbers": [
-            list(spec.lhs_spec),
-            list(spec.rhs_spec),
-            list(spec.out_spec),
-        ],
-    }

@@ -93,12 +93,14 @@ def _lower(task, arrays):
 
 @functools.lru_cache(maxsize=64)
 def _lowered(task):
-    """The graph of a task without concrete arguments: the same for each of its input sets."""
+    """The graph of a task without concrete arguments: the same for each of its input
+    sets."""
     return _lower(task, {})
 
 
 def _stored(slopes, number) -> dict:
-    """Optimised slopes by the file's value numbers; those of smooth curves are left out.
+    """Optimised slopes by the file's value numbers; those of smooth curves are left
+    out.
 
     The checker places the tangent of a smooth curve by a rule of its own.
     """
@@ -112,9 +114,9 @@ def _stored(slopes, number) -> dict:
 
 # On these the checker takes the very same lines as the bounds did, in exact arithmetic.
 _SAME_LINES = frozenset(
-    "reshape squeeze transpose broadcast_in_dim rev concatenate pad slice take copy reduce_sum "
-    "cumsum reduce_window_sum dot_general conv_general_dilated add add_any sub neg mul div "
-    "select_n max".split()
+    "reshape squeeze transpose broadcast_in_dim rev concatenate pad slice take copy "
+    "reduce_sum cumsum reduce_window_sum dot_general conv_general_dilated add add_any "
+    "sub neg mul div select_n max".split()
 )
 
 
@@ -123,7 +125,8 @@ def _replayed_alike(graph) -> bool:
 
 
 def _require_acceptance(blob):
-    """Other operations have more than one good relaxation: have the checker try first."""
+    """Other operations have more than one good relaxation: have the checker try
+    first."""
     report = torchlean_check.check(blob)
     if not report.accepted:
         raise CertificateWriteError(

@@ -1,7 +1,8 @@
 """One file per shape of function; importing this package fills the table.
 
-What is elementwise is a rule of `relaxations`. What spans several elements (extremes over axes
-and windows, softmax, logsumexp) are functions here, applied by steps of the backward walk.
+What is elementwise is a rule of `relaxations`. What spans several elements (extremes
+over axes and windows, softmax, logsumexp) are functions here, applied by steps of the
+backward walk.
 """
 
 from torchlean_jax.domains.affine.relaxations import (

@@ -1,11 +1,13 @@
 """Functions that bend one way throughout: exp, log, roots, even powers, reciprocals.
 
-A convex function lies below its chord and above its tangents. The tangent at the midpoint of
-[l, u] leaves the least area between the lines (as in Zhang et al. 2018, arXiv:1811.00866).
+A convex function lies below its chord and above its tangents. The tangent at the
+midpoint of [l, u] leaves the least area between the lines (as in Zhang et al. 2018,
+arXiv:1811.00866).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -25,8 +27,9 @@ from torchlean_jax.domains.interval import _functions as f
 LN2, LOG2_E = 0.6931471805599453, 1.4426950408889634
 
 
-def one_bend(curve, x, slope, convex, valid=True):
-    """Tangent on the inside of the bend, chord on the other; `convex` may be an array."""
+def one_bend(curve, x, slope, convex, valid: Any = True):
+    """Tangent on the inside of the bend, chord on the other; `convex` may be an
+    array."""
     convex = jnp.broadcast_to(jnp.asarray(convex), x.shape)
     curved = both(convex, ~convex)
     touch = point_between(x.lo, x.hi, x.lo * 0.5 + x.hi * 0.5, slope)
@@ -37,7 +40,8 @@ def one_bend(curve, x, slope, convex, valid=True):
 
 @dataclass(frozen=True)
 class Bend:
-    """A function that is convex, or concave, where lo > least (>= least if `closed`)."""
+    """A function that is convex, or concave, where lo > least (>= least if
+    `closed`)."""
 
     value: Callable
     slope: Callable
@@ -68,7 +72,10 @@ BENDS = {
         f.sqrt_bounds, lambda x, y: p.scaled(p.inverse(y), 0.5), False, 0.0, closed=True
     ),
     "rsqrt": Bend(
-        f.rsqrt_bounds, lambda x, y: p.scaled(p.times_positive(p.square(y), y), -0.5), True, 0.0
+        f.rsqrt_bounds,
+        lambda x, y: p.scaled(p.times_positive(p.square(y), y), -0.5),
+        True,
+        0.0,
     ),
     "acosh": Bend(
         f.acosh_bounds,

@@ -1,16 +1,17 @@
 """Lines around a curve, made rigorous after the fact.
 
-Which slope is best is a search in ordinary floating point, and different for every shape of
-function (the other files here). What makes a line a bound is only its offset: for *any* slope a
-the best offset below f on [l, u] is min (f(x) - a x), and here that minimum is bounded from
-enclosures of f and f' at four points. Let [p, q] be the part of [l, u] on which f is convex, and
-let f be concave on what remains on either side. A concave function is least at an end, so the
-minimum is attained at l, at u, or on [p, q]; and there, with t any point of it,
+Which slope is best is a search in ordinary floating point, and different for every
+shape of function (the other files here). What makes a line a bound is only its offset:
+for *any* slope a the best offset below f on [l, u] is min (f(x) - a x), and here that
+minimum is bounded from enclosures of f and f' at four points. Let [p, q] be the part of
+[l, u] on which f is convex, and let f be concave on what remains on either side. A
+concave function is least at an end, so the minimum is attained at l, at u, or on [p,
+q]; and there, with t any point of it,
 
     f(x) - a x  >=  f(t) - a t + (f'(t) - a) (x - t),       x - t in [p - t, q - t].
 
-The last term vanishes when a = f'(t); a float never is, and the term pays for the difference.
-Above, the same holds for -f. Nothing here chooses a slope.
+The last term vanishes when a = f'(t); a float never is, and the term pays for the
+difference. Above, the same holds for -f. Nothing here chooses a slope.
 """
 
 from collections.abc import Callable
@@ -28,7 +29,8 @@ Curve = Callable[[Array], tuple[Interval, Interval]]
 
 
 def curve_of(bounds, slope) -> Curve:
-    """From `bounds(x) -> (lo, hi)` of f and `slope(x, y)`, an enclosure of f' given one of f."""
+    """From `bounds(x) -> (lo, hi)` of f and `slope(x, y)`, an enclosure of f' given one
+    of f."""
 
     def curve(x):
         value = Interval(*bounds(x))
@@ -39,12 +41,14 @@ def curve_of(bounds, slope) -> Curve:
 
 @dataclass(frozen=True)
 class Sides:
-    """How the lower line of f (at [0]) and that of -f (at [1]) are chosen: arrays [2, *shape].
+    """How the lower line of f (at [0]) and that of -f (at [1]) are chosen: arrays [2,
+    *shape].
 
-    touch: a point of [first, last], the part where the function is convex ([t, t] for some t if
-    there is none). chord: where the line joins the ends instead of touching. lost: how far the
-    function may be below its tangent on [first, last] for want of exact convexity. limits: the
-    slopes of chords are clipped to these.
+    touch: a point of [first, last], the part where the function is convex ([t, t] for
+    some t if there is none). chord: where the line joins the ends instead of touching.
+    lost: how far the function may be below its tangent on [first, last] for want of
+    exact convexity.
+    limits: the slopes of chords are clipped to these.
     """
 
     touch: Array
@@ -56,7 +60,8 @@ class Sides:
 
 
 def guarded(x: Interval, valid, safe: float) -> tuple[Interval, Array]:
-    """(`x` with the point `safe` in place of what no line can serve, where it could be kept).
+    """(`x` with the point `safe` in place of what no line can serve, where it could be
+    kept).
 
     Kept is what is finite and `valid`. The replacement keeps NaN out of derivatives.
     """
@@ -111,7 +116,8 @@ def _payment(tangent, a, touch, sides):
 
 
 def _chords(x, value):
-    """Slopes between the ends, of f and of -f; NaN where they are too close to have one."""
+    """Slopes between the ends, of f and of -f; NaN where they are too close to have
+    one."""
     middle = _middle(value)
     scale = jnp.minimum(1, jnp.maximum(jnp.abs(x.lo), jnp.abs(x.hi)))
     narrow = x.hi - x.lo <= scale * float(jnp.finfo(x.dtype).eps) ** (1 / 3)

@@ -1,9 +1,10 @@
 """Maxima over axes, windows and prefixes: which element stands for the result.
 
-y = max of the elements of a window. Below, y is at least the element with the largest lower bound.
-Above, let k have the largest upper bound and M be the largest of the others': y <= max(x_k, M),
-which is x_k itself if M <= l_k, and else lies below the chord from (l_k, M) to (u_k, u_k).
-Minima are left to the caller: they are maxima of negatives.
+y = max of the elements of a window. Below, y is at least the element with the largest
+lower bound. Above, let k have the largest upper bound and M be the largest of the
+others': y <= max(x_k, M), which is x_k itself if M <= l_k, and else lies below the
+chord from (l_k, M) to (u_k, u_k). Minima are left to the caller: they are maxima of
+negatives.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ MAXIMA = frozenset(MINIMA.values())
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Choice:
-    """x[low] + least <= y <= rise * x[high] + level, for each result (positions are flat).
+    """x[low] + least <= y <= rise * x[high] + level, for each result (positions are
+    flat).
 
     `least` is 0, or -inf for a window of nothing but padding.
     """
@@ -41,7 +43,8 @@ class Choice:
 
 
 def windows_of(operation, shape) -> np.ndarray:
-    """[results, k]: flat positions of the elements of each window; -1 stands for none."""
+    """[results, k]: flat positions of the elements of each window; -1 stands for
+    none."""
     places = np.arange(int(np.prod(shape))).reshape(shape)
     params, name = operation.params, MINIMA.get(operation.name, operation.name)
     if name == "reduce_max":
@@ -65,7 +68,9 @@ def _prefixes(places, axis, reverse):
 def _pooled(places, params):
     ones = (1,) * places.ndim
     base = params.get("base_dilation", ones)
-    spread = np.full([(n - 1) * d + 1 for n, d in zip(places.shape, base, strict=True)], -1)
+    spread = np.full(
+        [(n - 1) * d + 1 for n, d in zip(places.shape, base, strict=True)], -1
+    )
     spread[tuple(slice(None, None, d) for d in base)] = places
     padding = params["padding"]
     width = [(max(before, 0), max(after, 0)) for before, after in padding]
@@ -107,7 +112,8 @@ def choose(x: Interval, windows: np.ndarray) -> Choice:
 
 
 def _gathered(x, windows):
-    """Bounds of the elements of each window; one that may be no number is never chosen below."""
+    """Bounds of the elements of each window; one that may be no number is never chosen
+    below."""
     inside = windows >= 0
     lo, hi = (
         jnp.where(inside, end.reshape(-1)[np.maximum(windows, 0)], -jnp.inf)

@@ -1,11 +1,11 @@
 """x times a gate that opens from 0 to 1: silu and gelu, kept whole.
 
-Each is x / 2 plus an even function, concave below -c, convex on [-c, c] and concave above c, where
-its slope is above 1 (and below 0 under -c). Relaxing the product and the gate apart would forget
-that both are functions of one x.
+Each is x / 2 plus an even function, concave below -c, convex on [-c, c] and concave
+above c, where its slope is above 1 (and below 0 under -c). Relaxing the product and the
+gate apart would forget that both are functions of one x.
 
-The inflections +-c were computed to more digits than `_BLUR` and the bends on either side proved
-with ball arithmetic in the tests; the third derivative there is below 1/2.
+The inflections +-c were computed to more digits than `_BLUR` and the bends on either
+side proved with ball arithmetic in the tests; the third derivative there is below 1/2.
 """
 
 import functools
@@ -34,7 +34,8 @@ _KNOTS, _FARTHEST, _BLUR = 1024, 2.0**20, 1e-6
 
 @dataclass(frozen=True)
 class Touching:
-    """Where lines from points of the convex part touch a concave one, and the reverse."""
+    """Where lines from points of the convex part touch a concave one, and the
+    reverse."""
 
     inflection: float
     value: Callable
@@ -64,17 +65,22 @@ class Touching:
 
     def outward(self, end):
         """For an end in [0, c]: the point beyond c whose tangent goes through it."""
-        return 1 / interpolate(end * ((_KNOTS - 1) / self.inflection), self._from_inside)
+        return 1 / interpolate(
+            end * ((_KNOTS - 1) / self.inflection), self._from_inside
+        )
 
 
 def two_inflections(curve, x, slope, touching, valid):
-    """Lines around a curve that is concave, convex, concave; symmetric but for x / 2."""
+    """Lines around a curve that is concave, convex, concave; symmetric but for x /
+    2."""
     c, blur = touching.inflection, _BLUR
     shares = (None, None) if slope is None else slope
     middle = x.lo * 0.5 + x.hi * 0.5
     below = _below(x, middle, c, blur, touching, shares[0])
     above = _above(x, middle, c, blur, touching, shares[1])
-    sides = Sides(*map(both, below, above), 4 * blur**3, _limits(x, c, blur))
+    touch, first, last, chord = map(both, below, above)
+    lost, limits = 4 * blur**3, _limits(x, c, blur)
+    sides = Sides(touch, first, last, chord, lost, limits)
     return lines_around(curve, x, sides, valid)
 
 
@@ -97,7 +103,9 @@ def _below(x, middle, c, blur, touching, share):
     # an end within the convex part is where a chord touches it
     end = jnp.where(x.lo > -inner, x.lo, x.hi)
     chord = low >= high
-    touch = jnp.where(chord, end, point_between(low, jnp.maximum(low, high), middle, share))
+    touch = jnp.where(
+        chord, end, point_between(low, jnp.maximum(low, high), middle, share)
+    )
     bent = (x.hi > -c) & (x.lo < c)
     first = jnp.where(bent, jnp.maximum(x.lo, -c - blur), touch)
     last = jnp.where(bent, jnp.minimum(x.hi, c + blur), touch)
@@ -107,8 +115,9 @@ def _below(x, middle, c, blur, touching, share):
 def _above(x, middle, c, blur, touching, share):
     """The line touches the concave part on the right, or that on the left, or none.
 
-    No line touches both; a chord across both is increasing, and flatter than x, while there
-    the curve falls on the left and rises faster than x on the right: it is highest at the ends.
+    No line touches both; a chord across both is increasing, and flatter than x, while
+    there the curve falls on the left and rises faster than x on the right: it is
+    highest at the ends.
     """
     right = jnp.where(x.lo < c, touching.outward(jnp.maximum(x.lo, 0)), x.lo)
     right = jnp.where(x.lo <= 0, jnp.inf, jnp.maximum(right, c + blur))

@@ -1,7 +1,8 @@
 """Piecewise-linear functions of one value, and elu: abs, leaky_relu, clamp.
 
-A convex function with a kink at 0 lies above every line through 0 whose slope is between the
-two; the slope is free there, as for ReLU. clamp bends up at its lower limit and down at its upper.
+A convex function with a kink at 0 lies above every line through 0 whose slope is
+between the two; the slope is free there, as for ReLU. clamp bends up at its lower limit
+and down at its upper.
 """
 
 import jax.numpy as jnp
@@ -66,10 +67,11 @@ def _chord_through(x, rise):
 
 @relaxations.define_op("clamp")
 def _clamp(operation, least, x, most, slope=None):
-    """Lower line through (least, least) to the right end, upper through (most, most) to the left.
+    """Lower line through (least, least) to the right end, upper through (most, most) to
+    the left.
 
-    Parameters are shares of the steepest slope of either; unset, whichever of 0 and 1 leaves
-    less area. Limits that are not concrete leave nothing to say.
+    Parameters are shares of the steepest slope of either; unset, whichever of 0 and 1
+    leaves less area. Limits that are not concrete leave nothing to say.
     """
     shares = (None, None) if slope is None else slope
     lines = _clamp_lines(least, x, most, shares)
@@ -109,7 +111,9 @@ def _under_clamp(x, bottom, top, share):
     low, high = (jnp.clip(e, bottom, top) for e in (x.lo, x.hi))
     pivot = jnp.clip(bottom, x.lo, x.hi)
     run = x.hi - pivot
-    steepest = jnp.where(run > 0, (high - jnp.maximum(low, bottom)) / jnp.where(run > 0, run, 1), 0)
+    steepest = jnp.where(
+        run > 0, (high - jnp.maximum(low, bottom)) / jnp.where(run > 0, run, 1), 0
+    )
     steepest = jnp.clip(steepest, 0, 1)
     middle = x.lo * 0.5 + x.hi * 0.5
     use = (middle >= pivot).astype(x.dtype) if share is None else jnp.clip(share, 0, 1)

@@ -86,7 +86,8 @@ def _max_of_two(x, y, slope):
 
 
 def _chord_slope(rise, run, is_x, is_other):
-    """At least rise / run, in [0, 1]; 1 where the run is unbounded (the offset is then inf)."""
+    """At least rise / run, in [0, 1]; 1 where the run is unbounded (the offset is then
+    inf)."""
     decided = is_x | is_other
     slope = jnp.minimum(round_up(rise / jnp.where(decided, 1, run), ulps=3), 1)
     slope = jnp.where(jnp.isnan(slope), 1, slope)

@@ -1,9 +1,10 @@
 """sin and cos: one inflection, or constants.
 
-Around a multiple of pi (for cos an odd multiple of pi/2) sin is convex on one side and concave on
-the other, for a length of pi each. An interval that fits there is an S-shape; a wider one, which
-holds an extremum on either side of an inflection and another inflection, has no line here, and
-the caller falls back to the constant bounds of the interval rule.
+Around a multiple of pi (for cos an odd multiple of pi/2) sin is convex on one side and
+concave on the other, for a length of pi each. An interval that fits there is an
+S-shape; a wider one, which holds an extremum on either side of an inflection and
+another inflection, has no line here, and the caller falls back to the constant bounds
+of the interval rule.
 """
 
 import functools
@@ -30,8 +31,8 @@ _FARTHEST = 2.0**10
 
 
 def _rule(curve, phase):
-    """phase: the inflections are at (k + phase) pi. For even k sin is convex left of there,
-    cos (falling through pi/2) concave."""
+    """phase: the inflections are at (k + phase) pi. For even k sin is convex left of
+    there, cos (falling through pi/2) concave."""
 
     def rule(operation, x, slope=None):
         x, valid = guarded(x, jnp.maximum(-x.lo, x.hi) < _FARTHEST, 0.0)
@@ -39,7 +40,9 @@ def _rule(curve, phase):
         k = jnp.round((x.lo * 0.5 + x.hi * 0.5) / math.pi - phase)
         centre = (k + phase) * math.pi
         blur = 4 * eps * (1 + jnp.abs(centre))
-        valid &= (x.lo >= centre - math.pi + 4 * blur) & (x.hi <= centre + math.pi - 4 * blur)
+        valid &= (x.lo >= centre - math.pi + 4 * blur) & (
+            x.hi <= centre + math.pi - 4 * blur
+        )
         convex_left = (k.astype(jnp.int32) % 2 == 0) == (phase == 0)
         x, valid = guarded(x, valid, 0.0)
         return one_inflection(

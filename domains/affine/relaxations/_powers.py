@@ -1,7 +1,8 @@
 """Powers: squares, whole exponents of either sign, and x**y for a constant y.
 
-x**n is convex for even n, and for x > 0 unless 0 < n < 1; odd powers are S-shapes the other way
-round. Negative powers are taken on one side of 0. What remains is left to intervals.
+x**n is convex for even n, and for x > 0 unless 0 < n < 1; odd powers are S-shapes the
+other way round. Negative powers are taken on one side of 0. What remains is left to
+intervals.
 """
 
 import functools
@@ -56,17 +57,21 @@ def integer_pow_lines(operation, x, slope=None):
     phi, falling = _mirrored_power(n)
     # T / u does not depend on u for a power: any two knots would do
     touch = functools.partial(touching, phi=phi, slope=falling, least=1.0, most=2.0)
-    return one_inflection(power_curve(n), x, slope, touch, convex_left=False, valid=valid)
+    return one_inflection(
+        power_curve(n), x, slope, touch, convex_left=False, valid=valid
+    )
 
 
 @functools.cache
 def _mirrored_power(n):
-    """-y**n and its derivative; the same objects for the same n, so that tables are kept."""
+    """-y**n and its derivative; the same objects for the same n, so that tables are
+    kept."""
     return (lambda y: -(y**n)), (lambda y: -n * y ** (n - 1))
 
 
 def reciprocal_power(x, n: int, slope=None):
-    """x**n for n < 0: convex where x > 0; where x < 0 too if n is even, else concave."""
+    """x**n for n < 0: convex where x > 0; where x < 0 too if n is even, else
+    concave."""
     x, valid = guarded(x, (x.lo > 0) | (x.hi < 0), 1.0)
     convex = True if n % 2 == 0 else x.lo > 0
     return one_bend(power_curve(n), x, slope, convex, valid)
@@ -84,12 +89,18 @@ def pow_lines(operation, x, exponent, slope=None):
     if not isinstance(exponent, Interval):
         lines = _constant_exponent(x, exponent, slope)
         return Lines(
-            (*lines.lower, None), lines.lower_offset, (*lines.upper, None), lines.upper_offset
+            (*lines.lower, None),
+            lines.lower_offset,
+            (*lines.upper, None),
+            lines.upper_offset,
         )
     if not isinstance(x, Interval):
         lines = _constant_base(x, exponent, slope)
         return Lines(
-            (None, *lines.lower), lines.lower_offset, (None, *lines.upper), lines.upper_offset
+            (None, *lines.lower),
+            lines.lower_offset,
+            (None, *lines.upper),
+            lines.upper_offset,
         )
     zeros = jnp.zeros(jnp.broadcast_shapes(x.shape, exponent.shape), x.dtype)
     return Lines((zeros, zeros), zeros - jnp.inf, (zeros, zeros), zeros + jnp.inf)

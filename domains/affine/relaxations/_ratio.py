@@ -4,7 +4,8 @@ x / y = x r with r = 1 / y. With x = xm + dx and r = rm + dr,
 
     x r  =  xm r + rm x - xm rm + dx dr,        |dx dr| <= xr rr
 
-(the mean of the McCormick planes on either side), and r lies between the lines of the reciprocal.
+(the mean of the McCormick planes on either side), and r lies between the lines of the
+reciprocal.
 """
 
 import jax.numpy as jnp
@@ -26,7 +27,9 @@ def _div(operation, x, y, slope=None):
     has_x = isinstance(x, Interval)
     x, y = Interval.lift(x), Interval.lift(y)
     shape = jnp.broadcast_shapes(x.shape, y.shape)
-    x, y = (Interval(*(jnp.broadcast_to(e, shape) for e in (v.lo, v.hi))) for v in (x, y))
+    x, y = (
+        Interval(*(jnp.broadcast_to(e, shape) for e in (v.lo, v.hi))) for v in (x, y)
+    )
     curve = reciprocal_power(y, -1, slope)
     usable = jnp.isfinite(curve.lower_offset) & jnp.isfinite(x.lo) & jnp.isfinite(x.hi)
     x, y = (
@@ -38,7 +41,10 @@ def _div(operation, x, y, slope=None):
     kept = [jnp.where(usable, part, 0) for part in (*lower, *upper)]
     a, b, below, c, d, above = kept
     return Lines(
-        (a if has_x else None, b), below - nothing, (c if has_x else None, d), above + nothing
+        (a if has_x else None, b),
+        below - nothing,
+        (c if has_x else None, d),
+        above + nothing,
     )
 
 
@@ -59,7 +65,9 @@ def _around(x, y, curve):
         tilt = xm * slope
         kind = jnp.finfo(tilt.dtype)
         # what rounding `tilt` may cost, times y
-        lost = round_up((jnp.abs(tilt) * float(kind.eps) + 2 * kind.smallest_normal) * size)
+        lost = round_up(
+            (jnp.abs(tilt) * float(kind.eps) + 2 * kind.smallest_normal) * size
+        )
         rest = p.add(p.mul(p.at(xm), p.at(offset)), p.negate(centre))
         slack = round_up(lost + spread)
         return tilt, round_down(rest.lo - slack), round_up(rest.hi + slack)

@@ -1,14 +1,16 @@
 """Functions with one inflection: tanh, logistic, erf, atan, cbrt, sinh, odd powers.
 
-Left of the inflection such a function is convex (or concave), right of it the other way. The
-best lower line supports the convex envelope at the midpoint: a tangent on the convex part, no
-nearer to the inflection than where the line through the far end touches it, or the chord.
+Left of the inflection such a function is convex (or concave), right of it the other
+way. The best lower line supports the convex envelope at the midpoint: a tangent on the
+convex part, no nearer to the inflection than where the line through the far end touches
+it, or the chord.
 """
 
 import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -29,14 +31,24 @@ from torchlean_jax.domains.interval import _functions as f
 
 
 def one_inflection(
-    curve, x, slope, touch, *, convex_left, centre=0.0, blur=0.0, valid=True
+    curve,
+    x,
+    slope,
+    touch,
+    *,
+    convex_left,
+    centre=0.0,
+    blur: Any = 0.0,
+    valid: Any = True,
 ):
     """Lines around a curve that changes its bend at `centre`.
 
-    touch(u): distance from `centre` to where a line from the point at distance u touches the
-    other part. convex_left: whether the part left of `centre` is the convex one (array or bool).
-    blur: the true inflection is within `blur` of `centre`, and |f''(y)| <= |y - inflection|: on
-    the 2 blur between them a function loses at most 4 blur**3 to a tangent that it should exceed.
+    touch(u): distance from `centre` to where a line from the point at distance u
+    touches the other part. convex_left: whether the part left of `centre` is the convex
+    one (array or bool).
+    blur: the true inflection is within `blur` of `centre`, and |f''(y)| <= |y -
+    inflection|: on the 2 blur between them a function loses at most 4 blur**3 to a
+    tangent that it should exceed.
     """
     convex_left = jnp.broadcast_to(jnp.asarray(convex_left), x.shape)
     on_left = both(convex_left, ~convex_left)
@@ -63,8 +75,9 @@ def one_inflection(
 class SShape:
     """A function with its inflection at 0 that is odd, up to a constant.
 
-    `odd`, `odd_slope`: with that constant removed and the sign chosen so that it is convex left
-    of 0, in NumPy, for the table. reach: the domain is |x| < reach (<= if `closed`).
+    `odd`, `odd_slope`: with that constant removed and the sign chosen so that it is
+    convex left of 0, in NumPy, for the table. reach: the domain is |x| < reach (<= if
+    `closed`).
     """
 
     value: Callable
@@ -188,13 +201,13 @@ declare(2, *S_SHAPES)
 def _rule(shape):
     curve = curve_of(shape.value, shape.slope)
     most = min(shape.reach * (1 - 2.0**-20), 2.0**20)
-    touch = functools.partial(
-        touching, phi=shape.odd, slope=shape.odd_slope, most=most
-    )
+    touch = functools.partial(touching, phi=shape.odd, slope=shape.odd_slope, most=most)
 
     def rule(operation, x, slope=None):
         far = jnp.maximum(-x.lo, x.hi)
-        x, valid = guarded(x, far <= shape.reach if shape.closed else far < shape.reach, 0.0)
+        x, valid = guarded(
+            x, far <= shape.reach if shape.closed else far < shape.reach, 0.0
+        )
         return one_inflection(
             curve, x, slope, touch, convex_left=shape.convex_left, valid=valid
         )

@@ -1,4 +1,5 @@
-"""A choice that is undecided: the result is one of the cases, so between their min and max."""
+"""A choice that is undecided: the result is one of the cases, so between their min and
+max."""
 
 import jax.numpy as jnp
 
@@ -9,7 +10,8 @@ from torchlean_jax.domains.interval import Interval
 
 @relaxations.define_op("select_n")
 def _select_n(operation, which, *cases, slope=None):
-    """Lines of the chosen case where the choice is certain, of min and max elsewhere."""
+    """Lines of the chosen case where the choice is certain, of min and max
+    elsewhere."""
     if not isinstance(which, Interval):
         which = Interval(which, which)
     chosen = (which.hi.astype(jnp.int32) == 0, which.lo.astype(jnp.int32) == 1)

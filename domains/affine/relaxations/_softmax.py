@@ -1,14 +1,19 @@
 """Softmax and logsumexp between planes in all their arguments.
 
-With S_i = sum_j exp(x_j - x_i), softmax(x)_i = 1 / S_i. Every plane of softmax is written in the
-differences d_j = x_j - x_i, so that what is added to all arguments cancels:
+With S_i = sum_j exp(x_j - x_i), softmax(x)_i = 1 / S_i. Every plane of softmax is
+written in the differences d_j = x_j - x_i, so that what is added to all arguments
+cancels:
 
-* S is at most the sum of the chords of exp, and 1 / s at least its tangent: a lower plane.
-* log S is at least its tangent plane, whose slopes are a softmax, and exp of a number in an
-  interval at most its chord: an upper plane (both as in Wei et al. 2023, arXiv:2303.01713).
+* S is at most the sum of the chords of exp, and 1 / s at least its tangent: a lower
+plane.
+* log S is at least its tangent plane, whose slopes are a softmax, and exp of a number
+in an
+  interval at most its chord: an upper plane (both as in Wei et al. 2023,
+  arXiv:2303.01713).
 
-logsumexp lies above its tangent plane, and below the tangent of the logarithm at the sum of
-chords. Coefficients are floats, and the offsets pay for all that was rounded in computing them.
+logsumexp lies above its tangent plane, and below the tangent of the logarithm at the
+sum of chords. Coefficients are floats, and the offsets pay for all that was rounded in
+computing them.
 """
 
 from dataclasses import dataclass
@@ -29,7 +34,8 @@ from torchlean_jax.domains.interval._rounding import round_down, round_up
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Planes:
-    """lower @ x + lower_offset <= y <= upper @ x + upper_offset along one axis of x, the last.
+    """lower @ x + lower_offset <= y <= upper @ x + upper_offset along one axis of x,
+    the last.
 
     lower, upper: [*batch, n] for one result per row of x, [*batch, n, n] for n results.
     """
@@ -41,7 +47,8 @@ class Planes:
 
 
 def softmax_planes(x: Interval) -> Planes:
-    """Planes around softmax over the last axis: coefficients at [..., result, argument]."""
+    """Planes around softmax over the last axis: coefficients at [..., result,
+    argument]."""
     gap = differences(x)
     middle, powers = _exponentials(gap)
     sums = total(powers)
@@ -55,7 +62,8 @@ def softmax_planes(x: Interval) -> Planes:
 
 
 def logsumexp_planes(x: Interval) -> Planes:
-    """Planes around log sum_j exp(x_j) over the last axis: coefficients at [..., argument]."""
+    """Planes around log sum_j exp(x_j) over the last axis: coefficients at [...,
+    argument]."""
     most = jnp.max(x.hi, axis=-1, keepdims=True)
     gap = Interval(round_down(x.lo - most), round_up(x.hi - most))
     middle, powers = _exponentials(gap)
@@ -112,7 +120,8 @@ def _reciprocal_of_chords(chord, height, middle):
 
 
 def _exponential_of_tangent(middle, power, sums):
-    """exp(g) <= kappa g + c for g = -log S, and log S is above its tangent plane at `middle`."""
+    """exp(g) <= kappa g + c for g = -log S, and log S is above its tangent plane at
+    `middle`."""
     shares, logs = p.inverse(sums), p.negate(p.log(sums))
     run = logs.hi[0] - logs.lo[2]
     narrow = run <= float(jnp.finfo(run.dtype).eps) ** (1 / 3)
@@ -160,7 +169,8 @@ def _widened(x):
 
 
 def _finite(planes, x):
-    """Nothing (0 and infinities) where an argument is unbounded or something overflowed."""
+    """Nothing (0 and infinities) where an argument is unbounded or something
+    overflowed."""
     known = jnp.isfinite(x.lo).all(-1) & jnp.isfinite(x.hi).all(-1)
     if planes.lower.ndim > x.ndim:
         known = known[..., None]

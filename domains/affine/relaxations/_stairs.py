@@ -1,8 +1,9 @@
-"""floor, ceil and round: constant where the stair is, else a line of slope 1 on either side.
+"""floor, ceil and round: constant where the stair is, else a line of slope 1 on either
+side.
 
-x - 1 < floor(x) <= x, so slopes of 1 leave a gap of 1, which is no worse than the constants as soon
-as two steps or more are possible. The same for ceil (x to x + 1) and round (x - 1/2 to x + 1/2,
-whichever way ties go).
+x - 1 < floor(x) <= x, so slopes of 1 leave a gap of 1, which is no worse than the
+constants as soon as two steps or more are possible. The same for ceil (x to x + 1) and
+round (x - 1/2 to x + 1/2, whichever way ties go).
 """
 
 import jax.numpy as jnp

@@ -1,9 +1,10 @@
 """Where a line from an end of an S-shaped function touches its other half.
 
-For phi convex on [-reach, 0] and odd, the line from (u, phi(u)) that touches phi at -T(u) solves
-phi(-T) + phi'(T) (u + T) = phi(u). T depends on u alone, so it is tabulated once per function (as
-T / u over log u, which is smooth, and constant for powers). Its error only costs tightness: what
-makes a line a bound is its offset.
+For phi convex on [-reach, 0] and odd, the line from (u, phi(u)) that touches phi at
+-T(u) solves phi(-T) + phi'(T) (u + T) = phi(u). T depends on u alone, so it is
+tabulated once per function (as T / u over log u, which is smooth, and constant for
+powers). Its error only costs
+tightness: what makes a line a bound is its offset.
 """
 
 import functools
@@ -15,7 +16,8 @@ _KNOTS = 1024
 
 
 def solve_increasing(function, low, high, steps=60):
-    """The root of an elementwise increasing function between `low` and `high`, by bisection."""
+    """The root of an elementwise increasing function between `low` and `high`, by
+    bisection."""
     low, high = np.array(low, float), np.array(high, float)
     for _ in range(steps):
         middle = 0.5 * (low + high)

@@ -30,7 +30,7 @@ class Float:
 
 @dataclass(frozen=True)
 class Int:
-    """Integers of [least, most]; with `extremes`, half of them next to where int32 ends."""
+    """Integers of [least, most]; with `extremes`, many are next to where int32 ends."""
 
     shape: tuple = (48,)
     least: int = -6

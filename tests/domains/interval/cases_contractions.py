@@ -102,7 +102,7 @@ ODD = Float((2, 5), reach=20.0)
 HALF = Float((2, 4), reach=20.0)
 
 
-PARTS = lambda z: (z.real, z.imag)  # noqa: E731
+PARTS = lambda z: (z.real, z.imag)
 
 
 ZERO = elementwise(lambda x: Fraction(0))

@@ -31,7 +31,7 @@ def fractions(array):
     elif np.issubdtype(array.dtype, np.integer):
         convert = int
     else:
-        convert = lambda x: Fraction(float(x))  # noqa: E731
+        convert = lambda x: Fraction(float(x))
     return elementwise(convert)(array)
 
 

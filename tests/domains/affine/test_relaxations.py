@@ -1,0 +1,132 @@
+"""Every relaxation holds exactly: rational lines, ball-arithmetic functions, no
+tolerance."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from tests.domains.affine.cases import CASES, OF_SEVERAL
+from tests.domains.affine.exact import (
+    PRECISIONS,
+    intervals,
+    lines_of,
+    violations,
+)
+from torchlean_jax.domains.affine import relaxations
+from torchlean_jax.domains.affine.relaxations import parameters
+
+COUNT = 48
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_lines_hold(case, dtype):
+    lo, hi = intervals(case, dtype, COUNT)
+    assert not violations(case, lo, hi, lines_of(case, lo, hi))
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if parameters(c.name)], ids=str)
+def test_every_parameter_is_sound(case):
+    """Also outside [0, 1], where an optimiser may step before it is clipped."""
+    count = parameters(case.name)
+    lo, hi = intervals(case, "float64", COUNT, seed=1)
+    rng = np.random.default_rng(2)
+    share = rng.uniform(-0.2, 1.2, lo.shape if count == 1 else (2, *lo.shape))
+    assert not violations(case, lo, hi, lines_of(case, lo, hi, share))
+
+
+def test_every_rule_has_a_case():
+    assert relaxations.names() == {case.name for case in CASES} | OF_SEVERAL
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_where_nothing_is_known_nothing_is_said(case, dtype):
+    """Unbounded and NaN enclosures, and those that leave the domain."""
+    least, most = case.within
+    inf, nan = np.inf, np.nan
+    lo = np.array([-inf, -inf, case.lo, nan, nan, case.lo], dtype)
+    hi = np.array([inf, case.hi, inf, nan, case.hi, nan], dtype)
+    lo[0] = least if np.isfinite(least) else -inf
+    lines = lines_of(case, lo, hi)
+    a, c, b, d = lines
+    assert np.isfinite(a).all() and np.isfinite(b).all()
+    for k in range(6):
+        unknown = not (np.isfinite(lo[k]) and np.isfinite(hi[k]))
+        if unknown and (a[k], b[k]) != (0, 0):
+            assert case.name == "integer_pow" and case.params["y"] == 1, (lo[k], hi[k])
+    if np.isfinite(least):
+        outside = np.array([least - 1], dtype), np.array([case.hi], dtype)
+        a, c, b, d = lines_of(case, *outside)
+        assert c[0] == -inf and d[0] == inf
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_huge_and_tiny_intervals(case, dtype):
+    """The ends of the format, and numbers that flush to zero."""
+    least, most = case.within
+    kind = np.finfo(dtype)
+    big, tiny = float(kind.max), float(kind.tiny)
+    ends = [
+        (-big, big),
+        (-1.0, big),
+        (tiny, big),
+        (-tiny, tiny),
+        (0.0, tiny),
+        (0.0, 0.0),
+    ]
+    ends += [(big / 2, big), (1e4, 1e10), (-1e10, 1e3), (tiny, 1.0), (-1.0, tiny)]
+    ends = [(l, h) for l, h in ends if least < l and h < most]
+    if case.name in ("sin", "cos", "integer_pow", "floor", "ceil", "round"):
+        ends = [(l, h) for l, h in ends if max(-l, h) < 1e30]
+    if not ends:
+        return
+    lo, hi = (np.array(e, dtype) for e in zip(*ends, strict=True))
+    assert not violations(case, lo, hi, lines_of(case, lo, hi))
+
+
+# Each fault is planted where the argument of `_curve.py` would break; the suite must
+# see it.
+def _no_rounding(y, a, x, outward):
+    return y - a * x
+
+
+CURVE = importlib.import_module("torchlean_jax.domains.affine.relaxations._curve")
+FAULTS = {
+    "sides swapped": (CURVE, "Lines", lambda a, c, b, d: CURVE_LINES(b, d, a, c)),
+    "offset not rounded": (CURVE, "drop", _no_rounding),
+    "slope error not paid": (CURVE, "_payment", lambda t, a, touch, sides: 0 * a),
+    "tangent at another point": (
+        CURVE,
+        "_of_both",
+        lambda x: CURVE_OF_BOTH(type(x)(x.lo * 1.01, x.hi * 1.01)),
+    ),
+    "ends not looked at": (
+        CURVE,
+        "_chords",
+        lambda x, value: (0 * x.lo + 9, 0 * x.lo - 9),
+    ),
+}
+CURVE_LINES, CURVE_OF_BOTH = CURVE.Lines, CURVE._of_both
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "sides swapped",
+        "offset not rounded",
+        "slope error not paid",
+        "tangent at another point",
+    ],
+)
+def test_a_planted_fault_is_noticed(fault, monkeypatch):
+    monkeypatch.setattr(*FAULTS[fault])
+    seen = 0
+    for case in CASES:
+        if str(case) in ("exp", "tanh"):
+            lo, hi = intervals(case, "float32", 64, seed=3)
+            lines = lines_of(case, lo, hi, jit=False)
+            seen += len(violations(case, lo, hi, lines))
+    assert seen
