@@ -86,9 +86,8 @@ class _Builder:
         self.graph.constants[number] = array
         return number
 
-    def inline(self, jaxpr, consts, args, source) -> list[int]:
-        """Append the equations of `jaxpr`; `source` overrides where its lines come
-        from."""
+    def inline(self, jaxpr, consts, args, caller) -> list[int]:
+        """Append the equations of `jaxpr`, called from the line `caller` (or None)."""
         env = dict(zip(jaxpr.constvars, consts, strict=True))
         env.update(zip(jaxpr.invars, args, strict=True))
 
@@ -97,7 +96,7 @@ class _Builder:
 
         for eqn in jaxpr.eqns:
             operands = [read(v) for v in eqn.invars]
-            line = source or _jaxpr.source_line(eqn)
+            line = _jaxpr.source_line(eqn, caller)
             env.update(
                 zip(eqn.outvars, self._equation(eqn, operands, line), strict=True)
             )
@@ -116,7 +115,7 @@ class _Builder:
         if name in _control.CALLS and _composite.recognise(eqn) not in self.keep:
             jaxpr, consts = _jaxpr.open_jaxpr(eqn.params[_control.CALLS[name]])
             return self.inline(
-                jaxpr, [self.constant(c) for c in consts], operands, None
+                jaxpr, [self.constant(c) for c in consts], operands, source
             )
         if name == "scan" and eqn.params["length"] <= UNROLL_AT_MOST:
             return self._unroll(eqn, operands, source)
@@ -143,7 +142,7 @@ class _Builder:
                 )
                 for i in xs
             ]
-            outputs = self.inline(jaxpr, closed, [*consts, *carry, *x], None)
+            outputs = self.inline(jaxpr, closed, [*consts, *carry, *x], source)
             carry, rows[t] = outputs[:n_carry], outputs[n_carry:]
         stacked = (
             [

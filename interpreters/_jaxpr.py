@@ -103,12 +103,19 @@ def scan_layout(eqn) -> tuple[int, int]:
     return consts, carry
 
 
-def source_line(eqn) -> tuple[str, int, str] | None:
-    """(file, line, text) of the user's line behind an equation, if JAX kept it."""
+def source_line(eqn, caller=None) -> tuple[str, int, str] | None:
+    """(file, line, text) of the user's line behind an equation, if JAX kept it.
+
+    caller: the line of the call that the equation is inlined from. JAX keeps the jaxpr
+    of a jitted function, with the lines of whoever called it *first*; so an equation
+    that was not traced by way of `caller` is put there.
+    """
     traceback = eqn.source_info.traceback
-    if traceback is None:
-        return None
-    for frame in traceback.frames:
+    frames = [] if traceback is None else list(traceback.frames)
+    places = {(frame.file_name, frame.line_num) for frame in frames}
+    if caller is not None and caller[:2] not in places:
+        return caller
+    for frame in frames:
         if not _is_library(frame.file_name):
             return (
                 frame.file_name,

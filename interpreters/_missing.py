@@ -1,5 +1,7 @@
 """Finding every primitive that a domain cannot pass, before the walk starts."""
 
+from dataclasses import dataclass, field
+
 import jax.numpy as jnp
 
 from torchlean_jax.domains._domain import Domain
@@ -13,10 +15,19 @@ def require_rules(jaxpr, abstract, domain: Domain, *, what: str) -> None:
     `abstract` says for each input whether it is a domain value; what depends on none
     and is exact never needs a rule.
     """
-    found = {}
+    found = _Found()
     total = _scan_jaxpr(jaxpr, list(abstract), domain, found)[1]
-    if found:
-        raise MissingRuleError(_message(found, total, domain, what))
+    if found.equations:
+        raise MissingRuleError(_message(found.equations, total, domain, what))
+
+
+@dataclass
+class _Found:
+    """Equations without a rule by (primitive, line); `caller` is where the scan is
+    now."""
+
+    equations: dict = field(default_factory=dict)
+    caller: tuple[str, int, str] | None = None
 
 
 def _scan_jaxpr(jaxpr, abstract, domain, found):
@@ -43,11 +54,14 @@ def _scan_equation(eqn, operands, domain, found):
         if not any(operands) and _runs_concretely(eqn):
             return [False] * len(eqn.outvars), 1
         if domain.rules.find(name) is None:
-            found[name, str(_jaxpr.source_line(eqn))] = eqn
+            found.equations[name, _jaxpr.source_line(eqn, found.caller)] = eqn
         return [True] * len(eqn.outvars), 1
     if any(operands) and _control.composite_rule(eqn, domain) is not None:
         return [True] * len(eqn.outvars), 1
-    return _scan_call(eqn, operands, domain, found)
+    outside, found.caller = found.caller, _jaxpr.source_line(eqn, found.caller)
+    result = _scan_call(eqn, operands, domain, found)
+    found.caller = outside
+    return result
 
 
 def _scan_call(eqn, operands, domain, found):
@@ -79,12 +93,12 @@ def _scan_call(eqn, operands, domain, found):
 def _scan_loop(jaxpr, operands, n_consts, n_carry, domain, found):
     operands = list(operands)
     while True:
-        seen = {}
+        seen = _Found(caller=found.caller)
         outputs, total = _scan_jaxpr(jaxpr, operands, domain, seen)
         carry = slice(n_consts, n_consts + n_carry)
         new = [a or b for a, b in zip(operands[carry], outputs[:n_carry], strict=True)]
         if new == operands[carry]:
-            found.update(seen)
+            found.equations.update(seen.equations)
             return new + outputs[n_carry:], total
         operands[carry] = new
 
@@ -114,9 +128,8 @@ def _message(found, total, domain, what):
         f"({len(found)} of {total} equations)",
         "",
     ]
-    for (name, _), eqn in found.items():
+    for (name, place), eqn in found.items():
         shape = ", ".join(v.aval.str_short() for v in eqn.invars) or "()"
-        place = _jaxpr.source_line(eqn)
         where = (
             f"{place[0].rsplit('/', 1)[-1]}:{place[1]}   {place[2]}" if place else ""
         )

@@ -57,7 +57,7 @@ def verify(
         arguments: `verify(f, (params, box), spec)`. (An argument that is itself a
         tuple is written `((a, b),)`.)
       spec: from `tl.spec`.
-      method: ibp, forward, crown-ibp, crown or alpha-crown.
+      method: ibp, crown-ibp, crown or alpha-crown.
       semantics: the number system of the claim; "real".
       attack: False for none, or a `search.Attack` that says how hard to look.
       seed: of the attack, which is deterministic.

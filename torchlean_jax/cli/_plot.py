@@ -16,7 +16,6 @@ RADII = np.linspace(0, 0.1, 11)
 # and dashes tell the lines apart without any colour.
 STYLES = {
     "ibp": ("#E69F00", "s", (0, (1, 1.2))),
-    "forward": ("#CC79A7", "v", (0, (5, 1, 1, 1))),
     "crown-ibp": ("#56B4E9", "^", (0, (3, 1.5))),
     "crown": ("#0072B2", "o", "solid"),
     "alpha-crown": ("#D55E00", "D", (0, (6, 1.5))),

@@ -51,9 +51,14 @@ def _kinked(x, c, share):
         drop(leaky_at(x.hi, c).hi, b, x.hi, round_up),
     )
     above = jnp.where(decided, 0, offset)
-    nothing = jnp.where(valid, 0, jnp.inf).astype(x.dtype)
-    a, b = jnp.where(valid, a, 0), jnp.where(valid, b, 0)
-    return Lines((a,), -nothing, (b,), above + nothing)
+    fits = valid & jnp.isfinite(b) & jnp.isfinite(above)
+    below = jnp.where(valid, 0, -jnp.inf).astype(x.dtype)
+    return Lines(
+        (jnp.where(valid, a, 0),),
+        below,
+        (jnp.where(fits, b, 0),),
+        jnp.where(fits, above, jnp.inf),
+    )
 
 
 def _middle(x):
@@ -98,9 +103,13 @@ def _clamp_lines(least, x, most, shares):
     top = jnp.where(valid, most.lo, 0).astype(x.dtype)
     a, below = _under_clamp(x, bottom, top, shares[0])
     b, above = _under_clamp(Interval(-x.hi, -x.lo), -top, -bottom, shares[1])
-    nothing = jnp.where(valid, 0, jnp.inf).astype(x.dtype)
-    a, b = jnp.where(valid, a, 0), jnp.where(valid, b, 0)
-    return Lines((a,), below - nothing, (b,), -above + nothing)
+    low, high = (valid & jnp.isfinite(e) for e in (below, above))
+    return Lines(
+        (jnp.where(low, a, 0),),
+        jnp.where(low, below, -jnp.inf),
+        (jnp.where(high, b, 0),),
+        jnp.where(high, -above, jnp.inf),
+    )
 
 
 def _under_clamp(x, bottom, top, share):

@@ -48,9 +48,10 @@ def intervals(case, dtype, count, seed=0):
 def points(case, lo, hi, rng, count=7):
     """Floats in [lo, hi]: the ends, the middle, special points, and others."""
     dtype = lo.dtype
-    between = (lo + (hi - lo) * rng.uniform(0, 1, count)).astype(dtype)
-    chosen = [lo, hi, *between, *np.asarray(case.special, dtype)]
-    chosen += [lo + (hi - lo) * dtype.type(s) for s in (0.5, 0.01, 0.99)]
+    lo, hi = np.float64(lo), np.float64(hi)
+    shares = np.concatenate([rng.uniform(0, 1, count), [0, 1, 0.5, 0.01, 0.99]])
+    between = (lo * (1 - shares) + hi * shares).astype(dtype)
+    chosen = [lo, hi, *between, *np.asarray(case.special)]
     return sorted({float(np.clip(p, lo, hi)) for p in chosen})
 
 
