@@ -151,8 +151,8 @@ def _elu_curve(alpha, scale):
     def curve(x):
         value = elu_at(x, alpha, scale)
         # alpha exp(x / scale) / scale = (value + alpha) / scale
-        left = p.add(value, p.constant(alpha, x))
-        left = p.div(left, p.constant(scale, x))
+        left = p.plus(value, p.constant(alpha, x))
+        left = p.times_positive(left, p.inverse(p.constant(scale, x)))
         slope = Interval(jnp.where(x >= 0, 1, left.lo), jnp.where(x >= 0, 1, left.hi))
         return value, slope
 

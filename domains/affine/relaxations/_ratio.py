@@ -36,7 +36,7 @@ def _div(operation, x, y, slope=None):
         Interval(*(jnp.where(usable, e, safe) for e in (v.lo, v.hi)))
         for v, safe in ((x, 0), (y, 1))
     )
-    lower, upper = _around(x, y, curve)
+    lower, upper = _around(x, y, curve, has_x)
     nothing = jnp.where(usable, 0, jnp.inf).astype(x.dtype)
     kept = [jnp.where(usable, part, 0) for part in (*lower, *upper)]
     a, b, below, c, d, above = kept
@@ -48,10 +48,13 @@ def _div(operation, x, y, slope=None):
     )
 
 
-def _around(x, y, curve):
-    """(slope of x, slope of y, offset) below and above."""
-    (xm, xr), (rm, rr) = midpoint_radius(x), midpoint_radius(p.inverse(y))
-    centre = p.mul(p.at(xm), p.at(rm))
+def _around(x, y, curve, has_x):
+    """(slope of x, slope of y, offset) below and above; x is a point unless `has_x`."""
+    (xm, xr), reciprocal = midpoint_radius(x), p.inverse(y)
+    rm, rr = midpoint_radius(reciprocal)
+    if not has_x:  # without a slope for x, x r = xm r + dx r
+        rm, rr = jnp.zeros_like(rm), magnitude(reciprocal)
+    centre = p.times(xm, p.at(rm))
     spread = round_up(xr * rr)
     low, high = curve.lower[0], curve.upper[0]
     below, above = curve.lower_offset, curve.upper_offset
@@ -68,7 +71,7 @@ def _around(x, y, curve):
         lost = round_up(
             (jnp.abs(tilt) * float(kind.eps) + 2 * kind.smallest_normal) * size
         )
-        rest = p.add(p.mul(p.at(xm), p.at(offset)), p.negate(centre))
+        rest = p.minus(p.times(xm, p.at(offset)), centre)
         slack = round_up(lost + spread)
         return tilt, round_down(rest.lo - slack), round_up(rest.hi + slack)
 
