@@ -9,6 +9,7 @@ is minus the lower bound of -v, so rows for both sides share one pass.
 import jax.numpy as jnp
 from jax import lax
 
+from torchlean_jax.domains.affine._ball import Ball, minimum_over_ball
 from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
@@ -43,7 +44,10 @@ def lower_bounds(equations, steps, values, sets, start, offset, slopes=None):
     for number, coefficients in rows.items():
         # a value that depends on no input is its own enclosure
         region = sets[number] if number in sets else Interval.lift(values[number])
-        value, lost = minimum_over(coefficients, region)
+        if isinstance(region, Ball):
+            value, lost = minimum_over_ball(coefficients, region)
+        else:
+            value, lost = minimum_over(coefficients, region)
         offset, error = _add(offset, value, error + lost)
     eps = float(jnp.finfo(offset.dtype).eps)
     error = round_up(error * (1 + 8 * (len(equations) + 2) * eps), ulps=2)

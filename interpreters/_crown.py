@@ -12,6 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from torchlean_jax.domains.affine import relaxations, undecided
+from torchlean_jax.domains.affine._ball import Ball
 from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._rounding import round_down, round_up
@@ -118,8 +119,10 @@ def enclose(
     values = result.values
     values.update(graph.constants if consts is None else consts)
     values.update(operands)
-    values.update(sets)
-    mixings = dict.fromkeys(sets, 0)  # affine images of the inputs: see `_track`
+    hulls = {n: s.hull if isinstance(s, Ball) else s for n, s in sets.items()}
+    values.update(hulls)
+    # affine images of boxes: see `_track`; a ball is more than its hull
+    mixings = {n: 0 for n, s in sets.items() if not isinstance(s, Ball)}
     refined = set()
     for position, equation in enumerate(graph.equations):
         moving = [i for i in equation.inputs if i in result.abstract]

@@ -40,7 +40,7 @@ def _bind(name, **params):
 
 def _near(number):
     """Whether a parameter is `number` as some library rounds it."""
-    return lambda x: abs(x - number) <= 1e-6 * abs(number)
+    return lambda x: abs(x - number) <= 1e-7 * abs(number)
 
 
 def _where(condition, then, otherwise):

@@ -2,6 +2,7 @@
 one object."""
 
 from torchlean_jax import spec
+from torchlean_jax._ball import ball
 from torchlean_jax._bounds import bounds
 from torchlean_jax._box import box
 from torchlean_jax._check import RejectedError, check
@@ -30,6 +31,7 @@ __all__ = [
     "TorchLeanError",
     "UndecidedError",
     "Verdict",
+    "ball",
     "bounds",
     "box",
     "check",

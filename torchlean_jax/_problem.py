@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax._trace import as_function, aval_of, trace
+from torchlean_jax.domains.affine._ball import Ball
 from torchlean_jax.domains.affine.relaxations import parameters
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._exact import exact_cast, is_tracer
@@ -32,7 +33,8 @@ class How:
 
 
 def is_set(x) -> bool:
-    return isinstance(x, Interval)
+    """Whether an argument is a set of inputs: a box or a ball."""
+    return isinstance(x, (Interval, Ball))
 
 
 @functools.lru_cache(maxsize=16)
@@ -122,9 +124,12 @@ class Task:
         numbers = zip(self.graph.inputs, leaves, self.sets, strict=True)
         sets, operands = {}, {}
         for number, leaf, is_a_set in numbers:
-            (sets if is_a_set else operands)[number] = (
-                Interval.lift(leaf) if is_a_set else leaf
-            )
+            if not is_a_set:
+                operands[number] = leaf
+            else:
+                sets[number] = (
+                    leaf.lift() if isinstance(leaf, Ball) else leaf.lift(leaf)
+                )
         refine = crown if how.method in ("crown", "alpha-crown") else None
         return enclose(
             self.graph, operands, sets, memory=how.memory, consts=consts, refine=refine

@@ -15,9 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax import _bounds, _snapshot
+from torchlean_jax._problem import is_set
 from torchlean_jax._trace import as_function
 from torchlean_jax._verdict import Verdict, at_least
 from torchlean_jax.domains._errors import CertificateWriteError, InputError
+from torchlean_jax.domains.affine._ball import Ball
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._exact import is_tracer
 from torchlean_jax.search import _attack, _confirm
@@ -78,6 +80,8 @@ def verify(
     options = _attack_options(attack)
     _check_options(spec, semantics, seed)
     args = box if isinstance(box, tuple) else (box,)
+    if any(isinstance(x, Ball) for x in jax.tree.leaves(args, is_leaf=is_set)):
+        raise InputError("verify takes boxes; tl.bounds takes balls as well")
     args = jax.tree.map(_checked_leaf, args, is_leaf=Interval.is_value)
     _check_sets(args)
     current = _snapshot.snapshot(as_function(model), args, Interval.is_value)

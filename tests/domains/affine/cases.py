@@ -71,7 +71,7 @@ def _elu(alpha, scale):
 
 
 def _leaky(c):
-    return lambda x: x if x >= 0 else Fraction(c) * x
+    return lambda x: x if x >= 0 else x * (ball(c) if isinstance(x, flint.arb) else Fraction(c))
 
 
 ERF = {"scale": 0.7071067690849304}

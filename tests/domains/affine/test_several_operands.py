@@ -94,7 +94,8 @@ def _quotient(x, y):
 
 
 def cases(rng, dtype):
-    """name -> (operands, exact); an array is concrete, a pair a box, of bools a choice."""
+    """name -> (operands, exact); an array is concrete, a pair a box, of bools a
+    choice."""
 
     def box(**limits):
         return boxes(rng, dtype, **limits)
@@ -152,7 +153,11 @@ def test_every_parameter_is_sound(name):
 
 @pytest.mark.parametrize(
     "name, module, attribute",
-    [("div", _ratio, "round_up"), ("max", _max, "round_up"), ("div", _ratio, "midpoint_radius")],
+    [
+        ("div", _ratio, "round_up"),
+        ("max", _max, "round_up"),
+        ("div", _ratio, "midpoint_radius"),
+    ],
 )
 def test_a_planted_fault_is_noticed(name, module, attribute, monkeypatch):
     """Radii halved; offsets moved inward instead of outward."""
