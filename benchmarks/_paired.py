@@ -46,12 +46,15 @@ def paired(first, second, *, seconds=20.0, most=20) -> tuple[Timing, Timing]:
 
     Each turn holds up to five counted calls, or about a tenth of a second of them.
     """
-    turns: tuple[list[float], list[float]] = ([], [])
-    cost = [timed(first)[0], timed(second)[0]]
+    calls = first, second
+    cost = [timed(call)[0] for call in calls]
+    # a long call that has been made is a measurement; a short one was for warming up
+    turns = [[c] if c >= LONG else [] for c in cost]
     inner = [max(1, min(5, int(0.1 / c))) for c in cost]
     one_round = sum(c * (n + (c < LONG)) for c, n in zip(cost, inner, strict=True))
-    for _ in range(max(1, min(most, int(seconds / one_round)))):
-        for call, times, c, n in zip((first, second), turns, cost, inner, strict=True):
+    rounds = min(most, int(seconds / one_round))
+    for _ in range(rounds if all(turns) else max(rounds, 1)):
+        for call, times, c, n in zip(calls, turns, cost, inner, strict=True):
             if c < LONG:
                 call()
             times.extend(timed(call)[0] for _ in range(n))
@@ -66,12 +69,15 @@ def alone(call, *, seconds=10.0, most=50) -> Timing:
 
 
 def circumstances(*packages: str) -> dict:
-    """When, on what and with which versions a measurement was made."""
+    """When, on what and with which versions a measurement was made; warns if busy."""
+    load, cores = os.getloadavg(), len(os.sched_getaffinity(0))
+    if load[0] > cores / 2:
+        print(f"busy: load {load[0]:.1f} on {cores} cores; these times will not hold")
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load_at_start": [round(x, 2) for x in os.getloadavg()],
+        "cores": cores,
+        "load_at_start": [round(x, 2) for x in load],
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in packages},
     }

@@ -31,8 +31,9 @@ HEADER = (
 
 def main():
     options = _options()
-    result = _paired.circumstances("torchlean-jax", "jax", "jaxlib", "numpy")
+    result = _paired.circumstances("jax", "jaxlib", "numpy")
     result["device"] = str(jax.devices()[0])
+    result["versions"]["torchlean-jax"] = tl.__version__
     peer = _peer.available()
     if peer:
         result["versions"] |= _peer.versions()

@@ -30,7 +30,8 @@ def main():
     )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    result = _paired.circumstances("torchlean-jax", "jax", "jaxlib", "numpy")
+    result = _paired.circumstances("jax", "jaxlib", "numpy")
+    result["versions"]["torchlean-jax"] = tl.__version__
     result |= {"device": str(jax.devices()[0]), "goal_ratio": GOAL, "cases": []}
     print("network          batch   with ms without ms  ratio")
     for network in networks():

@@ -144,7 +144,7 @@ def _is_gelu_erf(half, scale):
 
 
 def _is_leaky(c):
-    return 0 <= c < 1
+    return 0 < c < 1
 
 
 _ALL = [

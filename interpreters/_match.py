@@ -94,6 +94,22 @@ class Finder:
             )
         return None
 
+    def squared(self, equation) -> int | None:
+        """The value that an equation squares, in whichever way it is written."""
+        operands = {self.resolve(i) for i in equation.inputs}
+        power = (
+            equation.operation.params.get("y")
+            if equation.name == "integer_pow"
+            else None
+        )
+        if (
+            equation.name == "square"
+            or power == 2
+            or (equation.name == "mul" and len(operands) == 1)
+        ):
+            return operands.pop()
+        return None
+
     def spread(self, number: int) -> int:
         """The scalar that a broadcast spreads, else the value itself."""
         number = self.resolve(number)
@@ -183,7 +199,13 @@ class _Comparison:
             self.formula.finder.producer.get(mine),
             self.there.producer.get(yours),
         )
-        if ours is None or theirs is None or not _same_operation(ours, theirs):
+        if ours is None or theirs is None:
+            return None
+        squares = self.formula.finder.squared(ours), self.there.squared(theirs)
+        if None not in squares:
+            found = self.unify(bound, *squares)
+            return None if found is None else {**found, mine: yours}
+        if not _same_operation(ours, theirs):
             return None
         if ours.outputs.index(mine) != theirs.outputs.index(yours):
             return None

@@ -1,5 +1,4 @@
-"""Interval rules for sums of products: `dot_general`, `ragged_dot_general`,
-convolutions.
+"""Interval rules for sums of products: `dot_general` and its kin, convolutions.
 
 All are bilinear, so one derivation serves. Write x = xm +- xr, y = ym +- yr. Then
 
@@ -10,8 +9,10 @@ and a computed sum of K products, in any order, fused or not, is off by at most
     gamma_K * sum |xm||ym|  +  2 K lambda,      gamma_K = K u / (1 - K u)
 
 (Higham, Accuracy and Stability, 2nd ed., eq. 3.5; lambda, the smallest normal number,
-for results flushed to zero). Folding gamma_K |ym| into the radius factor yr costs no
-further product: two contractions if one operand is concrete, three if none is.
+for results flushed to zero). Folding gamma_K |xm| (or gamma_K |ym|) into the radius of
+one operand costs no further product: two contractions if one operand is concrete, three
+if none is. Nothing is promised where a backend multiplies by other means than sums of
+products (Winograd or Fourier convolutions on a GPU).
 """
 
 from dataclasses import dataclass
@@ -99,20 +100,23 @@ def bilinear(operation, x, y, terms: int) -> Interval:
         preferred_element_type=dtype, precision=lax.Precision.HIGHEST
     )
     slack = gamma(terms, dtype)
-    xm, xr, x_lost = _split(x, dtype)
-    ym, yr, y_lost = _split(y, dtype)
+    xm, xr, x_may_flush = _split(x, dtype)
+    ym, yr, y_may_flush = _split(y, dtype)
     middle = run(xm, ym)
-    spread = (
-        round_up(slack * jnp.abs(ym))
-        if yr is None
-        else round_up(yr + slack * jnp.abs(ym))
-    )
-    radius = run(jnp.abs(xm), spread)
-    if xr is not None:
-        radius = radius + run(xr, _magnitude(ym, yr))
+    if yr is None:
+        own = slack * jnp.abs(xm)
+        radius = run(round_up(own if xr is None else xr + own), jnp.abs(ym))
+    else:
+        radius = run(jnp.abs(xm), round_up(yr + slack * jnp.abs(ym)))
+        if xr is not None:
+            radius = radius + run(xr, _magnitude(ym, yr))
     tiny = jnp.asarray(jnp.finfo(dtype).smallest_normal, dtype)
     # what a subnormal weight, read as zero by the hardware, can be off by
-    lost = x_lost * _largest(ym, yr) + y_lost * _largest(xm, xr)
+    lost = jnp.zeros((), dtype)
+    if x_may_flush:
+        lost = lost + tiny * _largest(ym, yr)
+    if y_may_flush:
+        lost = lost + tiny * _largest(xm, xr)
     radius = radius * (1 + 4 * slack) + 8 * (terms + 1) * tiny + terms * lost
     radius = round_up(radius, ulps=4)
     # [3e38] @ [1, 1, -1] overflows on the way to a number that does not
@@ -121,19 +125,13 @@ def bilinear(operation, x, y, terms: int) -> Interval:
 
 
 def _split(x, dtype):
-    """(middle, radius or None if exact, what flushing may take from an element)."""
-    tiny = jnp.asarray(jnp.finfo(dtype).smallest_normal, dtype)
-    zero = jnp.zeros((), dtype)
+    """(middle, radius or None if exact, whether an exact element may be subnormal)."""
     if isinstance(x, Interval):
-        middle, radius = midpoint_radius(Interval.lift(x))
-        return middle, radius, zero
+        return *midpoint_radius(Interval.lift(x)), False
     x = jnp.asarray(x)
     exact = _exact.exact_cast(x, dtype)
-    if x.dtype != dtype:
-        return exact, None, zero
-    if not _exact.is_tracer(exact) and not _has_subnormal(exact):
-        return exact, None, zero
-    return exact, None, tiny
+    may_flush = x.dtype == dtype and (_exact.is_tracer(exact) or _has_subnormal(exact))
+    return exact, None, may_flush
 
 
 def _has_subnormal(x):

@@ -5,6 +5,7 @@ midpoint of [l, u] leaves the least area between the lines (as in Zhang et al. 2
 arXiv:1811.00866).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +91,7 @@ declare(2, *BENDS)
 
 def _rule(bend):
     curve = curve_of(bend.value, bend.slope)
-    safe = bend.least + 1.0 if jnp.isfinite(bend.least) else 0.0
+    safe = bend.least + 1.0 if math.isfinite(bend.least) else 0.0
 
     def rule(operation, x, slope=None):
         valid = x.lo >= bend.least if bend.closed else x.lo > bend.least

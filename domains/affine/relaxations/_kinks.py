@@ -28,7 +28,7 @@ def _abs(operation, x, slope=None):
 
 @relaxations.define_op("call:leaky_relu")
 def _leaky_relu(operation, x, slope=None):
-    """max(x, c x) for 0 <= c < 1; a parameter s for the lower slope c + s (1 - c)."""
+    """max(x, c x) for 0 < c < 1; a parameter s for the lower slope c + s (1 - c)."""
     return _kinked(x, operation.params["negative_slope"], slope)
 
 

@@ -71,7 +71,9 @@ def _elu(alpha, scale):
 
 
 def _leaky(c):
-    return lambda x: x if x >= 0 else x * (ball(c) if isinstance(x, flint.arb) else Fraction(c))
+    return lambda x: (
+        x if x >= 0 else x * (ball(c) if isinstance(x, flint.arb) else Fraction(c))
+    )
 
 
 ERF = {"scale": 0.7071067690849304}
@@ -157,7 +159,7 @@ RATIONAL = [
             f"leaky{c}",
             rationally=_leaky(c),
         )
-        for c in (0.0, 0.009999999776482582, 0.5)
+        for c in (0.009999999776482582, 0.5, 0.125)
     ),
     Case("floor", None, -20, 20, (0.0, 1.0, -3.0), rationally=lambda x: x.__floor__()),
     Case("ceil", None, -20, 20, (0.0, 1.0, -3.0), rationally=lambda x: x.__ceil__()),

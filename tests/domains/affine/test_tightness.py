@@ -1,8 +1,9 @@
 """How much area the lines leave, beside the least that any lines could.
 
-For an interval the lower line with the most area under it supports the convex envelope of f at the
-midpoint, so the least gap is that between the envelopes there. The oracle takes the envelopes of
-f on a grid: a little too small a gap, so the ratio is a little pessimistic.
+For an interval the lower line with the most area under it supports the convex envelope
+of f at the midpoint, so the least gap is that between the envelopes there. The oracle
+takes the envelopes of f on a grid: a little too small a gap, so the ratio is a little
+pessimistic.
 """
 
 import numpy as np

@@ -1,4 +1,5 @@
-"""What is assumed of silu, gelu and the other wholes: proved in ball arithmetic, or sampled."""
+"""What is assumed of silu, gelu and the other wholes: proved in ball arithmetic, or
+sampled."""
 
 import math
 from types import SimpleNamespace
@@ -43,7 +44,8 @@ def decided(function, low, high, sign, depth=60):
 
 
 def silu_bend(x):
-    """silu'' = s (1 - s) (2 - x tanh(x / 2)), an even function; past 2.4 the sign is plain."""
+    """silu'' = s (1 - s) (2 - x tanh(x / 2)), an even function; past 2.4 the sign is
+    plain."""
     return 2 - x * (x / 2).tanh()
 
 
@@ -79,7 +81,8 @@ def test_gates_bend_where_it_is_said(name):
 
 
 def derivatives(case, x, order=3):
-    """f, f', f'', f''' at a point, by numerical differentiation of balls at 400 bits."""
+    """f, f', f'', f''' at a point, by numerical differentiation of balls at 400
+    bits."""
     with flint.ctx.workprec(600):
         h = arb(2) ** -60
         f = [case.f(ball(x) + k * h) for k in range(-2, 3)]
@@ -166,7 +169,8 @@ def test_softmax_intervals_hold(name, axis):
 
 
 def test_softmax_intervals_are_the_best_for_one_result():
-    """Extreme at the corner where its own logit is least and the others are greatest."""
+    """Extreme at the corner where its own logit is least and the others are
+    greatest."""
     lo, hi = np.array([[0.0, -1.0, 0.5]]), np.array([[1.0, 0.5, 2.0]])
     low, high = interval_of(
         SimpleNamespace(name="call:softmax", params={"axis": 1}), lo, hi
