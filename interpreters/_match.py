@@ -201,9 +201,10 @@ class _Comparison:
         )
         if ours is None or theirs is None:
             return None
-        squares = self.formula.finder.squared(ours), self.there.squared(theirs)
-        if None not in squares:
-            found = self.unify(bound, *squares)
+        our_root = self.formula.finder.squared(ours)
+        their_root = self.there.squared(theirs)
+        if our_root is not None and their_root is not None:
+            found = self.unify(bound, our_root, their_root)
             return None if found is None else {**found, mine: yours}
         if not _same_operation(ours, theirs):
             return None
