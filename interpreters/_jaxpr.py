@@ -22,13 +22,14 @@ _INERT_WHEN_NONE = frozenset(
     (
         "accuracy",
         "out_dtype",
-        "out_sharding",
         "out_type",
         "preferred_element_type",
         "precision",
-        "sharding",
     )
 )
+
+# Never about values: on which devices an array lives, how a Python number was promoted.
+_INERT = frozenset(("weak_type", "sharding", "out_sharding"))
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ class Operation:
             {
                 key: value
                 for key, value in self.all_params.items()
-                if not (value is None and key in _INERT_WHEN_NONE)
-                and key != "weak_type"
+                if key not in _INERT and not (value is None and key in _INERT_WHEN_NONE)
             }
         )
 

@@ -33,13 +33,13 @@ class Match:
 
 
 class Finder:
-    """A graph prepared for matching."""
+    """A graph prepared for matching. `first`: what a value repeats, by number."""
 
     def __init__(self, graph: Graph):
         self.graph = graph
         self.producer = graph.producer()
         self.fill = functools.cache(self._fill)
-        self._first = _first_computed(graph)
+        self.first = _first_computed(graph)
 
     def match(self, formula: "Formula", root: int) -> Match | None:
         """Where the graph computes `formula` as the value `root`."""
@@ -63,7 +63,7 @@ class Finder:
     def resolve(self, number: int) -> int:
         """The value that `number` is a copy of, or the first that was computed the same
         way."""
-        number = self._first.get(number, number)
+        number = self.first.get(number, number)
         while (equation := self.producer.get(number)) is not None:
             same = equation.name in _LOOKED_THROUGH
             if equation.name == "convert_element_type":
@@ -72,7 +72,7 @@ class Finder:
             if not same or len(equation.inputs) != 1:
                 return number
             (number,) = equation.inputs
-            number = self._first.get(number, number)
+            number = self.first.get(number, number)
         return number
 
     def _fill(self, number: int):

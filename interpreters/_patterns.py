@@ -7,6 +7,7 @@ inputs, so that the largest pattern wins, and drops what is not needed any more.
 patterns are in `_formulas.py`.
 """
 
+import dataclasses
 import functools
 
 import jax
@@ -28,19 +29,25 @@ def recognise(graph: Graph) -> Graph:
     ['call:silu']
     """
     finder = Finder(graph)
-    result = Graph(
-        list(graph.avals), [], graph.inputs, graph.outputs, dict(graph.constants)
-    )
-    needed, kept = set(graph.outputs), []
+    outputs = [finder.first.get(number, number) for number in graph.outputs]
+    result = Graph(list(graph.avals), [], graph.inputs, outputs, dict(graph.constants))
+    needed, kept = set(outputs), []
     for equation in reversed(graph.equations):
         if not needed.intersection(equation.outputs):
             continue
-        replaced = _replacement(finder, result, equation) or [equation]
+        replaced = _replacement(finder, result, equation)
+        replaced = replaced or [_without_repetition(finder, equation)]
         for each in reversed(replaced):
             kept.append(each)
             needed.update(each.inputs)
     result.equations = kept[::-1]
     return result
+
+
+def _without_repetition(finder, equation):
+    """The equation on the first of values that were computed alike."""
+    inputs = tuple(finder.first.get(i, i) for i in equation.inputs)
+    return dataclasses.replace(equation, inputs=inputs)
 
 
 def _replacement(finder, result, equation) -> list[Equation] | None:

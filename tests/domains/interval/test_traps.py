@@ -273,6 +273,18 @@ def test_bounds_have_gradients_that_match_differences():
     np.testing.assert_allclose(slope, (ends[0] - ends[1]) / (2 * step), rtol=2e-2)
 
 
+def test_a_hessian_is_a_function_like_any_other():
+    """Its jaxpr says on which device arrays live, which says nothing about values."""
+
+    def f(x):
+        return jax.hessian(lambda x: jnp.sum(x**3 * x[0]))(x)
+
+    x = jnp.array([0.5, -0.25, 1.0])
+    for result in both_ways(f, tl.box(x, radius=0.01)):
+        assert result.contains(f(x)).all() and result.contains(f(x + 0.005)).all()
+        assert (result.width < 1).all()
+
+
 def test_vmap_gives_what_one_box_at_a_time_gives():
     f = tl.interpret(lambda x: jnp.sort(jnp.abs(x) * x), domain=tl.Interval)
     lo = jnp.arange(12.0).reshape(4, 3) / 7 - 1
