@@ -9,6 +9,8 @@ A monotone function needs no more for an interval: `exp_bounds(lo)[0],
 exp_bounds(hi)[1]` for an increasing one. `f_interval(lo, hi)` covers those that are not
 monotone.
 
+>>> import math
+>>> import jax.numpy as jnp
 >>> lo, hi = exp_bounds(jnp.float32(1.0))
 >>> bool(lo < math.e < hi)
 True
