@@ -32,12 +32,14 @@ class Optimised:
     score: Any
 
 
-def optimise(base: Enclosed, start, offset, picks, *, iterations: int) -> Optimised:
+def optimise(
+    base: Enclosed, start, offset, picks, *, iterations: int, error=0
+) -> Optimised:
     """Lower bounds of rows by at most `iterations` steps of Adam on the slopes.
 
-    base: the graph enclosed by CROWN; its bounds are never lost. start, offset: as for
-    `lower_bounds`. picks: value number -> how many of its elements to refine again, at
-    most.
+    base: the graph enclosed by CROWN; its bounds are never lost. start, offset, error:
+    as for `lower_bounds`. picks: value number -> how many of its elements to refine
+    again, at most.
     """
     import optax
 
@@ -54,7 +56,7 @@ def optimise(base: Enclosed, start, offset, picks, *, iterations: int) -> Optimi
             consts={i: fixed[i] for i in base.graph.constants},
             refine=lambda *args: _refine_again(base, picks, slopes["refining"], *args),
         )
-        return result.lower(start, offset, slopes=slopes["final"])
+        return result.lower(start, offset, slopes=slopes["final"], error=error)
 
     def loss(slopes):
         bound = lower(slopes)

@@ -14,19 +14,20 @@ from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._rounding import round_down, round_up
-from torchlean_jax.interpreters._steps import row_dot
+from torchlean_jax.interpreters._steps import accumulate, add
 
 
-def lower_bounds(equations, steps, values, sets, start, offset, slopes=None):
+def lower_bounds(equations, steps, values, sets, start, offset, slopes=None, error=0):
     """A number below  sum_v start[v] . v + offset  on the input sets, for each row.
 
     equations: those of the graph that precede the target, in order. steps[k]: the
     backward step of equations[k]. values: enclosures. sets: input number -> input set.
     start: value number -> rows [R, *shape]. offset: [R]. slopes: equation position ->
-    slope parameters, or None.
+    slope parameters, or None. error: [R], what the rows of `start` may be off by
+    already, in terms of the sum.
     """
     rows = dict(start)
-    error = jnp.zeros_like(offset)
+    error = jnp.zeros_like(offset) + error
     for position in range(len(equations) - 1, -1, -1):
         results = equations[position].outputs
         if steps[position] is None or not any(number in rows for number in results):
@@ -36,11 +37,11 @@ def lower_bounds(equations, steps, values, sets, start, offset, slopes=None):
         part = steps[position].back(given, values, slope=slope)
         # no gradient flows into the slack: it is as small as it looks
         slack = lax.stop_gradient(part.error)
-        offset, error = _add(offset, part.offset, error + slack)
+        offset, error = add(offset, part.offset, error + slack)
         for number, coefficients in part.rows:
-            error = error + lax.stop_gradient(
-                _accumulate(rows, number, coefficients, values)
-            )
+            size = magnitude(values[number])
+            lost = accumulate(rows, number, coefficients, size)
+            error = error + lax.stop_gradient(lost)
     for number, coefficients in rows.items():
         # a value that depends on no input is its own enclosure
         region = sets[number] if number in sets else Interval.lift(values[number])
@@ -48,7 +49,7 @@ def lower_bounds(equations, steps, values, sets, start, offset, slopes=None):
             value, lost = minimum_over_ball(coefficients, region)
         else:
             value, lost = minimum_over(coefficients, region)
-        offset, error = _add(offset, value, error + lost)
+        offset, error = add(offset, value, error + lost)
     eps = float(jnp.finfo(offset.dtype).eps)
     error = round_up(error * (1 + 8 * (len(equations) + 2) * eps), ulps=2)
     bound = round_down(offset - error)
@@ -60,23 +61,3 @@ def _rows_or_zero(rows, number, values, count):
     if given is not None:
         return given
     return jnp.zeros((count, *values[number].shape), values[number].dtype)
-
-
-def _add(offset, more, error):
-    total = offset + more
-    eps = float(jnp.finfo(total.dtype).eps)
-    tiny = float(jnp.finfo(total.dtype).smallest_normal)
-    lost = jnp.where(jnp.isfinite(total), jnp.abs(total) * eps + tiny, 0)
-    return total, error + lost
-
-
-def _accumulate(rows, number, coefficients, values):
-    """Add rows on a value; returns what rounding the sum may have cost."""
-    if number not in rows:
-        rows[number] = coefficients
-        return 0
-    rows[number] = rows[number] + coefficients
-    kind = jnp.finfo(coefficients.dtype)
-    size = magnitude(values[number])
-    lost = float(kind.eps) * row_dot(rows[number], size)
-    return lost + float(kind.smallest_normal) * jnp.sum(size)

@@ -15,6 +15,7 @@ from torchlean_jax.domains.affine import relaxations, undecided
 from torchlean_jax.domains.affine._ball import Ball
 from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 from torchlean_jax.interpreters import _extremes, _forward, _linear, _steps
 from torchlean_jax.interpreters._backward import lower_bounds
@@ -38,11 +39,11 @@ class Enclosed:
     steps: list[Any] = field(default_factory=list)
     wanted: dict[int, Any] = field(default_factory=dict)
 
-    def lower(self, start, offset, *, slopes=None):
+    def lower(self, start, offset, *, slopes=None, error=0):
         """Lower bounds of rows of linear forms in any values."""
         equations = self.graph.equations[: len(self.steps)]
         return lower_bounds(
-            equations, self.steps, self.values, self.sets, start, offset, slopes
+            equations, self.steps, self.values, self.sets, start, offset, slopes, error
         )
 
     def refine(self, number: int, *, before: int | None = None, wanted=None):
@@ -78,25 +79,24 @@ class Enclosed:
             part = rows[:, at : at + value.size].reshape(-1, *value.shape)
             at += value.size
             total, lost = minimum_over(part, value)
-            interval = interval + total
-            error = (
-                error + lost + jnp.abs(interval) * float(jnp.finfo(interval.dtype).eps)
-            )
+            interval, error = _steps.add(interval, total, error + lost)
         best = round_down(interval - round_up(error, ulps=4), ulps=2)
         if not backward:
             return best
-        return tighter(best, self.lower(self.start(outputs, rows), -offset), max)
+        start, lost = self.start(outputs, rows)
+        return tighter(best, self.lower(start, -offset, error=lost), max)
 
-    def start(self, outputs, rows) -> dict:
-        """`rows` over the flattened, concatenated outputs, as rows on each output
-        value."""
-        start, at = {}, 0
+    def start(self, outputs, rows) -> tuple[dict, Any]:
+        """(`rows` over the flattened, concatenated outputs, as rows on each output
+        value; the error of adding them where a value is returned twice)."""
+        start, at, lost = {}, 0, 0
         for number in outputs:
             value = Interval.lift(self.values[number])
             part = rows[:, at : at + value.size].reshape(-1, *value.shape)
             at += value.size
-            start[number] = part + start[number] if number in start else part
-        return start
+            size = magnitude(value)
+            lost = lost + _steps.accumulate(start, number, part, size)
+        return start, lost
 
 
 def crown(result, number, position, wanted):

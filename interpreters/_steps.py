@@ -13,6 +13,7 @@ Steps hold nothing but the equation; the enclosures come with every call, so tha
 backward pass is a function of arrays that JAX can differentiate, batch and loop over.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,26 @@ def row_dot(rows, weights):
     return round_up(total * (1 + slack), ulps=2)
 
 
+def add(offset, more, error):
+    """(offset + more, error with what rounding the sum may have cost)."""
+    total = offset + more
+    kind = jnp.finfo(total.dtype)
+    lost = jnp.abs(total) * float(kind.eps) + float(kind.smallest_normal)
+    return total, error + jnp.where(jnp.isfinite(total), lost, 0)
+
+
+def accumulate(rows, number, coefficients, size):
+    """Add rows on a value whose magnitude is `size`; returns what rounding the sum may
+    have cost."""
+    if number not in rows:
+        rows[number] = coefficients
+        return 0
+    rows[number] = rows[number] + coefficients
+    kind = jnp.finfo(coefficients.dtype)
+    lost = float(kind.eps) * row_dot(rows[number], size)
+    return lost + float(kind.smallest_normal) * jnp.sum(size)
+
+
 @dataclass(frozen=True)
 class Identity:
     """The operand itself, over the reals."""
@@ -71,8 +92,11 @@ class Cut:
 
     def back(self, rows, values, slope=None):
         enclosures = [values[number] for number in self.equation.outputs]
-        parts = [minimum_over(r, e) for r, e in zip(rows, enclosures, strict=True)]
-        return Contribution([], sum(p[0] for p in parts), sum(p[1] for p in parts))
+        offset = error = jnp.zeros(rows[0].shape[0], rows[0].dtype)
+        for row, enclosure in zip(rows, enclosures, strict=True):
+            least, lost = minimum_over(row, enclosure)
+            offset, error = add(offset, least, error + lost)
+        return Contribution([], offset, error)
 
 
 @dataclass(frozen=True)
@@ -96,7 +120,7 @@ class Linear:
             weight = None if weights is None else weights[k]
             if at_zero is not None:
                 constant, lost = minimum_over(row, at_zero[k], weight)
-                offset, error = offset + constant, error + lost
+                offset, error = add(offset, constant, error + lost)
             elif weight is not None:
                 error = error + row_dot(row, weight)
         return Contribution(list(zip(moving, moved, strict=True)), offset, error)
@@ -182,11 +206,13 @@ class Product:
     def back(self, rows, values, slope=None):
         first, second = self.equation.inputs
         (xm, xr), (ym, yr) = (midpoint_radius(values[i]) for i in (first, second))
-        by_x = Linear(self.equation, frozenset([first]))
-        by_y = Linear(self.equation, frozenset([second]))
+        # the fixed operand gets a name of its own: in x @ x both are one value
+        fixed = "fixed"
+        with_y = dataclasses.replace(self.equation, inputs=(first, fixed))
+        with_x = dataclasses.replace(self.equation, inputs=(fixed, second))
         parts = [
-            by_x.back(rows, {**values, second: ym}),
-            by_y.back(rows, {**values, first: xm}),
+            Linear(with_y, frozenset([first])).back(rows, {**values, fixed: ym}),
+            Linear(with_x, frozenset([second])).back(rows, {**values, fixed: xm}),
         ]
         operation = self.equation.operation
         centre = apply_primitive(
@@ -247,12 +273,13 @@ class Relaxed:
             exact = (half == 0) & ((mean == 0) | (mean == 1))
             lost = 4 * float(kind.eps) * (jnp.abs(mean) + jnp.abs(half)) * size
             extra = extra + jnp.where(exact, 0, round_up(lost, ulps=4))
-            count = coefficients[0].size // max(size.size, 1) + (i in moved)
+            count = coefficients[0].size // max(size.size, 1)
             if count > 1:
                 error = error + row_dot(coefficients, size) * gamma(count, a.dtype)
             error = error + 8 * count * float(kind.smallest_normal) * jnp.sum(size)
-            coefficients = _unbroadcast(coefficients, size.shape)
-            moved[i] = moved[i] + coefficients if i in moved else coefficients
+            error = error + accumulate(
+                moved, i, _unbroadcast(coefficients, size.shape), size
+            )
         enclosed = Interval(lines.lower_offset, lines.upper_offset)
         offset, lost = minimum_over(a, enclosed, extra)
         return moved, offset, lost + error

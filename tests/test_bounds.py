@@ -155,10 +155,9 @@ def test_cancellation_does_not_fool_it(method, power):
 def no_slack(patch):
     nothing = lambda rows, weights: jnp.zeros(rows.shape[0], rows.dtype)
     patch.setattr(_steps, "row_dot", nothing)
-    patch.setattr(_backward, "row_dot", nothing)
     for module in (_steps, _sets):
         patch.setattr(module, "gamma", lambda terms, dtype: 0.0)
-    patch.setattr(_backward, "_add", lambda offset, more, error: (offset + more, error))
+    patch.setattr(_backward, "add", lambda offset, more, error: (offset + more, error))
 
 
 def wrong_corner(patch):
@@ -252,6 +251,16 @@ def test_two_transformations_of_one_bounds():
             chex.assert_trees_all_close(g(box), eager, rtol=1e-4)
 
 
+def _attention(x):
+    queries, keys, values = x @ W[:2, :2], x @ W[:2, 2:], x @ W[2:, :2]
+    return jax.nn.softmax(queries @ keys.T, axis=-1) @ values
+
+
+def _normalised(x):
+    centred = x - x.mean()
+    return centred / jnp.sqrt((centred**2).mean() + 1e-2)
+
+
 PROGRAMS = {
     "residual": lambda x: x + jax.nn.relu(x @ W) - 0.5 * x,
     "difference with itself": lambda x: jax.nn.relu(x @ W) - jax.nn.relu(x @ W),
@@ -270,6 +279,12 @@ PROGRAMS = {
     ),
     "normalised constant": lambda x: x @ (W / jnp.linalg.norm(W, axis=0)) / 3.0,
     "cumsum and reverse": lambda x: jnp.cumsum(jax.nn.relu(x))[::-1] * x,
+    "squared norm": lambda x: x @ x,
+    "repeated operand": lambda x: lax.max(x, x) / (x + 2.0) + lax.mul(x, x),
+    "softmax": lambda x: jax.nn.softmax(x @ W) @ W,
+    "attention": lambda x: _attention(x.reshape(2, 2)),
+    "layer norm": lambda x: _normalised(jnp.tanh(x @ W)),
+    "gelu": lambda x: jax.nn.gelu(x @ W) @ W,
     "remat": jax.checkpoint(lambda x: jax.nn.relu(x @ W) @ W),
 }
 W = jnp.asarray(RNG.standard_normal((4, 4)) / 2, jnp.float32)

@@ -152,7 +152,7 @@ class Task:
         rows = jnp.concatenate([unit, -unit])
         for number in moving:
             result.refine(number)
-        start = result.start(moving, rows)
+        start, _ = result.start(moving, rows)  # no value twice: nothing is lost
         best = optimise(
             result,
             start,
@@ -178,8 +178,15 @@ class Task:
         lower = result.rows_below(outputs, rows, offset, backward=how.method != "ibp")
         if how.method != "alpha-crown":
             return lower, None
-        start = result.start(outputs, rows)
-        best = optimise(result, start, -offset, dict(picks), iterations=how.iterations)
+        start, lost = result.start(outputs, rows)
+        best = optimise(
+            result,
+            start,
+            -offset,
+            dict(picks),
+            iterations=how.iterations,
+            error=lost,
+        )
         # slopes that do not beat the rules' own are not worth storing
         helped = best.score > lower.min()
         return tighter(lower, best.lower, max), (
