@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from torchlean_jax.domains.affine.relaxations import parameters
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters import _steps
-from torchlean_jax.interpreters._crown import Enclosed, enclose, tighter
+from torchlean_jax.interpreters._crown import Enclosed, enclose, lowered, raised
 from torchlean_jax.interpreters._refine import bounds_at
 
 LEARNING_RATE = 0.25
@@ -99,8 +99,8 @@ def _refine_again(base, picks, slopes, result, number, position, wanted):
         slopes={k: s for k, s in slopes.items() if k < position},
     )
     lo, hi = old.lo.reshape(-1), old.hi.reshape(-1)
-    lo = lo.at[indices].set(tighter(lo[indices], low, max)).reshape(old.shape)
-    hi = hi.at[indices].set(tighter(hi[indices], high, min)).reshape(old.shape)
+    lo = lo.at[indices].set(raised(lo[indices], low)).reshape(old.shape)
+    hi = hi.at[indices].set(lowered(hi[indices], high)).reshape(old.shape)
     result.values[number] = Interval(lo, hi)
 
 

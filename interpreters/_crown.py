@@ -66,9 +66,7 @@ class Enclosed:
             memory=self.memory,
         )
         lo, hi = lo.reshape(value.shape), hi.reshape(value.shape)
-        self.values[number] = Interval(
-            tighter(value.lo, lo, max), tighter(value.hi, hi, min)
-        )
+        self.values[number] = Interval(raised(value.lo, lo), lowered(value.hi, hi))
 
     def rows_below(self, outputs, rows, offset, *, backward: bool):
         """Lower bounds of rows @ (flattened, concatenated outputs) - offset."""
@@ -84,7 +82,7 @@ class Enclosed:
         if not backward:
             return best
         start, lost = self.start(outputs, rows)
-        return tighter(best, self.lower(start, -offset, error=lost), max)
+        return raised(best, self.lower(start, -offset, error=lost))
 
     def start(self, outputs, rows) -> tuple[dict, Any]:
         """(`rows` over the flattened, concatenated outputs, as rows on each output
@@ -202,7 +200,16 @@ def _is_float(x):
     return jnp.issubdtype(x.dtype, jnp.floating)
 
 
-def tighter(old, new, choose):
-    """The better of two sound endpoints; one that is NaN says nothing."""
-    better = jnp.maximum(old, new) if choose is max else jnp.minimum(old, new)
-    return jnp.where(jnp.isnan(old), new, jnp.where(jnp.isnan(new), old, better))
+def raised(old, new):
+    """The better of two sound lower endpoints; one that is NaN says nothing."""
+    return _if_known(old, new, jnp.maximum)
+
+
+def lowered(old, new):
+    """The better of two sound upper endpoints; one that is NaN says nothing."""
+    return _if_known(old, new, jnp.minimum)
+
+
+def _if_known(old, new, better):
+    either = jnp.where(jnp.isnan(old), new, old)
+    return jnp.where(jnp.isnan(old) | jnp.isnan(new), either, better(old, new))

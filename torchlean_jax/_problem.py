@@ -15,7 +15,7 @@ from torchlean_jax.domains.affine.relaxations import parameters
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._exact import exact_cast, is_tracer
 from torchlean_jax.interpreters._alpha import optimise
-from torchlean_jax.interpreters._crown import crown, enclose, tighter
+from torchlean_jax.interpreters._crown import crown, enclose, lowered, raised
 from torchlean_jax.interpreters._graph import flatten
 from torchlean_jax.interpreters._missing import require_rules
 from torchlean_jax.interpreters._patterns import recognise
@@ -166,8 +166,8 @@ class Task:
         ):
             old = result.values[number]
             result.values[number] = Interval(
-                tighter(old.lo, lo.reshape(old.shape), max),
-                tighter(old.hi, hi.reshape(old.shape), min),
+                raised(old.lo, lo.reshape(old.shape)),
+                lowered(old.hi, hi.reshape(old.shape)),
             )
 
     def lower_rows(self, how, picks, consts, leaves, rows, offset):
@@ -189,7 +189,7 @@ class Task:
         )
         # slopes that do not beat the rules' own are not worth storing
         helped = best.score > lower.min()
-        return tighter(lower, best.lower, max), (
+        return raised(lower, best.lower), (
             _by_value(self.graph, best.slopes),
             helped,
         )
