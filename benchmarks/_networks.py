@@ -126,7 +126,9 @@ def smooth() -> Network:
 APPLY = {
     "linear": lambda x, weight, bias: x @ weight + bias,
     "conv": lambda x, weight, bias: (
-        lax.conv_general_dilated(x[None], weight, (2, 2), ((1, 1), (1, 1)))[0]
+        lax.conv_general_dilated(
+            x[None], weight.astype(x.dtype), (2, 2), ((1, 1), (1, 1))
+        )[0]
         + bias[:, None, None]
     ),
     "relu": jax.nn.relu,

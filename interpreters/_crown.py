@@ -17,7 +17,13 @@ from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._rounding import round_down, round_up
-from torchlean_jax.interpreters import _extremes, _forward, _linear, _steps
+from torchlean_jax.interpreters import (
+    _extremes,
+    _forward,
+    _linear,
+    _products,
+    _steps,
+)
 from torchlean_jax.interpreters._backward import lower_bounds
 from torchlean_jax.interpreters._refine import element_bounds
 
@@ -36,6 +42,7 @@ class Enclosed:
     memory: int
     values: dict[int, Any] = field(default_factory=dict)
     abstract: frozenset = frozenset()
+    producer: dict[int, Any] = field(default_factory=dict)
     steps: list[Any] = field(default_factory=list)
     wanted: dict[int, Any] = field(default_factory=dict)
 
@@ -114,6 +121,7 @@ def enclose(
     """
     result = Enclosed(graph, sets, memory)
     result.abstract = frozenset(graph.dependents(sets))
+    result.producer = graph.producer()
     values = result.values
     values.update(graph.constants if consts is None else consts)
     values.update(operands)
@@ -158,7 +166,7 @@ def _track(equation, source, mixings):
     """
     if source not in mixings:
         return
-    count = mixings[source] + (equation.name in _linear.MEETING)
+    count = mixings[source] + _linear.meets(equation)
     if count <= 1:
         mixings.update(dict.fromkeys(equation.outputs, count))
 
@@ -189,7 +197,7 @@ def _step(equation, result, moving, nonlinear):
     if not nonlinear:
         return _steps.Linear(equation, abstract)
     if _linear.is_bilinear(equation):
-        return _steps.Product(equation)
+        return _products.step_for(equation, result.producer)
     rule = relaxations.find(equation.name)
     if rule is not None:
         return _steps.Relaxed(equation, rule.function)

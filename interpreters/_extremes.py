@@ -19,6 +19,7 @@ from torchlean_jax.domains.affine.relaxations import (
     Choice,
     Planes,
     choose,
+    gap_planes,
     logsumexp_planes,
     softmax_planes,
     windows_of,
@@ -35,6 +36,7 @@ from torchlean_jax.interpreters._steps import (
 
 _PLANES: dict[str, Callable[[Interval], Planes]] = {
     "call:softmax": softmax_planes,
+    "call:softmax_of_gaps": gap_planes,
     "call:logsumexp": logsumexp_planes,
 }
 
@@ -95,15 +97,15 @@ class Planar:
         return _PLANES[self.equation.name](self._operand(values))
 
     def _operand(self, values):
-        x, axis = values[self.equation.inputs[0]], self._axis
+        x, axis = values[self.equation.inputs[0]], self.axis
         return Interval(jnp.moveaxis(x.lo, axis, -1), jnp.moveaxis(x.hi, axis, -1))
 
     @property
-    def _axis(self):
+    def axis(self):
         return self.equation.operation.params["axis"]
 
     def back(self, rows, values, slope=None):
-        (a,), (number,), axis = rows, self.equation.inputs, self._axis
+        (a,), (number,), axis = rows, self.equation.inputs, self.axis
         x, planes = self._operand(values), prepared(self, values)
         keeps_axis = planes.lower.ndim > x.ndim
         if keeps_axis:

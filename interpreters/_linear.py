@@ -16,6 +16,7 @@ from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import div
 from torchlean_jax.domains.interval._contraction import midpoint_radius
 from torchlean_jax.domains.interval._exact import exact_cast, is_float, working_dtype
+from torchlean_jax.interpreters import _convolution
 
 # Every coefficient of one operand element goes to one result element, with weight 1 or
 # -1: transposition moves numbers and rounds nothing.
@@ -42,9 +43,7 @@ _AFFINE = frozenset(
     "concatenate pad add sub add_any select_n gather stack dynamic_update_slice "
     "scatter-add".split()
 )
-# A result may combine several elements of one operand, or share one with another
-# result.
-MEETING = _FANS_OUT | frozenset(
+_MEETING = _FANS_OUT | frozenset(
     "dot_general conv_general_dilated ragged_dot_general reduce_sum".split()
 )
 # First operand that must be a concrete integer.
@@ -90,7 +89,29 @@ def is_affine(equation) -> bool:
 
 def is_exact(equation) -> bool:
     """Whether transposition rounds nothing."""
-    return equation.name in _MOVES
+    return equation.name in _MOVES or _only_reshapes(equation)
+
+
+def meets(equation) -> bool:
+    """Whether a result may combine several elements of one operand, or share one with
+    another result."""
+    return equation.name in _MEETING and not _only_reshapes(equation)
+
+
+def keeps_order(equation) -> bool:
+    """Whether an element of the result is the operand's element of the same number."""
+    name, params = equation.name, equation.operation.params
+    if name == "reshape":
+        return params.get("dimensions") is None
+    return name == "squeeze" or _only_reshapes(equation)
+
+
+def _only_reshapes(equation) -> bool:
+    """Whether it is a broadcast that repeats nothing, as `x[None]` is."""
+    if equation.name != "broadcast_in_dim":
+        return False
+    (result,) = equation.eqn.outvars
+    return _product(result.aval.shape) == _product(equation.eqn.invars[0].aval.shape)
 
 
 def linear_map(equation, fixed):
@@ -142,11 +163,16 @@ def _reciprocal(value) -> Interval:
     return div(Interval(one, one), value)
 
 
-def transpose_rows(function, shapes, rows):
+def transpose_rows(equation, fixed, shapes, rows):
     """Coefficients of each operand, for rows of coefficients of each result.
 
-    rows: one array [R, *shape] per result. Returns one [R, *shape] per operand.
+    fixed: as for `linear_map`. shapes: of the operands that are None there. rows: one
+    array [R, *shape] per result. Returns one [R, *shape] per operand.
     """
+    if _convolves_in_loops(equation, fixed, rows):
+        params = equation.operation.params
+        return [_convolution.transpose(params, shapes[0], fixed[1], rows[0])]
+    function = linear_map(equation, fixed)
     primal = [jax.ShapeDtypeStruct(shape, working_dtype()) for shape in shapes]
     results = jax.eval_shape(function, *primal)
     transpose = jax.linear_transpose(function, *primal)
@@ -154,6 +180,17 @@ def transpose_rows(function, shapes, rows):
         kind = type(results)
         return jax.vmap(lambda *row: transpose(kind(row)))(*rows)
     return jax.vmap(transpose)(rows[0])
+
+
+def _convolves_in_loops(equation, fixed, rows) -> bool:
+    """Whether the backend would run a transposed convolution as plain loops."""
+    return (
+        equation.name == "conv_general_dilated"
+        and fixed[0] is None
+        and rows[0].dtype == jnp.float64
+        and jax.default_backend() == "cpu"
+        and _convolution.is_plain(equation.operation.params)
+    )
 
 
 def fan_out(equation, position: int, shapes) -> int:

@@ -10,19 +10,23 @@ goes through the plain pass over all elements, which bounds the same numbers.
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_batching import custom_vmap
 
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.interval._exact import working_dtype
 from torchlean_jax.interpreters._backward import lower_bounds
 from torchlean_jax.interpreters._steps import prepared_key
+from torchlean_jax.interpreters._units import unit_rows
+
+CACHE = 2**19  # bytes of one array of rows
+ALIVE = 4  # about as many are needed at the same time
 
 
 def bounds_at(equations, steps, values, sets, number, indices, slopes=None):
     """(lo, hi) of the elements `indices` (int[k]) of a value, by one pass of 2k
     rows."""
-    n, dtype = values[number].size, values[number].dtype
-    unit = (indices[:, None] == jnp.arange(n)).astype(dtype)
-    rows = jnp.concatenate([unit, -unit]).reshape(-1, *values[number].shape)
-    offset = jnp.zeros(rows.shape[0], dtype)
-    lower = lower_bounds(equations, steps, values, sets, {number: rows}, offset, slopes)
+    source, rows, offset = unit_rows(equations, steps, values, number, indices)
+    lower = lower_bounds(equations, steps, values, sets, {source: rows}, offset, slopes)
     return lower[: len(indices)], -lower[len(indices) :]
 
 
@@ -36,22 +40,35 @@ def element_bounds(equations, steps, values, sets, number, wanted, *, memory):
     used = {i for equation in equations for i in (*equation.inputs, *equation.outputs)}
     used |= {prepared_key(equation) for equation in equations} & values.keys()
     arrays = {i: values[i] for i in used | {number}}
-    n, dtype = values[number].size, values[number].dtype
-    block = _block_size(n, arrays, equations, memory)
+    size = values[number].size
+    largest = max(v.size for v in arrays.values() if isinstance(v, Interval))
+    block = _block_size(size, largest, memory)
+    # the loop runs as long as the worst of a batch wants: smaller steps overshoot less
+    finer = min(max(block // 2, 1), max(size // 8, 8))
 
     def bound(arrays, sets, indices):
         return bounds_at(equations, steps, arrays, sets, number, indices)
 
-    blocks = -(-n // block)
+    return _blockwise(bound, size, block, finer)(arrays, sets, wanted)
+
+
+def _blockwise(bound, size, block, finer):
+    """bound(arrays, sets, indices) for the wanted elements, `block` at a time, and
+    `finer` at a time under `vmap`."""
 
     def over_all(arrays, sets, wanted):
+        blocks = -(-size // block)
         if blocks == 1:
-            return bound(arrays, sets, jnp.arange(n))
-        indices = jnp.minimum(jnp.arange(blocks * block), n - 1).reshape(blocks, block)
-        lo, hi = lax.map(lambda i: bound(arrays, sets, i), indices)
-        return lo.reshape(-1)[:n], hi.reshape(-1)[:n]
+            return bound(arrays, sets, jnp.arange(size))
+        indices = jnp.minimum(jnp.arange(blocks * block), size - 1)
+        parts = lax.map(
+            lambda i: bound(arrays, sets, i), indices.reshape(blocks, block)
+        )
+        return tuple(part.reshape(-1)[:size] for part in parts)
 
-    def over_wanted(arrays, sets, wanted):
+    def over_wanted(block, arrays, sets, wanted):
+        if block >= size:
+            return over_all(arrays, sets, wanted)
         order = jnp.argsort(~wanted, stable=True)
         needed = (wanted.sum() + block - 1) // block
 
@@ -61,22 +78,35 @@ def element_bounds(equations, steps, values, sets, number, wanted, *, memory):
             low, high = bound(arrays, sets, indices)
             return lo.at[indices].set(low), hi.at[indices].set(high)
 
-        nothing = jnp.full(n, -jnp.inf, dtype), jnp.full(n, jnp.inf, dtype)
-        return lax.fori_loop(0, needed, body, nothing)
+        lo = jnp.full(size, -jnp.inf, working_dtype())
+        return lax.fori_loop(0, needed, body, (lo, -lo))
 
-    if blocks == 1:
-        return over_all(arrays, sets, wanted)
-    skipping = jax.custom_jvp(over_wanted)
+    # not functools.partial: custom_vmap wants a plain function
+    batched = custom_vmap(lambda *args: over_wanted(block, *args))
+
+    @batched.def_vmap
+    def _rule(_, moving, *args):
+        axes = jax.tree.map(lambda moves: 0 if moves else None, moving)
+        many = jax.vmap(lambda *one: over_wanted(finer, *one), in_axes=axes)
+        results = many(*args)
+        return results, jax.tree.map(lambda _: True, results)
+
+    skipping = jax.custom_jvp(batched)
     skipping.defjvp(lambda primals, tangents: jax.jvp(over_all, primals, tangents))
-    return skipping(arrays, sets, wanted)
+    return skipping
 
 
-def _block_size(n, arrays, equations, memory):
-    """Elements per block: an eighth of them, within the memory cap."""
-    largest = max(
-        (arrays[o].size for equation in equations for o in equation.outputs), default=1
-    )
-    # two rows an element, and about four arrays as large as the largest value alive at
-    # once
-    affordable = memory // (2 * 4 * 8 * max(largest, 1))
-    return max(min(max(n // 8, 8), affordable, n), 1)
+def members_at_once(memory):
+    """How many members of a batch may run together within the memory cap."""
+    return max(memory // (ALIVE * CACHE), 1)
+
+
+def _block_size(size, largest, memory):
+    """Elements per block: half of them, so that the loop can skip some, but no more
+    than a cache and the memory cap hold the rows of.
+
+    largest: elements of the largest value that the rows pass through.
+    """
+    row = 2 * 8 * max(largest, 1)  # both sides of one element
+    most = min(CACHE, memory // ALIVE) // row
+    return max(min(max(size // 2, 8), size, most), 1)

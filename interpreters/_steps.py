@@ -13,7 +13,6 @@ Steps hold nothing but the equation; the enclosures come with every call, so tha
 backward pass is a function of arrays that JAX can differentiate, batch and loop over.
 """
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +24,8 @@ from torchlean_jax.domains.affine import Lines
 from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
-from torchlean_jax.domains.interval._contraction import gamma, midpoint_radius
-from torchlean_jax.domains.interval._rounding import round_down, round_up
+from torchlean_jax.domains.interval._contraction import gamma
+from torchlean_jax.domains.interval._rounding import round_up
 from torchlean_jax.interpreters import _linear
 from torchlean_jax.interpreters._forward import apply_primitive
 
@@ -111,8 +110,7 @@ class Linear:
         moving = [i for i in equation.inputs if i in self.abstract]
         middles, _ = _linear.fixed_operands(equation, values, self.abstract)
         shapes = [values[i].shape for i in moving]
-        function = _linear.linear_map(equation, middles)
-        moved = _linear.transpose_rows(function, shapes, rows)
+        moved = _linear.transpose_rows(equation, middles, shapes, rows)
         weights, at_zero, flushed = prepared(self, values)
         offset = jnp.zeros(rows[0].shape[0], rows[0].dtype)
         error = offset + flushed
@@ -190,43 +188,6 @@ class Linear:
         reach = _linear.linear_map(self.equation, fixed)(*sizes)
         reach = reach if isinstance(reach, (list, tuple)) else [reach]
         return [round_up(m, ulps=4) for m in reach]
-
-
-@dataclass(frozen=True)
-class Product:
-    """x (*) y for a bilinear operation on two abstract operands.
-
-    With x = xm + dx and y = ym + dy, |dx| <= xr, |dy| <= yr:
-    x (*) y = ym (*) x + xm (*) y - xm (*) ym + dx (*) dy, and |dx (*) dy| <= xr (*) yr.
-    This is the mean of the two McCormick planes on either side (McCormick 1976).
-    """
-
-    equation: Any
-
-    def back(self, rows, values, slope=None):
-        first, second = self.equation.inputs
-        (xm, xr), (ym, yr) = (midpoint_radius(values[i]) for i in (first, second))
-        # the fixed operand gets a name of its own: in x @ x both are one value
-        fixed = "fixed"
-        with_y = dataclasses.replace(self.equation, inputs=(first, fixed))
-        with_x = dataclasses.replace(self.equation, inputs=(fixed, second))
-        parts = [
-            Linear(with_y, frozenset([first])).back(rows, {**values, fixed: ym}),
-            Linear(with_x, frozenset([second])).back(rows, {**values, fixed: xm}),
-        ]
-        operation = self.equation.operation
-        centre = apply_primitive(
-            operation, [Interval(xm, xm), Interval(ym, ym)], Interval
-        )
-        spread = apply_primitive(
-            operation, [Interval(xr, xr), Interval(yr, yr)], Interval
-        )
-        rest = Interval(
-            round_down(-centre.hi - spread.hi), round_up(spread.hi - centre.lo)
-        )
-        offset, error = minimum_over(rows[0], rest)
-        moved = [pair for part in parts for pair in part.rows]
-        return Contribution(moved, offset, error + parts[0].error + parts[1].error)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ FORMULAS = {
         x > 0, x, alpha * jnp.expm1(jnp.minimum(x, 0) / scale)
     ),
     "call:softmax": lambda x, *, axis: jnp.exp(x - _log_sum_exp(x, axis, True)),
+    # gaps: x_j - x_i at [..., i, j], and nothing else
+    "call:softmax_of_gaps": lambda gaps, *, axis: 1 / jnp.sum(jnp.exp(gaps), axis=axis),
     "call:logsumexp": lambda x, *, axis: _log_sum_exp(x, axis, False),
 }
 

@@ -15,10 +15,12 @@ from torchlean_jax.domains.affine.relaxations import parameters
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._exact import exact_cast, is_tracer
 from torchlean_jax.interpreters._alpha import optimise
+from torchlean_jax.interpreters._chunk import in_chunks
 from torchlean_jax.interpreters._crown import crown, enclose, lowered, raised
 from torchlean_jax.interpreters._graph import flatten
 from torchlean_jax.interpreters._missing import require_rules
 from torchlean_jax.interpreters._patterns import recognise
+from torchlean_jax.interpreters._refine import members_at_once
 
 DEFAULT_MEMORY = 2**31
 
@@ -114,9 +116,10 @@ class Task:
         """The jitted method `what` with leading `options`, compiled once."""
         key = what, options
         if key not in self._compiled:
-            self._compiled[key] = jax.jit(
-                functools.partial(getattr(self, what), *options)
-            )
+            method = functools.partial(getattr(self, what), *options)
+            if what == "output_bounds":
+                method = in_chunks(method, members_at_once(options[0].memory))
+            self._compiled[key] = jax.jit(method)
         return self._compiled[key]
 
     def enclosed(self, how, consts, leaves):

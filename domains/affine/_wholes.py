@@ -3,13 +3,15 @@ recognised.
 
 leaky_relu and elu are increasing. Softmax and logsumexp do not change when a constant
 is added to all their arguments, so they are bounded through differences of arguments:
-softmax(x)_i = 1 / sum_j exp(x_j - x_i), where the term j = i is 1 whatever x_i is.
+softmax(x)_i = 1 / sum_j exp(x_j - x_i), where the term j = i is 1 whatever x_i is. A
+"gap" is such a difference; they are values of the graph where there are few of them.
 """
 
 import jax.numpy as jnp
 from jax import lax
 
 from torchlean_jax.domains.affine import _points as p
+from torchlean_jax.domains.affine._lines import undecided
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import known, magnitude
 from torchlean_jax.domains.interval._contraction import gamma
@@ -63,16 +65,45 @@ def differences(x: Interval) -> Interval:
     return Interval(jnp.where(same, 0, lo), jnp.where(same, 0, hi))
 
 
-@rule_for("float", "call:softmax")
-def _softmax(x, *, axis):
-    x = Interval(jnp.moveaxis(x.lo, axis, -1), jnp.moveaxis(x.hi, axis, -1))
-    finite = jnp.isfinite(x.lo).all(-1, keepdims=True)
-    finite &= jnp.isfinite(x.hi).all(-1, keepdims=True)
-    share = p.inverse(total(p.exp(differences(x))))
+def antisymmetric(gap: Interval) -> Interval:
+    """Enclosures of x_j - x_i at [..., i, j] by what is known of x_i - x_j as well."""
+    turned = Interval(-jnp.swapaxes(gap.hi, -1, -2), -jnp.swapaxes(gap.lo, -1, -2))
+    lo, hi = jnp.maximum(gap.lo, turned.lo), jnp.minimum(gap.hi, turned.hi)
+    same = jnp.eye(gap.shape[-1], dtype=bool)
+    return Interval(jnp.where(same, 0, lo), jnp.where(same, 0, hi))
+
+
+def _finite_rows(x, keepdims):
+    low, high = (jnp.isfinite(e).all(-1, keepdims=keepdims) for e in (x.lo, x.hi))
+    return low & high
+
+
+def _shares(gap, finite) -> Interval:
+    """1 / sum_j exp(gap_j) along the last axis; nothing known where not `finite`."""
+    share = p.inverse(total(p.exp(gap)))
     lo, hi = jnp.clip(share.lo, 0, 1), jnp.clip(share.hi, 0, 1)
     # an overflowing sum is a share next to 0
     lo, hi = (jnp.where(jnp.isnan(e), other, e) for e, other in ((lo, 0), (hi, 1)))
-    result = Interval(jnp.where(finite, lo, jnp.nan), jnp.where(finite, hi, jnp.nan))
+    return Interval(jnp.where(finite, lo, jnp.nan), jnp.where(finite, hi, jnp.nan))
+
+
+@rule_for("float", "call:softmax_of_gaps")
+def _softmax_of_gaps(gap, *, axis):
+    finite = _finite_rows(gap, keepdims=False)
+    return _shares(antisymmetric(gap), finite)
+
+
+@undecided.define_op("call:softmax_of_gaps")
+def _one_of_each_pair(operation, gap):
+    """x_j - x_i is known when x_i - x_j is."""
+    first = jnp.triu(jnp.ones(gap.shape[-2:], bool), 1)
+    return first & (gap.lo < gap.hi)
+
+
+@rule_for("float", "call:softmax")
+def _softmax(x, *, axis):
+    x = Interval(jnp.moveaxis(x.lo, axis, -1), jnp.moveaxis(x.hi, axis, -1))
+    result = _shares(differences(x), _finite_rows(x, keepdims=True))
     return Interval(
         jnp.moveaxis(result.lo, -1, axis), jnp.moveaxis(result.hi, -1, axis)
     )

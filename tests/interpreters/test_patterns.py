@@ -50,6 +50,9 @@ def layer_norm(x):
     return (x - mean) / jnp.sqrt((x * x).mean(-1, keepdims=True) - mean * mean + 1e-5)
 
 
+# softmax of few numbers goes through their differences
+GAPS = {"broadcast_in_dim", "sub", "call:softmax_of_gaps"}
+
 FOUND = {
     "silu": (nn.silu, {"call:silu"}),
     "silu with sigmoid first": (lambda x: nn.sigmoid(x) * x, {"call:silu"}),
@@ -78,10 +81,14 @@ FOUND = {
     "relu6": (nn.relu6, {"clamp"}),
     "clip": (lambda x: jnp.clip(x, -0.5, 0.75), {"clamp"}),
     "hard_tanh": (nn.hard_tanh, {"clamp"}),
-    "softmax": (nn.softmax, {"call:softmax"}),
-    "softmax of rows": (lambda x: nn.softmax(x, axis=0), {"call:softmax"}),
-    "softmax by hand": (softmax_by_hand, {"call:softmax"}),
-    "softmax written twice": (softmax_written_twice, {"call:softmax"}),
+    "softmax": (nn.softmax, GAPS),
+    "softmax of rows": (lambda x: nn.softmax(x, axis=0), GAPS | {"transpose"}),
+    "softmax by hand": (softmax_by_hand, GAPS),
+    "softmax written twice": (softmax_written_twice, GAPS | {"transpose"}),
+    "softmax of many": (
+        lambda x: nn.softmax(jnp.concatenate([x] * 20, axis=1)),
+        {"concatenate", "call:softmax"},
+    ),
     "log_softmax": (nn.log_softmax, {"call:logsumexp", "broadcast_in_dim", "sub"}),
     "logsumexp": (lambda x: nn.logsumexp(x, axis=1), {"call:logsumexp"}),
     "logsumexp that keeps its axis": (

@@ -27,6 +27,7 @@ from torchlean_jax.domains.affine.relaxations._extremes import (
 from torchlean_jax.domains.affine.relaxations._slopes import parameters
 from torchlean_jax.domains.affine.relaxations._softmax import (
     Planes,
+    gap_planes,
     logsumexp_planes,
     softmax_planes,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Choice",
     "Planes",
     "choose",
+    "gap_planes",
     "logsumexp_planes",
     "parameters",
     "softmax_planes",

@@ -24,7 +24,7 @@ from jax import lax
 from jaxtyping import Array
 
 from torchlean_jax.domains.affine import _points as p
-from torchlean_jax.domains.affine._wholes import differences, total
+from torchlean_jax.domains.affine._wholes import antisymmetric, differences, total
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._contraction import gamma
@@ -50,15 +50,35 @@ def softmax_planes(x: Interval) -> Planes:
     """Planes around softmax over the last axis: coefficients at [..., result,
     argument]."""
     gap = differences(x)
+    lower, below, upper, above = _planes_in(gap)
+    lower, lost_below = _in_arguments(lower, gap, x)
+    upper, lost_above = _in_arguments(upper, gap, x)
+    below, above = round_down(below - lost_below), round_up(above + lost_above)
+    return _finite(Planes(lower, below, upper, above), x)
+
+
+def gap_planes(gap: Interval) -> Planes:
+    """Planes around softmax in the differences of its arguments, x_j - x_i at [..., i,
+    j]: coefficients at [..., result, j]."""
+    gap = antisymmetric(gap)
+    lower, below, upper, above = _planes_in(gap)
+    (lower, lost_below), (upper, lost_above) = (
+        _rounded(slopes, gap) for slopes in (lower, upper)
+    )
+    same = jnp.eye(gap.shape[-1], dtype=bool)  # x_i - x_i is 0, whatever its slope
+    lower, upper = jnp.where(same, 0, lower), jnp.where(same, 0, upper)
+    below, above = round_down(below - lost_below), round_up(above + lost_above)
+    return _finite(Planes(lower, below, upper, above), gap)
+
+
+def _planes_in(gap):
+    """(enclosed slopes, offset) below and above, in differences of arguments."""
     middle, powers = _exponentials(gap)
     sums = total(powers)
     chord, height = _chords(gap, powers)
     lower, below = _reciprocal_of_chords(chord, height, middle)
     upper, above = _exponential_of_tangent(middle, powers[1], sums)
-    lower, lost_below = _in_arguments(lower, gap, x)
-    upper, lost_above = _in_arguments(upper, gap, x)
-    below, above = round_down(below.lo - lost_below), round_up(above.hi + lost_above)
-    return _finite(Planes(lower, below, upper, above), x)
+    return lower, below.lo, upper, above.hi
 
 
 def logsumexp_planes(x: Interval) -> Planes:

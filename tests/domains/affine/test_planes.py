@@ -4,6 +4,7 @@ import importlib
 from fractions import Fraction
 from types import SimpleNamespace
 
+import chex
 import flint
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,10 @@ from jax import lax
 
 from tests.domains.affine.cases import ball
 from tests.domains.affine.exact import PRECISIONS
+from torchlean_jax.domains.affine._wholes import differences
 from torchlean_jax.domains.affine.relaxations import (
     choose,
+    gap_planes,
     logsumexp_planes,
     softmax_planes,
     windows_of,
@@ -95,6 +98,51 @@ def test_planes_hold(kind, dtype):
     assert hold(planes, exact, lo, hi, rng)
     assert np.isfinite(planes.lower_offset.astype(float)).all()
     assert np.isfinite(planes.upper_offset.astype(float)).all()
+
+
+def gap_planes_of(lo, hi, *, jit=True):
+    def function(x):
+        return gap_planes(differences(x))
+
+    return planes_of(function, lo, hi, jit=jit)
+
+
+def gaps_hold(planes, lo, hi, rng):
+    """Oracle: balls at exact points, the planes in exact differences of rationals."""
+    for k in range(len(lo)):
+        for n in range(20):
+            share = rng.integers(0, 2, N) if n % 2 else rng.uniform(0, 1, N)
+            x = np.clip(lo[k] * (1 - share) + hi[k] * share, lo[k], hi[k])
+            x = [Fraction(float(v)) for v in x]
+            for i, true in enumerate(exact_softmax(x)):
+                gap, at = [v - x[i] for v in x], (k, i)
+                if true - _plane(planes.lower[at], planes.lower_offset[at], gap) < 0:
+                    return False
+                if true - _plane(planes.upper[at], planes.upper_offset[at], gap) > 0:
+                    return False
+    return True
+
+
+def test_planes_in_gaps_hold():
+    lo, hi, rng = boxes("float64")
+    planes = gap_planes_of(lo, hi)
+    assert gaps_hold(planes, lo, hi, rng)
+
+
+def test_planes_in_gaps_see_a_wrong_chord(monkeypatch):
+    lo, hi, rng = boxes("float64", seed=2)
+    monkeypatch.setattr(SOFTMAX, "_chords", lambda gap, e: (e.lo[1], e.lo[1] * 0))
+    assert not gaps_hold(gap_planes_of(lo, hi, jit=False), lo, hi, rng)
+
+
+def test_a_gap_is_known_from_its_opposite():
+    lo, hi, _ = boxes("float64")
+    with jax.enable_x64(True):
+        gap = differences(Interval(jnp.asarray(lo), jnp.asarray(hi)))
+        lower = jnp.tril(jnp.ones(gap.shape[-2:], bool))
+        half = Interval(jnp.where(lower, -1e3, gap.lo), jnp.where(lower, 1e3, gap.hi))
+        whole, known = jax.jit(gap_planes)(gap), jax.jit(gap_planes)(half)
+        chex.assert_trees_all_equal(whole, known)
 
 
 @pytest.mark.parametrize("kind", KINDS)
