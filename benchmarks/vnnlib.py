@@ -1,0 +1,105 @@
+"""VNN-LIB instances decided without splitting, beside the published verdicts.
+
+Each instance is read from its two files and decided by `torchlean_jax.vnnlib.decide`:
+bounds, then the attack, then tighter bounds. No verdict may differ from a published
+one; the exit code is 1 if one does. All instances run in one process, which therefore
+compiles once for instances that share a program.
+
+    python benchmarks/vnnlib.py acasxu|mnist_fc [--methods crown,alpha-crown]
+        [--limit N] [--json FILE]
+"""
+
+import argparse
+import csv
+import os
+import statistics
+import sys
+from pathlib import Path
+
+import _paired
+
+import torchlean_jax as tl
+from torchlean_jax.vnnlib import decide
+
+ROOT = Path(__file__).resolve().parents[1]
+BENCH = Path(os.environ.get("TORCHLEAN_BENCH", ROOT.parent / "shared" / "bench"))
+# which instances, and where their verdicts are published
+SUITES = {
+    "acasxu": ("sample26.csv", "expected_24.csv", ""),
+    "mnist_fc": ("instances.csv", "expected_22.csv", "256x2"),
+}
+
+
+LINE = "{onnx:<34} {vnnlib:<20} {status:<8} {expected:<8} {seconds:7.2f} s  {tried}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("suite", choices=SUITES)
+    parser.add_argument("--methods", default="crown,alpha-crown")
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    result = _paired.circumstances("torchlean-jax", "jax", "onnx", "onnxruntime")
+    methods = tuple(options.methods.split(","))
+    rows = []
+    for network, prop, expected in instances(options.suite)[: options.limit]:
+        rows.append(one(options.suite, network, prop, expected, methods))
+        print(LINE.format(**rows[-1]), flush=True)
+    result |= summary(rows) | {"methods": methods, "instances": rows}
+    print({k: v for k, v in result.items() if k in summary(rows)})
+    _paired.write(options.json or f"vnnlib_{options.suite}", result)
+    sys.exit(bool(result["wrong"]))
+
+
+def instances(suite):
+    """(network, property, published verdict) for each instance of the sample."""
+    listed, published, only = SUITES[suite]
+    folder = BENCH / suite
+    if not folder.is_dir():
+        sys.exit(f"no folder {folder}; name another one by TORCHLEAN_BENCH")
+    with (folder / published).open() as stream:
+        verdicts = {
+            (r["onnx"], r["vnnlib"]): r["expected"] for r in csv.DictReader(stream)
+        }
+    with (folder / listed).open() as stream:
+        rows = [(row[0], row[1]) for row in csv.reader(stream) if only in row[0]]
+    return [(*row, verdicts[row]) for row in rows]
+
+
+def one(suite, network, prop, expected, methods) -> dict:
+    folder = BENCH / suite
+    seconds, answer = _paired.timed(lambda: _decide(folder, network, prop, methods))
+    return {
+        "onnx": Path(network).name,
+        "vnnlib": Path(prop).name,
+        "status": answer.status,
+        "expected": expected,
+        "margin": min((v.margin for v in answer.verdicts), default=None),
+        "seconds": round(seconds, 3),
+        "tried": answer.tried,
+    }
+
+
+def _decide(folder, network, prop, methods):
+    net, params = tl.from_onnx(folder / network)
+    query = tl.read_vnnlib(folder / prop)
+    return decide(net, params, query, methods=methods, certificate=False)
+
+
+def summary(rows) -> dict:
+    decided = [r for r in rows if r["status"] != "unknown"]
+    known = [r for r in decided if r["expected"] in ("sat", "unsat")]
+    return {
+        "total": len(rows),
+        "unsat": sum(r["status"] == "unsat" for r in rows),
+        "sat": sum(r["status"] == "sat" for r in rows),
+        "unknown": len(rows) - len(decided),
+        "wrong": sum(r["status"] != r["expected"] for r in known),
+        "median_s": statistics.median(r["seconds"] for r in rows),
+        "total_s": sum(r["seconds"] for r in rows),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""`torchlean verify vnnlib`: its last line, exit code, and the files it leaves."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.parser
+import pytest
+
+import torchlean_check
+from tests.vnnlib.evaluator import expressions, satisfied
+from tests.vnnlib.files import boxed, declared
+from torchlean_jax.cli import _deadline, main
+
+NETWORK = """<ir_version: 8, opset_import: ["" : 18]>
+net (float[1, 2] x) => (float[1, 2] y)
+<float[2, 2] w = {2.0, -1.0, 0.5, 1.5}> { a = MatMul(x, w)  y = Relu(a) }"""
+# y = relu(2 x0 + x1 / 2), relu(-x0 + 3 x1 / 2)
+
+
+@pytest.fixture
+def files(tmp_path):
+    network = tmp_path / "net.onnx"
+    onnx.save(onnx.parser.parse_model(NETWORK), network)
+
+    def write(unsafe):
+        path = tmp_path / "property.vnnlib"
+        text = declared(2, 2) + boxed(["1.4", "0.4"], ["1.6", "0.6"])
+        path.write_text(f"{text}(assert {unsafe})")
+        return str(network), str(path)
+
+    return write
+
+
+def last_line(capsys):
+    return capsys.readouterr().out.strip().splitlines()[-1]
+
+
+def test_a_property_that_holds(files, tmp_path, capsys):
+    """y0 is at least 2.8 + 0.2 = 3.0, y1 at most -1.4 + 0.9 = -0.5, hence 0."""
+    arguments = files("(<= Y_0 Y_1)")
+    proof, results = tmp_path / "proof.tlc", tmp_path / "out.json"
+    options = ["--certificate", str(proof), "--json", str(results), "--timeout", "300"]
+    assert main(["verify", "vnnlib", *arguments, *options]) == 0
+    assert last_line(capsys) == "unsat"
+    assert torchlean_check.check(str(proof)).accepted
+    found = json.loads(results.read_text())
+    assert (found["status"], found["semantics"]) == ("unsat", "real")
+
+
+def test_a_property_that_fails(files, tmp_path, capsys):
+    """y0 reaches 3.2 + 0.3 = 3.5."""
+    network, path = files("(>= Y_0 3.4)")
+    example = tmp_path / "example.txt"
+    assert (
+        main(["verify", "vnnlib", network, path, "--counterexample", str(example)]) == 1
+    )
+    assert last_line(capsys) == "sat"
+    assert example.read_text().startswith("sat\n((X_0 ")
+    (pairs,), text = expressions(example.read_text()[4:]), Path(path).read_text()
+    names, values = zip(*pairs, strict=True)
+    assert names == ("X_0", "X_1", "Y_0", "Y_1")
+    # what is written is the input itself; of the outputs, the nearest floats
+    x = [Fraction(v) for v in values[:2]]
+    exact = [max(0, 2 * x[0] + x[1] / 2), max(0, -x[0] + 3 * x[1] / 2)]
+    assert satisfied(text, x, exact)
+    assert np.allclose([float(v) for v in values[2:]], [float(y) for y in exact])
+
+
+def test_onnxruntime_is_asked_about_a_counterexample(files, tmp_path, capsys):
+    results = tmp_path / "out.json"
+    arguments = files("(>= Y_0 3.4)")
+    assert main(["verify", "vnnlib", *arguments, "--json", str(results)]) == 1
+    assert "onnxruntime agrees" in capsys.readouterr().out
+    assert json.loads(results.read_text())["onnxruntime"]["unsafe"] is True
+
+
+def test_without_onnxruntime_it_says_so(files, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert main(["verify", "vnnlib", *files("(>= Y_0 3.4)")]) == 1
+    assert "onnxruntime is not installed" in capsys.readouterr().out
+
+
+def test_a_property_that_stays_open(files, capsys):
+    """Nothing is both below 3.000001 and above 3.4999, which one bound at a time, of
+    an output that spans [3, 3.5], does not show."""
+    arguments = files("(and (<= Y_0 3.000001) (>= Y_0 3.4999))")
+    assert main(["verify", "vnnlib", *arguments, "--method", "ibp"]) == 3
+    assert last_line(capsys) == "unknown"
+
+
+def test_a_vacuous_property_is_pointed_out(files, capsys):
+    assert main(["verify", "vnnlib", *files("(and (<= X_0 0) (<= Y_0 0))")]) == 0
+    said = capsys.readouterr().out
+    assert "the property holds for want of inputs" in said and said.endswith("unsat\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"unsafe": "(<= Y_7 0)"}, r"property\.vnnlib: line \d+: Y_7 is not declared"),
+        ({"network": "absent.onnx"}, r"absent\.onnx: No such file"),
+        ({"options": ["--timeout", "0"]}, "0 seconds"),
+        ({"options": ["--certificate", "nowhere/p.tlc"]}, "no folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(change, match, files, capsys):
+    network, path = files(change.get("unsafe", "(<= Y_0 0)"))
+    network = change.get("network", network)
+    options = change.get("options", [])
+    assert main(["verify", "vnnlib", network, path, *options]) == 2
+    captured = capsys.readouterr()
+    assert len(captured.err.strip().splitlines()) == 1 and not captured.out
+    assert re.search(match, captured.err)
+
+
+def test_what_takes_too_long_is_left_alone(monkeypatch):
+    left = []
+    monkeypatch.setattr(_deadline.atexit, "register", left.append)
+    release = threading.Event()
+    start = time.perf_counter()
+    assert _deadline.within(0.05, release.wait) == (False, None)
+    assert time.perf_counter() - start < 10 and left == [_deadline._leave]
+    release.set()
+    assert _deadline.within(60, lambda: 7) == (True, 7)
+    assert _deadline.within(None, lambda: 8) == (True, 8)
+    with pytest.raises(ValueError, match="from inside"):
+        _deadline.within(60, _fails)
+
+
+def _fails():
+    raise ValueError("from inside")
+
+
+def test_a_timeout_ends_the_process(files):
+    command = [sys.executable, "-m", "torchlean_jax.cli", "verify", "vnnlib"]
+    command += [*files("(<= Y_0 Y_1)"), "--timeout", "0.01"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "timeout\n")

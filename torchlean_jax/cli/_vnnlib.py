@@ -1,0 +1,204 @@
+"""`torchlean verify vnnlib NET.onnx PROP.vnnlib`: the question of one property file."""
+
+import argparse
+import math
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+import torchlean_jax as tl
+from torchlean_jax._verdict import at_least
+from torchlean_jax.cli import _arguments, _deadline, _output
+
+TEXT = """\
+Whether a network (ONNX) has an input whose output is unsafe in the sense of a property
+file (VNN-LIB; either file may be packed, .gz). The answer is about real arithmetic on
+the exact weights and the exact decimals of the files, and is the last line:
+
+unsat    there is none: the property holds
+sat      there is one, and it was confirmed by rigorous arithmetic
+unknown  neither could be shown
+timeout  no answer in the time given"""
+
+EXAMPLES = """\
+examples:
+  torchlean verify vnnlib net.onnx prop.vnnlib --timeout 60
+  torchlean verify vnnlib net.onnx prop.vnnlib.gz --certificate proof.tlc
+
+exit code: 0 for unsat, 1 for sat, 3 for unknown or timeout, 2 for bad input."""
+
+AUTO = ("crown", "alpha-crown")
+EXIT_CODES = {"unsat": 0, "sat": 1, "unknown": 3, "timeout": 3}
+
+
+def add_to(commands) -> None:
+    command = _arguments.add_command(
+        commands, "vnnlib", run, text=TEXT, examples=EXAMPLES
+    )
+    command.add_argument("network", type=Path, metavar="NET.onnx")
+    command.add_argument("property", type=Path, metavar="PROP.vnnlib")
+    command.add_argument(
+        "--timeout", type=_seconds, metavar="S", help="seconds until the answer is due"
+    )
+    command.add_argument(
+        "--certificate",
+        type=_arguments.writable_path,
+        metavar="P.tlc",
+        help="write the proof here; of several cases, the second to P-2.tlc and so on",
+    )
+    command.add_argument(
+        "--counterexample",
+        type=_arguments.writable_path,
+        metavar="C.txt",
+        help="write the input that was found, and its outputs, as VNN-COMP wants them",
+    )
+    command.add_argument(
+        "--method",
+        choices=("auto", *_arguments.METHODS),
+        default="auto",
+        help="how bounds are computed (default: crown, then alpha-crown)",
+    )
+    _arguments.add_computing(command)
+
+
+def run(options) -> int:
+    with _arguments.on_device(options.device) as device:
+        finished, found = _deadline.within(options.timeout, lambda: _decide(options))
+        results = {
+            "network": str(options.network),
+            "property": str(options.property),
+            "status": "timeout",
+            "semantics": "real",
+            "method": options.method,
+            "timeout": options.timeout,
+            "seed": options.seed,
+            **_output.provenance(device),
+        }
+    if finished:
+        results |= _described(options, *found)
+    _output.write_json(options.json, results)
+    print(results["status"])
+    return EXIT_CODES[results["status"]]
+
+
+def _decide(options):
+    from torchlean_jax.vnnlib import decide, read_vnnlib
+
+    query = read_vnnlib(options.property)
+    network, params = tl.from_onnx(options.network)
+    answer = decide(
+        network,
+        params,
+        query,
+        methods=AUTO if options.method == "auto" else (options.method,),
+        seed=options.seed,
+        certificate=options.certificate is not None,
+    )
+    runtime = None
+    if answer.status == "sat":
+        runtime = _by_onnxruntime(options.network, network, query, answer.inputs)
+    return query, answer, runtime
+
+
+def _described(options, query, answer, runtime) -> dict:
+    """What the answer says, written and printed."""
+    print(f"{options.property.name}, {len(query.cases)} cases: {answer.tried}")
+    if query.is_vacuous:
+        print("the property holds for want of inputs: look at the file")
+    results = {
+        "status": answer.status,
+        "tried": answer.tried,
+        "vacuous": query.is_vacuous,
+        "seconds": round(answer.seconds, 3),
+        "margins": [verdict.margin for verdict in answer.verdicts],
+    }
+    if answer.status == "unsat" and options.certificate:
+        results["certificates"] = _write_certificates(options.certificate, answer)
+    if answer.status == "sat":
+        results |= _counterexample(options, answer, runtime)
+    return results
+
+
+def _write_certificates(path, answer) -> list[str]:
+    written = []
+    for number, verdict in enumerate(answer.verdicts, 1):
+        if verdict.certificate is None:
+            print(f"no certificate of case {number}: {verdict.why_no_certificate}")
+            continue
+        stem = path.stem if number == 1 else f"{path.stem}-{number}"
+        target = path.with_name(stem + path.suffix)
+        with _output.replacing(target) as temporary:
+            verdict.certificate.save(temporary)
+        written.append(str(target))
+        print(f"margin at least {at_least(verdict.margin)}: {target}")
+    return written
+
+
+def _counterexample(options, answer, runtime) -> dict:
+    outputs = [_between(low, high) for low, high in answer.outputs]
+    inputs = [_text(x) for x in answer.inputs]
+    print(f"the counterexample was confirmed over the reals by {answer.confirmed}")
+    if runtime is None:
+        print("onnxruntime is not installed: it was not asked")
+    else:
+        agrees = (
+            "agrees" if runtime["unsafe"] else "does NOT agree, which rounding can do"
+        )
+        print(f"onnxruntime {agrees}: {runtime['outputs']}")
+    if options.counterexample:
+        values = [(f"X_{i}", x) for i, x in enumerate(inputs)]
+        values += [(f"Y_{j}", repr(y)) for j, y in enumerate(outputs)]
+        lines = "\n ".join(f"({name} {value})" for name, value in values)
+        _output.write_text(options.counterexample, f"sat\n({lines})\n")
+    return {"inputs": inputs, "outputs": outputs, "onnxruntime": runtime}
+
+
+def _between(low, high) -> float:
+    known = math.isfinite(low) and math.isfinite(high)
+    return float((low + high) / 2) if known else math.nan
+
+
+def _text(x: Fraction) -> str:
+    """The exact decimal if it has at most 40 digits, else that of the nearest float."""
+    near = repr(float(x))
+    if Fraction(near) == x:
+        return near
+    digits = next((n for n in range(1, 41) if 10**n % x.denominator == 0), None)
+    if digits is None:
+        return near
+    sign, number = ("-" if x < 0 else ""), str(abs(int(x * 10**digits)))
+    number = number.zfill(digits + 1)
+    return f"{sign}{number[:-digits]}.{number[-digits:]}"
+
+
+def _by_onnxruntime(path, network, query, inputs) -> dict | None:
+    """What onnxruntime returns at the input, rounded to the network's numbers."""
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        return None
+    from torchlean_jax.onnx._file import read_bytes
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    model = read_bytes(path) if path.suffix == ".gz" else str(path)
+    session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+    flat, feeds, start = np.array([float(x) for x in inputs]), {}, 0
+    for declared in network.inputs:
+        shape = [n if isinstance(n, int) else 1 for n in declared.shape]
+        part = flat[start : start + math.prod(shape)]
+        feeds[declared.name] = part.astype(declared.dtype).reshape(shape)
+        start += math.prod(shape)
+    outputs = np.concatenate([np.asarray(y).ravel() for y in session.run(None, feeds)])
+    values = outputs.astype(np.float64).tolist()
+    exact = [Fraction(y) if math.isfinite(y) else Fraction(0) for y in values]
+    unsafe = all(map(math.isfinite, values)) and query.holds(inputs, exact)
+    return {"outputs": values, "unsafe": unsafe}
+
+
+def _seconds(text: str) -> float:
+    number = _arguments.radius(text)
+    if number == 0:
+        raise argparse.ArgumentTypeError("0 seconds are no time")
+    return number
