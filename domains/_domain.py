@@ -1,6 +1,6 @@
 """What the interpreters ask of a domain, and nothing more."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from torchlean_jax.domains._registry import RuleTable
@@ -39,3 +39,30 @@ class Domain(Protocol):
         """`value` as a concrete array if that loses nothing and can be seen now, else
         itself."""
         ...
+
+
+@runtime_checkable
+class EagerDomain(Domain, Protocol):
+    """A domain that runs outside jit: its loops are Python's, its branches taken.
+
+    Every float array is a value of the domain from the start; integers and booleans
+    are always concrete, so that a comparison is decided or an error. Whoever starts a
+    walk hands it to `evaluate`, which may repeat it.
+    """
+
+    def evaluate(self, run: Callable[[Any], list], inputs: Sequence[Any]) -> list:
+        """The outputs of `run(observe)`, repeated as often as the domain needs."""
+        ...
+
+    def stack(self, values: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
+        """Values of one shape along a new first axis; `shape` is the result's."""
+        ...
+
+
+def is_eager(domain) -> bool:
+    return hasattr(domain, "evaluate")
+
+
+def as_domain(domain) -> Any:
+    """A domain given as its class, where options make instances, with the defaults."""
+    return domain() if isinstance(domain, type) and is_eager(domain) else domain

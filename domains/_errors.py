@@ -12,12 +12,26 @@ class InputError(TorchLeanError, ValueError):
     """A box, spec, label, shape or dtype that cannot mean what was asked."""
 
 
+class FileFormatError(InputError):
+    """A file that is damaged, contradicts itself, or says what cannot be meant."""
+
+
+class MissingOperatorError(TorchLeanError, NotImplementedError):
+    """Operators of an ONNX file that have no translation."""
+
+
 class MissingRuleError(TorchLeanError, NotImplementedError):
     """Primitives of a model that the chosen domain or bound method cannot pass."""
 
 
 class UndecidedError(TorchLeanError):
     """A question that the chosen number system cannot answer at this input."""
+
+
+class LostDigitsError(UndecidedError):
+    """Outputs that do not reach the digits asked for; `equations`: where they lose."""
+
+    equations: tuple = ()
 
 
 class CertificateWriteError(TorchLeanError):

@@ -41,6 +41,9 @@ EXACT = frozenset(
     (*LAYOUT, *INDEXING, "neg", "abs", "select_n", "scatter", "bitcast_convert_type")
 )
 
+# Of integers and booleans alone: as they are in a domain whose integers are concrete.
+BITWISE = ("and", "or", "xor", "not", "reduce_and", "reduce_or", "reduce_xor")
+
 # Never touches a float: runs as it is when no operand is a domain value.
 INTEGER_ONLY = (
     "iota",

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from torchlean_jax.interpreters import _composite, _jaxpr
+from torchlean_jax.domains._domain import is_eager
+from torchlean_jax.interpreters import _composite, _eager, _jaxpr
 
 # primitive -> parameter that holds the jaxpr to inline
 CALLS = {
@@ -188,3 +189,10 @@ HANDLERS = {
     "debug_callback": _nothing,
     "debug_print": _nothing,
 }
+
+
+def handler(name, domain):
+    """What runs an equation that contains jaxprs; None for all others."""
+    if is_eager(domain) and name in _eager.HANDLERS:
+        return _eager.HANDLERS[name]
+    return HANDLERS.get(name)

@@ -1,8 +1,8 @@
 """The forward walk: values of a domain flow along the equations of a jaxpr.
 
 One function applies one equation; the walk is a loop around it. Equations that contain
-jaxprs (`jit`, `scan`, `cond`...) are in `_control`; missing rules are found beforehand
-by `_missing`.
+jaxprs (`jit`, `scan`, `cond`...) are in `_control`; domains that run outside jit are in
+`_eager`; missing rules are found beforehand by `_missing`.
 """
 
 import contextlib
@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from torchlean_jax.domains._domain import Domain
+from torchlean_jax.domains._domain import Domain, is_eager
 from torchlean_jax.domains._families import EXACT
-from torchlean_jax.interpreters import _compare, _control, _jaxpr
+from torchlean_jax.interpreters import _compare, _control, _eager, _jaxpr
 
 
 def walk(jaxpr, consts, args, domain: Domain, observe=None, path=()):
@@ -43,7 +43,7 @@ def walk(jaxpr, consts, args, domain: Domain, observe=None, path=()):
 
 def apply(eqn, operands, domain: Domain, observe=None, path=()) -> list:
     """The outputs of one equation, as a list whatever the primitive returns."""
-    handler = _control.HANDLERS.get(eqn.primitive.name)
+    handler = _control.handler(eqn.primitive.name, domain)
     if handler is not None:
         composite = _control.composite_rule(eqn, domain)
         if composite is not None and any(map(domain.is_value, operands)):
@@ -53,6 +53,8 @@ def apply(eqn, operands, domain: Domain, observe=None, path=()) -> list:
             return walk(jaxpr, consts, args, domain, observe, (*path, *branch))
 
         return handler(eqn, operands, domain, run)
+    if is_eager(domain):
+        return _eager.apply(eqn, operands, domain)
     with _compile_time_eval_if_concrete(operands):
         outputs = apply_primitive(
             _jaxpr.operation(eqn), operands, domain, repeated=_is_repeated(eqn)
@@ -73,7 +75,7 @@ def apply_primitive(operation, operands, domain: Domain, *, repeated=False) -> A
     if name not in UNINITIALISED and not any(map(domain.is_value, operands)):
         if name in EXACT or not any(map(_is_inexact, operands)):
             return _run_concrete(operation, operands, domain)
-        if name in _compare.EXACT_COMPARISONS:
+        if name in _compare.EXACT_COMPARISONS and not _may_read_zero(domain):
             return _compare.compare(name, *operands)
     rule = domain.rules.find(f"same:{name}") if repeated else None
     rule = rule or domain.rules.find(name)
@@ -89,6 +91,12 @@ def apply_primitive(operation, operands, domain: Domain, *, repeated=False) -> A
 def _is_repeated(eqn) -> bool:
     """Whether the equation has two operands and both are one variable."""
     return len(eqn.invars) == 2 and eqn.invars[0] is eqn.invars[1]
+
+
+def _may_read_zero(domain) -> bool:
+    """Whether a comparison of concrete floats is a question for the domain's rule: a
+    machine may take a subnormal number for 0, the reals do not."""
+    return getattr(domain, "flushes", False)
 
 
 # Gives arrays whose elements may be anything until they are written.
@@ -130,6 +138,8 @@ def _cast_integer(operation, x, domain):
     if not isinstance(x, Tracer) and bool((jnp.abs(x) <= limit).all()):
         return operation(x)
     rule = domain.rules.find("convert_element_type")
+    if rule.on_operation:
+        return rule.function(operation, domain.lift(x))
     return rule.function(domain.lift(x), new_dtype=target)
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._domain import Domain
+from torchlean_jax.domains._domain import Domain, is_eager
 from torchlean_jax.domains._errors import MissingRuleError
-from torchlean_jax.interpreters import _control, _forward, _jaxpr
+from torchlean_jax.interpreters import _control, _eager, _forward, _jaxpr
 
 
 def require_rules(jaxpr, abstract, domain: Domain, *, what: str) -> None:
@@ -51,11 +51,11 @@ def _scan_jaxpr(jaxpr, abstract, domain, found):
 def _scan_equation(eqn, operands, domain, found):
     name = eqn.primitive.name
     if name not in _control.HANDLERS:
-        if not any(operands) and _runs_concretely(eqn):
+        if _runs_concretely(eqn, operands, domain):
             return [False] * len(eqn.outvars), 1
         if domain.rules.find(name) is None:
             found.equations[name, _jaxpr.source_line(eqn, found.caller)] = eqn
-        return [True] * len(eqn.outvars), 1
+        return [_may_be_value(v, domain) for v in eqn.outvars], 1
     if any(operands) and _control.composite_rule(eqn, domain) is not None:
         return [True] * len(eqn.outvars), 1
     outside, found.caller = found.caller, _jaxpr.source_line(eqn, found.caller)
@@ -113,7 +113,17 @@ def _scan_while(eqn, operands, domain, found):
     return [c or undecided for c in carry], total + count
 
 
-def _runs_concretely(eqn):
+def _may_be_value(var, domain):
+    """An eager domain decides comparisons: its integers and booleans are concrete."""
+    return _eager.is_float(var.aval) or not is_eager(domain)
+
+
+def _runs_concretely(eqn, operands, domain):
+    if is_eager(domain):
+        return _eager.runs_concretely(eqn)
+    if any(operands):
+        return False
+
     def is_float(var):
         return jnp.issubdtype(var.aval.dtype, jnp.inexact)
 

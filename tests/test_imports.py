@@ -20,7 +20,7 @@ SCRIPTS = ["tests", "scripts", "benchmarks", "docs", "notebooks"]
 # What only an extra installs, by the name it is imported under.
 OPTIONAL = [
     *("beartype", "equinox", "flax", "flint", "hypothesis", "matplotlib", "mpmath"),
-    *("onnx", "rich", "sklearn", "torch"),
+    *("onnx", "onnxruntime", "rich", "sklearn", "torch", "vnnlib"),
 ]
 
 

@@ -5,7 +5,9 @@ import functools
 import jax
 
 from torchlean_jax._trace import as_function, aval_of, trace
-from torchlean_jax.domains._domain import Domain
+from torchlean_jax.domains._domain import Domain, as_domain, is_eager
+from torchlean_jax.domains._errors import LostDigitsError
+from torchlean_jax.interpreters._eager import is_float, located
 from torchlean_jax.interpreters._forward import walk
 from torchlean_jax.interpreters._missing import require_rules
 
@@ -33,6 +35,7 @@ def interpret(model, *, domain: Domain):
     True
     """
     function = as_function(model)
+    domain = as_domain(domain)
     traces = {}
 
     @functools.wraps(function, updated=())
@@ -55,7 +58,26 @@ def interpret(model, *, domain: Domain):
             domain.lift(x) if is_value else x
             for x, is_value in zip(leaves, abstract, strict=True)
         ]
-        outputs = walk(traced.jaxpr, traced.consts, leaves, domain)
+        if is_eager(domain):
+            outputs = _repeated(traced, leaves, domain)
+        else:
+            outputs = walk(traced.jaxpr, traced.consts, leaves, domain)
         return jax.tree.unflatten(traced.out_tree, outputs)
 
     return interpreted
+
+
+def _repeated(traced, leaves, domain):
+    """The walk of a domain that may need several; its floats are values throughout."""
+    consts, leaves = (
+        [domain.lift(x) if is_float(x) else x for x in xs]
+        for xs in (traced.consts, leaves)
+    )
+
+    def run(observe):
+        return walk(traced.jaxpr, consts, leaves, domain, observe)
+
+    try:
+        return domain.evaluate(run, leaves)
+    except LostDigitsError as error:
+        raise located(error, error.equations) from error
