@@ -99,6 +99,9 @@ class Number:
         err = (self.err + np.maximum(abs(lo), abs(hi)) * b.err) / divisor
         return self._rounded(lo, hi, err, 4)
 
+    def __rtruediv__(self, other):
+        return Number.of(other) / self
+
     __radd__, __rmul__ = __add__, __mul__
 
     def units(self):
