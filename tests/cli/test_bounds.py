@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from torchlean_jax.cli import _bounds, main
+from torchlean_jax.cli import _given, main
 
 SOURCE = """
 import jax.numpy as jnp
@@ -71,6 +71,43 @@ def test_the_box_holds_the_decimals_that_were_typed(module, tmp_path, dtype, arg
         box["hi"]
     )
     assert box["hi"] - box["lo"] == pytest.approx(0.6, rel=2**-6)
+
+
+@pytest.mark.parametrize("norm", ["1", "2"])
+def test_a_ball_holds_the_decimals_that_were_typed(module, tmp_path, norm):
+    """0.1 is no float32: the ball around the nearest one is larger by the distance."""
+    name = f"{module}:double"
+    arguments = "--center", "0.1,0.7", "--radius", "0.25", "--norm", norm
+    found = results(tmp_path, name, *arguments)
+    ball, (output,) = found["input"], found["outputs"]
+    assert ball["norm"] == int(norm)
+    off = [
+        Fraction(c) - Fraction(typed)
+        for c, typed in zip(ball["center"], ("0.1", "0.7"), strict=True)
+    ]
+    room = Fraction(ball["radius"]) - Fraction("0.25")
+    assert all(off) and room > 0  # rounding happened
+    assert (
+        sum(map(abs, off)) <= room
+        if norm == "1"
+        else sum(d * d for d in off) <= room**2
+    )
+    assert output["lo"][0] == pytest.approx(2 * (0.1 - 0.25), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--lo", "0", "--hi", "1", "--norm", "2"), "--center and --radius"),
+        (("--center", "0", "--radius", "1,2", "--norm", "1"), "one number"),
+        (("--center", "0", "--radius", "-1", "--norm", "1"), "one number"),
+        (("--center", "1e39", "--radius", "1", "--norm", "2"), "too large"),
+        (("--center", "0,1", "--radius", "1", "--norm", "2", "--shape", "3"), "fit"),
+    ],
+)
+def test_bad_balls_are_refused(module, arguments, says, capsys):
+    assert main(["bounds", f"{module}:double", *arguments]) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_rounding_to_nearest_would_be_noticed():
@@ -152,7 +189,7 @@ def test_a_module_that_exits_does_not_decide_the_exit_code(tmp_path, capsys):
 
 
 def test_lists_that_start_with_a_minus():
-    join = _bounds.join_negative_numbers
+    join = _given.join_negative_numbers
     assert join(["--lo", "-1,0", "--hi", "2"]) == ["--lo=-1,0", "--hi", "2"]
     assert join(["--lo", "-.5", "--seed", "-1"]) == ["--lo=-.5", "--seed", "-1"]
     assert join(["--lo", "--hi", "1"]) == ["--lo", "--hi", "1"]

@@ -1,5 +1,6 @@
 """`torchlean verify digits`: what it prints, writes, refuses and notices."""
 
+import functools
 import json
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 
 import torchlean_jax as tl
 from torchlean_jax.certificate import Certificate
-from torchlean_jax.cli import _plot, main
+from torchlean_jax.cli import _digits, _plot, main
 from torchlean_jax.zoo import digits
 from torchlean_jax.zoo.digits import _train
 
@@ -45,6 +46,21 @@ def test_it_prints_and_writes_the_counts(tmp_path, capsys):
     for image in images:
         assert (image["status"] == "proved") == (image["certificate"] is not None)
         assert (image["status"] == "refuted") == (image["counterexample"] is not None)
+
+
+def test_balls_certify_more_images_than_boxes_of_their_radius(tmp_path, capsys):
+    """L1 ball < L2 ball < box; the certificates name the norm."""
+    counts = []
+    for norm in ("inf", "2", "1"):
+        path, folder = tmp_path / f"{norm}.json", tmp_path / norm
+        command = [*QUICK, "--limit", "30", "--eps", "0.2", "--json", str(path)]
+        assert main([*command, "--norm", norm, "--certificates", str(folder)]) == 0
+        results = json.loads(path.read_text())
+        assert results["norm"] == norm
+        assert results["checked"] == results["certified"]
+        counts.append(results["certified"])
+    assert counts[0] < counts[1] < counts[2]
+    assert "in the L1 norm changes the label" in capsys.readouterr().out
 
 
 def test_certificates_of_two_runs_do_not_mix(tmp_path, capsys):
@@ -101,12 +117,13 @@ def test_the_plot_and_the_verdicts_agree(monkeypatch):
         for image, label in zip(images, labels, strict=True)
     ]
     monkeypatch.setattr(_plot, "RADII", np.array([0.02, 0.04]))
-    found = _plot.certified(f, images, labels, "crown")
+    around, radii = functools.partial(_digits.around, norm="inf"), _plot.RADII
+    found = _plot.certified(f, images, labels, "crown", around, radii)
     assert found[1].tolist() == proved
     assert 0 < found[1].mean() < found[0].mean()
     known = found.copy()
     known[1] = True  # taken as it is, and the other radius computed as before
-    again = _plot.certified(f, images, labels, "crown", known)
+    again = _plot.certified(f, images, labels, "crown", around, radii, known)
     assert again[1].all() and (again[0] == found[0]).all()
 
 
@@ -118,6 +135,7 @@ def test_the_plot_and_the_verdicts_agree(monkeypatch):
         (["--limit", "0"], "1 or more"),
         (["--seed", "x"], "not an integer"),
         (["--method", "magic"], "magic"),
+        (["--norm", "3"], "3"),
         (["--plot", "x.pdf"], ".png"),
         (["--json", "no/such/folder/x.json"], "no folder"),
         (["--device", "gpu"], "finds no gpu"),

@@ -68,11 +68,14 @@ def test_every_command_has_a_help_of_its_own(words, capsys):
 
 def test_commands_that_compute_take_a_seed_and_write_json():
     computing = {("bounds",), ("verify", "digits"), ("verify", "robustness")}
-    computing.add(("verify", "crown-ops"))
+    computing |= {("verify", "crown-ops"), ("verify", "vnnlib")}
+    computing |= {("float", "error"), ("float", "audit"), ("float", "replay")}
     found = {tuple(words) for words in commands(parser())}
-    assert found == computing | {("check",), ("coverage",)}
+    others = {("check",), ("coverage",), ("float", "bridge"), ("float", "ops")}
+    assert found == computing | others
     for words in computing:
-        target = ["m:f"] if words == ("bounds",) else []
+        target = ["m:f"] if words[0] in ("bounds", "float") else []
+        target = ["n.onnx", "p.vnnlib"] if words[-1] == "vnnlib" else target
         options = parser().parse_args([*words, *target, "--seed", "3", "--json", "x"])
         assert options.seed == 3 and str(options.json) == "x"
 

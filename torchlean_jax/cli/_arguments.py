@@ -9,7 +9,7 @@ import jax
 
 from torchlean_jax.domains._errors import InputError
 
-METHODS = ("ibp", "crown-ibp", "crown", "alpha-crown")
+METHODS = ("ibp", "forward", "crown-ibp", "crown", "alpha-crown")
 
 
 class Parser(argparse.ArgumentParser):
@@ -63,6 +63,15 @@ def add_method(command: argparse.ArgumentParser) -> None:
         choices=METHODS,
         default="crown",
         help="how bounds are computed (default crown)",
+    )
+
+
+def add_norm(command: argparse.ArgumentParser, of: str) -> None:
+    command.add_argument(
+        "--norm",
+        choices=("inf", "1", "2"),
+        default="inf",
+        help=f"in which {of} is measured: inf (a box, the default), 1 or 2 (a ball)",
     )
 
 

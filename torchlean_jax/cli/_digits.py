@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
@@ -17,8 +18,8 @@ TEXT = """\
 Train a classifier on scikit-learn's digits, certify the 360 held-out images and have
 every certificate re-checked. An image is certified when its true label is proved to win
 at every input that differs from the image by at most EPS in each pixel (pixels are in
-[0, 1]). Inputs are not clipped to [0, 1]. The claim is about the real-number meaning of
-the classifier.
+[0, 1]), or in the L1 or L2 norm with --norm. Inputs are not clipped to [0, 1]. The
+claim is about the real-number meaning of the classifier.
 
 accuracy   share of the images that are classified correctly, as they are
 certified  images proved to keep their true label within EPS
@@ -36,6 +37,9 @@ examples:
 
 exit code: 0 when it ran to the end, whatever the counts are; 1 if the checker rejects a
 certificate; 2 for bad input."""
+
+NORMS = {"inf": "maximum norm", "1": "L1 norm", "2": "L2 norm"}
+PLOTTED = {"inf": 1, "2": 5, "1": 20}  # radii that lose about as many images
 
 
 @dataclass
@@ -83,6 +87,7 @@ def add_to(commands) -> None:
     command.add_argument(
         "--eps", type=_arguments.radius, default=0.02, help="radius (default 0.02)"
     )
+    _arguments.add_norm(command, "EPS")
     _arguments.add_method(command)
     command.add_argument(
         "--certificates",
@@ -136,7 +141,10 @@ def run(options) -> int:
         _output.write_json(options.json, results)
         _print(results, options, found, rejected)
         if options.plot:
-            _plot.draw(options.plot, f, images, labels, title=_title(options))
+            radii = _plot.RADII * PLOTTED[options.norm]
+            sets = functools.partial(around, norm=options.norm)
+            title = f"{_title(options)}, {NORMS[options.norm]}"
+            _plot.draw(options.plot, f, images, labels, sets, radii, title=title)
             print(f"  plot       {options.plot}")
     return 1 if rejected else 0
 
@@ -144,7 +152,7 @@ def run(options) -> int:
 def _verify(f, index, image, label: int, options, folder) -> Image:
     verdict = tl.verify(
         f,
-        tl.box(image, radius=options.eps),
+        around(image, options.eps, options.norm),
         tl.spec.margin(label),
         method=options.method,
         seed=options.seed,
@@ -164,6 +172,13 @@ def _verify(f, index, image, label: int, options, folder) -> Image:
     if verdict.counterexample is not None:
         found.counterexample = np.asarray(verdict.counterexample).tolist()
     return found
+
+
+def around(image, radius, norm: str):
+    """The inputs within `radius` of an image."""
+    if norm == "inf":
+        return tl.box(image, radius=radius)
+    return tl.ball(image, radius, norm=int(norm))
 
 
 def _check(found, folder):
@@ -208,6 +223,7 @@ def _results(options, found, clock, device) -> dict:
         "model": options.model,
         "train": options.train,
         "eps": options.eps,
+        "norm": options.norm,
         "method": options.method,
         "semantics": "real",
         "seed": options.seed,
@@ -220,9 +236,10 @@ def _results(options, found, clock, device) -> dict:
 def _print(results, options, found, rejected) -> None:
     total = results["images"]
     stages = ", ".join(f"{name} {s:.1f}" for name, s in results["stages"].items())
+    in_norm = "" if options.norm == "inf" else f" in the {NORMS[options.norm]}"
     meaning = {
         "certified": f"of {total}, by {options.method}: no input within "
-        f"{options.eps:g} changes the label (over the reals)",
+        f"{options.eps:g}{in_norm} changes the label (over the reals)",
         "refuted": f"of {total}: with a counterexample",
         "unknown": f"of {total}",
         "checked": f"of {sum(bool(i.certificate) for i in found)} certificates "

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 import torchlean_jax
-from torchlean_jax.cli import _bounds, _coverage, _verify
+from torchlean_jax.cli import _bounds, _coverage, _float, _given, _verify
 from torchlean_jax.cli._arguments import Parser
 from torchlean_jax.domains._errors import TorchLeanError
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv):
-    options = parser().parse_args(_bounds.join_negative_numbers(argv))
+    options = parser().parse_args(_given.join_negative_numbers(argv))
     with warnings.catch_warnings():
         # What a library deprecates is our business, not that of whoever runs this.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -82,5 +82,6 @@ def parser() -> Parser:
         help="re-derive the claims of certificates (the same as torchlean-check)",
     )
     _bounds.add_to(commands)
+    _float.add_to(commands)
     _coverage.add_to(commands)
     return root

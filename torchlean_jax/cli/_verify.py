@@ -1,6 +1,6 @@
 """`torchlean verify WHAT`: the claims that come with the package."""
 
-from torchlean_jax.cli import _digits, _known
+from torchlean_jax.cli import _digits, _known, _vnnlib
 
 
 def add_to(commands) -> None:
@@ -13,3 +13,4 @@ def add_to(commands) -> None:
     what = command.add_subparsers(title="what", required=True, metavar="WHAT")
     _digits.add_to(what)
     _known.add_to(what)
+    _vnnlib.add_to(what)
