@@ -26,6 +26,30 @@ def lower_bounds(equations, steps, values, sets, start, offset, slopes=None, err
     slope parameters, or None. error: [R], what the rows of `start` may be off by
     already, in terms of the sum.
     """
+    rows, offset, error = substituted(
+        equations, steps, values, start, offset, slopes, error
+    )
+    for number, coefficients in rows.items():
+        # a value that depends on no input is its own enclosure
+        region = sets[number] if number in sets else Interval.lift(values[number])
+        if isinstance(region, Ball):
+            value, lost = minimum_over_ball(coefficients, region)
+        else:
+            value, lost = minimum_over(coefficients, region)
+        offset, error = add(offset, value, error + lost)
+    bound = round_down(offset - total_error(error, len(equations)))
+    return jnp.where(jnp.isnan(bound), -jnp.inf, bound)
+
+
+def substituted(
+    equations, steps, values, start, offset, slopes=None, error=0, observe=None
+):
+    """(rows, offset, error): sum_v rows[v] . v + offset - error is below the target on
+    the input sets, and every v is an input or depends on none.
+
+    Arguments as for `lower_bounds`. observe(position, given, part), if given, sees the
+    rows on the results of each equation and the contribution of its step.
+    """
     rows = dict(start)
     error = jnp.zeros_like(offset) + error
     for position in range(len(equations) - 1, -1, -1):
@@ -35,6 +59,8 @@ def lower_bounds(equations, steps, values, sets, start, offset, slopes=None, err
         given = [_rows_or_zero(rows, n, values, offset.shape[0]) for n in results]
         slope = None if slopes is None else slopes.get(position)
         part = steps[position].back(given, values, slope=slope)
+        if observe is not None:
+            observe(position, given, part)
         # no gradient flows into the slack: it is as small as it looks
         slack = lax.stop_gradient(part.error)
         offset, error = add(offset, part.offset, error + slack)
@@ -42,18 +68,13 @@ def lower_bounds(equations, steps, values, sets, start, offset, slopes=None, err
             size = magnitude(values[number])
             lost = accumulate(rows, number, coefficients, size)
             error = error + lax.stop_gradient(lost)
-    for number, coefficients in rows.items():
-        # a value that depends on no input is its own enclosure
-        region = sets[number] if number in sets else Interval.lift(values[number])
-        if isinstance(region, Ball):
-            value, lost = minimum_over_ball(coefficients, region)
-        else:
-            value, lost = minimum_over(coefficients, region)
-        offset, error = add(offset, value, error + lost)
-    eps = float(jnp.finfo(offset.dtype).eps)
-    error = round_up(error * (1 + 8 * (len(equations) + 2) * eps), ulps=2)
-    bound = round_down(offset - error)
-    return jnp.where(jnp.isnan(bound), -jnp.inf, bound)
+    return rows, offset, error
+
+
+def total_error(error, count):
+    """The error with what adding it up over `count` equations may have lost."""
+    eps = float(jnp.finfo(error.dtype).eps)
+    return round_up(error * (1 + 8 * (count + 2) * eps), ulps=2)
 
 
 def _rows_or_zero(rows, number, values, count):

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from torchlean_jax.domains import _families
-from torchlean_jax.domains._domain import Domain
+from torchlean_jax.domains._domain import Domain, is_eager
+from torchlean_jax.domains.fp32 import FP32
+from torchlean_jax.domains.ieee32 import IEEE32
 from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.real import Real
 from torchlean_jax.interpreters import _control
 
 CENSUS = {
@@ -82,17 +85,24 @@ def forward_column(title: str, domain: Domain) -> Column:
     def decide(name):
         if domain.rules.find(name) is not None:
             return Decision("rule")
-        if name in _control.HANDLERS:
+        if name in _control.HANDLERS or name.startswith("call:"):
             return Decision("walk")
         reason = domain.rules.why_refused(name)
         if reason:
             return Decision("refused", reason)
-        return Decision("as is" if name in _families.INTEGER_ONLY else "missing")
+        as_is = name in _families.INTEGER_ONLY
+        as_is |= is_eager(domain) and name in _families.BITWISE
+        return Decision("as is" if as_is else "missing")
 
     return title, decide
 
 
-COLUMNS: list[Column] = [forward_column("Interval", Interval)]
+COLUMNS: list[Column] = [
+    forward_column("Interval", Interval),
+    forward_column("Real", Real),
+    forward_column("FP32", FP32()),
+    forward_column("IEEE32", IEEE32()),
+]
 
 
 def coverage(columns: list[Column] | None = None) -> dict[str, dict[str, Decision]]:

@@ -3,7 +3,7 @@ when.
 
 `ibp` refines nothing; `crown-ibp` refines only the outputs; `crown` also every operand
 of a nonlinear equation, in order, since relaxations are the tighter the narrower they
-are built.
+are built. (`forward` is in `_affine_forward`.)
 """
 
 from dataclasses import dataclass, field
@@ -24,10 +24,10 @@ from torchlean_jax.interpreters import (
     _products,
     _steps,
 )
-from torchlean_jax.interpreters._backward import lower_bounds
+from torchlean_jax.interpreters._backward import lower_bounds, substituted
 from torchlean_jax.interpreters._refine import element_bounds
 
-METHODS = ("ibp", "crown-ibp", "crown", "alpha-crown")
+METHODS = ("ibp", "forward", "crown-ibp", "crown", "alpha-crown")
 
 
 @dataclass
@@ -51,6 +51,13 @@ class Enclosed:
         equations = self.graph.equations[: len(self.steps)]
         return lower_bounds(
             equations, self.steps, self.values, self.sets, start, offset, slopes, error
+        )
+
+    def substituted(self, start, offset, observe=None):
+        """Rows on inputs, an offset and its error: see `substituted` of `_backward`."""
+        equations = self.graph.equations[: len(self.steps)]
+        return substituted(
+            equations, self.steps, self.values, start, offset, observe=observe
         )
 
     def refine(self, number: int, *, before: int | None = None, wanted=None):
@@ -146,7 +153,7 @@ def enclose(
             equation.eqn, [values[i] for i in equation.inputs], Interval
         )
         values.update(zip(equation.outputs, outputs, strict=True))
-        step = _step(equation, result, moving, nonlinear)
+        step = step_of(equation, result)
         result.steps.append(step)
         prepare = getattr(step, "prepare", None)
         if refine is not None and prepare is not None:
@@ -188,10 +195,13 @@ def _has_step(equation) -> bool:
     return relaxations.find(equation.name) is not None
 
 
-def _step(equation, result, moving, nonlinear):
+def step_of(equation, result):
+    """What an equation does to linear forms, or None if it has only concrete
+    operands."""
     abstract = result.abstract
-    if not moving:
+    if not any(i in abstract for i in equation.inputs):
         return None
+    nonlinear = not _linear.is_linear(equation, result.values, abstract)
     if equation.name in _linear.IDENTITIES and not nonlinear:
         return _steps.Identity(equation)
     if not nonlinear:

@@ -5,6 +5,8 @@ kernel laid at its window. A pass that starts with those saves its first product
 would multiply rows of an identity matrix, and what rounding it could cost.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,7 +29,7 @@ def unit_rows(equations, steps, values, number, indices):
     dtype = values[number].dtype
     offset = None
     while True:
-        step = made.get(number)
+        step: Any = made.get(number)
         if _keeps_order(step):
             number = step.equation.inputs[0]
         elif offset is None and _adds_constant(step):
@@ -122,7 +124,7 @@ def _placed_kernels(equation, shape, kernel, indices):
         patch = lax.dynamic_index_in_dim(kernel, feature)
         laid = lax.dynamic_update_slice(canvas, patch, (sample, 0, *corner))
         laid = lax.pad(laid, jnp.zeros((), kernel.dtype), crop)
-        return jnp.transpose(laid, np.argsort(x_spec))
+        return jnp.transpose(laid, tuple(map(int, np.argsort(x_spec))))
 
     return jax.vmap(place)(indices)
 

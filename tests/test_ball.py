@@ -96,8 +96,3 @@ def test_bad_balls(arguments, says):
     x, radius, norm = arguments
     with pytest.raises(tl.InputError, match=says):
         tl.ball(x, radius, norm=norm)
-
-
-def test_verify_asks_for_boxes():
-    with pytest.raises(tl.InputError, match="boxes"):
-        tl.verify(lambda x: x @ W, tl.ball(X, 0.1), tl.spec.margin(0))

@@ -23,7 +23,7 @@ from torchlean_jax.domains._errors import (
     InputError,
     MissingRuleError,
 )
-from torchlean_jax.search import Attack, _attack, _confirm
+from torchlean_jax.search import Attack, _attack, _confirm, _inside
 
 QUICK = Attack(restarts=8, steps=15)
 
@@ -170,7 +170,7 @@ def points_outside_refute_nothing(monkeypatch):
     f = lambda x: x - 0.9 * x  # too much for intervals
     verdict = verify(f, box(f32(1), f32(2)), spec.linear([1.0]))
     assert verdict.status == "unknown"
-    assert "outside of the box" in verdict.tried
+    assert "outside of the set" in verdict.tried
 
 
 def test_points_outside_refute_nothing(monkeypatch):
@@ -229,7 +229,7 @@ PLANTED = [
         an_open_sign_refutes_nothing,
     ),
     (
-        _confirm,
+        _inside,
         "return same and bool(((lo <= x) & (x <= hi)).all())",
         "return same",
         points_outside_refute_nothing,
@@ -474,7 +474,7 @@ TWO = spec.linear(np.eye(2))
             "empty batch",
         ),
         (lambda: verify(lambda x: x, SQUARE, TWO, method="magic"), "method"),
-        (lambda: verify(lambda x: x, SQUARE, TWO, semantics="fp32"), "fp32"),
+        (lambda: verify(lambda x: x, SQUARE, TWO, semantics="float"), "fp32"),
         (lambda: verify(lambda x: x, SQUARE, TWO, attack="pgd"), "Attack"),
         (lambda: verify(lambda x: x, SQUARE, TWO, seed=2**64), "seed"),
         (

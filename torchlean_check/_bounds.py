@@ -1,10 +1,10 @@
 """Bounds of one region: boxes forward, linear forms backward, only the graph trusted.
 
-A region is a box for each input, optionally within a ball, and optionally with further
-bounds on values inside the graph (a case split). Boxes flow through the steps in order.
-Before a step that is not linear, the entries that its boxes leave undecided are
-refined: a linear form in the value is carried back to the inputs, where its minimum is
-known.
+A region is a box for each input, optionally within a ball and within halfspaces, and
+optionally with further bounds on values inside the graph (a case split). Boxes flow
+through the steps in order. Before a step that is not linear, the entries that its boxes
+leave undecided are refined: a linear form in the value is carried back to the inputs,
+where its minimum is known.
 """
 
 from typing import Any, NamedTuple
@@ -29,6 +29,7 @@ class Region(NamedTuple):
     splits: dict[
         int, tuple
     ]  # value -> (entry, at most?, bound)s, each bound one number
+    halfspaces: Any = None  # or a Halfspaces
 
 
 class Bounds:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from torchlean_check._balls import Ball
 from torchlean_check._bounds import Region
-from torchlean_check._errors import UnsupportedCertificate
 from torchlean_check._graph import Program
+from torchlean_check._halfspaces import read_halfspaces, read_multipliers
 from torchlean_check._relax import SLOPE_BITS
 from torchlean_check._schema import Arrays, checked, dyadic, fail, fields
 from torchlean_check._tensor import Tensor, aligned
@@ -16,10 +16,6 @@ METHODS = ("crown", "crown-ibp", "ibp")
 
 def read_region(input_set, arrays: Arrays, program: Program) -> Region:
     input_set = fields(input_set, "input_set", inputs=[None], constraints=list)
-    if input_set["constraints"]:
-        raise UnsupportedCertificate(
-            "constraints among inputs", "input_set.constraints"
-        )
     region = Region({}, {}, {})
     for k, entry in enumerate(input_set["inputs"]):
         where = f"input_set.inputs[{k}]"
@@ -41,7 +37,9 @@ def read_region(input_set, arrays: Arrays, program: Program) -> Region:
         region.boxes[value.id] = box
     if len(region.boxes) != len(program.inputs):
         fail("input_set.inputs", "every input of the graph needs a set")
-    return region
+    where, entries = "input_set.constraints", input_set["constraints"]
+    halfspaces = read_halfspaces(entries, where, arrays, program)
+    return region._replace(halfspaces=halfspaces)
 
 
 def _ball(entry, where: str, value, arrays: Arrays, region: Region) -> Tensor:
@@ -125,9 +123,12 @@ class Leaf(NamedTuple):
     method: str
     refining: dict[int, list[int]]
     final: dict[int, list[list[int]]]  # one list for all rows, or one for each
+    multipliers: list[tuple[list[int], int]]  # of the constraints: one for each row
 
 
-def read_cases(proof, arrays: Arrays, program: Program, formula: Formula) -> list:
+def read_cases(
+    proof, arrays: Arrays, program: Program, formula: Formula, halfspaces
+) -> list:
     """The tree in the order: split, all of its lower half, all of its upper half."""
     cases, open_ends = [], 1
     for k, entry in enumerate(proof):
@@ -139,7 +140,8 @@ def read_cases(proof, arrays: Arrays, program: Program, formula: Formula) -> lis
             cases.append(_split(inner, f"{where}.split", program))
             open_ends += 1
         else:
-            cases.append(_leaf(entry, where, arrays, program, len(formula.rows)))
+            rows = len(formula.rows)
+            cases.append(_leaf(entry, where, arrays, program, rows, halfspaces))
             open_ends -= 1
     if open_ends:
         fail("proof", f"the tree of cases lacks {open_ends} leaves")
@@ -158,11 +160,16 @@ def _split(entry, where: str, program: Program) -> tuple[int, int, Tensor]:
     return k, entry["index"], Tensor(ints, ints, e)
 
 
-def _leaf(entry, where: str, arrays: Arrays, program: Program, rows: int) -> Leaf:
-    entry = fields(entry, where, method=str, refining=dict, final=dict)
+def _leaf(
+    entry, where: str, arrays: Arrays, program: Program, rows: int, halfspaces
+) -> Leaf:
+    kinds = {"method": str, "refining": dict, "final": dict, "multipliers": str}
+    entry = fields(entry, where, ("multipliers",), **kinds)
     if entry["method"] not in METHODS:
         fail(where, f"method must be one of {METHODS}")
-    result = Leaf(entry["method"], {}, {})
+    name = entry["multipliers"]
+    multipliers = read_multipliers(name, where, arrays, rows, halfspaces)
+    result = Leaf(entry["method"], {}, {}, multipliers)
     for phase in ("refining", "final"):
         for name, array in entry[phase].items():
             here = f"{where}.{phase}.{name[:20]}"

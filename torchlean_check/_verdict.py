@@ -17,6 +17,7 @@ from torchlean_check._claim import (
 from torchlean_check._container import read_manifest, read_members
 from torchlean_check._errors import NotProved, UnsupportedCertificate
 from torchlean_check._graph import Program, lower
+from torchlean_check._halfspaces import constraint_text
 from torchlean_check._schema import Arrays, checked, fail, fields, graph_digest
 
 VERSION = 1
@@ -68,7 +69,8 @@ def check_bytes(blob: bytes) -> Report:
     region = read_region(manifest["input_set"], arrays, program)
     formula = Formula(arrays, program)
     root = formula.read(manifest["property"], "property")
-    cases = read_cases(manifest["proof"], arrays, program, formula)
+    halfspaces = region.halfspaces
+    cases = read_cases(manifest["proof"], arrays, program, formula, halfspaces)
     for name in arrays.entries.keys() - arrays.used:
         fail("arrays", f"array {name} is not used")
     accepted, reason, margin, leaves = True, "the claim was re-derived", None, 0
@@ -130,17 +132,18 @@ def _leaf_margin(program: Program, leaf: Leaf, region: Region, formula: Formula,
         bounds = Bounds(program, region, leaf.method == "crown", leaf.refining)
         shared = leaf.method == "ibp" or all(len(p) == 1 for p in leaf.final.values())
         lows = []
-        rows = formula.rows
-        for g, group in enumerate([rows] if shared else [[row] for row in rows]):
+        rows = range(len(formula.rows))
+        for g, group in enumerate([rows] if shared else [[r] for r in rows]):
             slopes = {k: parts[g % len(parts)] for k, parts in leaf.final.items()}
-            lows += _row_bounds(program, bounds, leaf.method, slopes, group)
+            lows += _row_bounds(program, bounds, leaf, slopes, formula, group)
     except Empty:
         return None
     return formula.margin(root, lows)
 
 
-def _row_bounds(program: Program, bounds: Bounds, method: str, slopes, rows) -> list:
+def _row_bounds(program: Program, bounds: Bounds, leaf, slopes, formula, group) -> list:
     """For each row the better of interval arithmetic and back-substitution."""
+    rows = [formula.rows[r] for r in group]
     exp = min(e for _, e, _, _ in rows)
     unit = min(e for *_, e in rows)
     coefficients = [[a << (e - exp) for a in c] for c, e, _, _ in rows]
@@ -150,8 +153,12 @@ def _row_bounds(program: Program, bounds: Bounds, method: str, slopes, rows) -> 
         part = [row[start : start + y.size] for row in coefficients]
         start += y.size
         forms.setdefault(y.id, []).append((part, exp))
+    if leaf.multipliers:
+        taken = [leaf.multipliers[r] for r in group]
+        halfspaces = bounds.region.halfspaces
+        constant = halfspaces.subtract(forms, constant, program.inputs, taken)
     lows, low_exp = bounds.interval_minimum(forms, constant)
-    if method == "ibp":
+    if leaf.method == "ibp":
         return [(v, low_exp) for v in lows]
     values, unit = bounds.minimum(forms, slopes, constant)
     pairs = zip(values, lows, strict=True)
@@ -170,8 +177,10 @@ def _claim_text(manifest: dict, digest: str, formula: Formula, root) -> str:
                 f"v{entry['value']} within {m} * 2**{e} of array {center}"
                 f" in the L{entry['norm']} norm"
             )
+    within = "; ".join(sets)
+    within += constraint_text(manifest["input_set"]["constraints"], table)
     return (
-        f"For all real inputs with {'; '.join(sets)}: the outputs y of graph {digest}, "
+        f"For all real inputs with {within}: the outputs y of graph {digest}, "
         f"over the real numbers, satisfy C @ y - d > 0 in {formula.text(root)}, where "
         f"{'; '.join(formula.sources)}. Assumed: "
         + ("; ".join(manifest["assumptions"]) or "nothing further")

@@ -2,41 +2,75 @@
 one object."""
 
 from torchlean_jax import spec
+from torchlean_jax._audit import Audit, audit_compilation
 from torchlean_jax._ball import ball
 from torchlean_jax._bounds import bounds
 from torchlean_jax._box import box
 from torchlean_jax._check import RejectedError, check
+from torchlean_jax._explain import Explanation, Loss
+from torchlean_jax._faithful import faithful_jit
+from torchlean_jax._float_error import float_error
+from torchlean_jax._halfspaces import Halfspaces, halfspaces
 from torchlean_jax._inspect import Inspection, inspect
 from torchlean_jax._interpret import interpret
+from torchlean_jax._replay import Replay, replay
 from torchlean_jax._verdict import Verdict
 from torchlean_jax._verify import verify
 from torchlean_jax.domains._errors import (
     CertificateWriteError,
+    FileFormatError,
     InputError,
+    MissingOperatorError,
     MissingRuleError,
     TorchLeanError,
     UndecidedError,
 )
+from torchlean_jax.domains.fp32 import FP32, ErrorModel
+from torchlean_jax.domains.ieee32 import IEEE32, Flags, FloatBits
 from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.real import Real, RealArray
+from torchlean_jax.onnx import from_onnx
 from torchlean_jax.search import Attack
+from torchlean_jax.vnnlib import read_vnnlib
 
 __all__ = [
+    "FP32",
+    "IEEE32",
     "Attack",
+    "Audit",
     "CertificateWriteError",
+    "ErrorModel",
+    "Explanation",
+    "FileFormatError",
+    "Flags",
+    "FloatBits",
+    "Halfspaces",
     "InputError",
     "Inspection",
     "Interval",
+    "Loss",
+    "MissingOperatorError",
     "MissingRuleError",
+    "Real",
+    "RealArray",
     "RejectedError",
+    "Replay",
     "TorchLeanError",
     "UndecidedError",
     "Verdict",
+    "audit_compilation",
     "ball",
     "bounds",
     "box",
     "check",
+    "faithful_jit",
+    "float_error",
+    "from_onnx",
+    "halfspaces",
     "inspect",
     "interpret",
+    "read_vnnlib",
+    "replay",
     "spec",
     "verify",
 ]

@@ -13,7 +13,8 @@ def ball(x, radius, *, norm: int = 2) -> Ball:
     """The set of inputs within `radius` of `x` in the L1 or L2 norm.
 
     For the maximum norm use `tl.box(x, radius=r)`. The dtype is that of `x`; the radius
-    is rounded up to it. `tl.bounds` takes balls; `tl.verify` takes boxes.
+    is rounded up to it. `tl.bounds` and `tl.verify` take balls wherever they take
+    boxes.
 
     Raises InputError if `x` is not floating, something is not finite, the radius is not
     one non-negative number, or the norm is neither 1 nor 2.

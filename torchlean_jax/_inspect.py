@@ -2,6 +2,7 @@
 
 import functools
 import html
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_jax._linear_forms import LinearForms
+from torchlean_jax._linear_forms import linear_forms as linear_forms_of
 from torchlean_jax._problem import is_set
 from torchlean_jax._trace import as_function, trace
 from torchlean_jax.domains._domain import Domain
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.interval._exact import is_tracer
 from torchlean_jax.interpreters._forward import apply
 from torchlean_jax.interpreters._graph import Graph, flatten
 from torchlean_jax.interpreters._jaxpr import operation
@@ -26,8 +31,8 @@ class Node:
     id: its number, the same that bounds, explanations and the order of certificates
     use.
     source: (file, line, text) of the user's code, or None. value: an array, or a value
-    of the domain. gradient: of the sum of all outputs with respect to this value, or
-    None where it was not asked for.
+    of the domain. gradient: of the sum of all outputs with respect to this value;
+    forms: linear functions of the inputs around it; None where not asked for.
     """
 
     id: int
@@ -38,6 +43,7 @@ class Node:
     source: tuple[str, int, str] | None
     value: Any
     gradient: Any = None
+    forms: LinearForms | None = None
 
     @property
     def place(self) -> str:
@@ -112,17 +118,26 @@ class Inspection:
         return "\n".join([*lines, "}"])
 
 
-def inspect(model, *, domain: Domain | None = None, gradients: bool = False):
+def inspect(
+    model,
+    *,
+    domain: Domain | None = None,
+    gradients: bool = False,
+    linear_forms: Any = False,
+):
     """Every node of `model` at some arguments: number, primitive, source line, value.
 
     Returns a function of the model's arguments that returns an Inspection. With a
     `domain`, arguments that are its values run over it (boxes with `tl.Interval`), as
     in `tl.interpret`; without, all values are the arrays that JAX computes, equation by
     equation. gradients: also the derivative of the sum of the floating outputs with
-    respect to each node (arrays only).
+    respect to each node (arrays only). linear_forms: True, or the numbers of the nodes
+    that matter: also linear functions of the inputs below and above each floating node,
+    from back-substitution as in `tl.bounds` with the method crown (boxes, with
+    `domain=tl.Interval`). Each costs a backward pass with two rows for each element.
 
-    Raises InputError if gradients are asked for over a domain, and MissingRuleError for
-    what the domain cannot pass.
+    Raises InputError if gradients are asked for over a domain or linear forms without
+    boxes, and MissingRuleError for what the domain cannot pass.
 
     >>> import torchlean_jax as tl
     >>> report = tl.inspect(lambda x: x * x + 1, domain=tl.Interval)(tl.box(1.0, 2.0))
@@ -131,6 +146,9 @@ def inspect(model, *, domain: Domain | None = None, gradients: bool = False):
     """
     if gradients and domain is not None:
         raise InputError("gradients are numbers: ask for them without a domain")
+    if linear_forms and domain is not Interval:
+        raise InputError("linear forms are about boxes: say domain=tl.Interval")
+    wanted = _wanted(linear_forms)
     function = as_function(model)
 
     @functools.wraps(function, updated=())
@@ -141,6 +159,7 @@ def inspect(model, *, domain: Domain | None = None, gradients: bool = False):
             raise InputError("these arguments are boxes: say domain=tl.Interval")
         traced = trace(function, args, kwargs, is_value)
         graph = flatten(traced.jaxpr, traced.consts)
+        forms = {}
         if domain is None:
             values = _arrays(graph, leaves, {})
             slopes = _gradients(graph, leaves, values) if gradients else {}
@@ -149,9 +168,33 @@ def inspect(model, *, domain: Domain | None = None, gradients: bool = False):
             name = getattr(function, "__name__", type(function).__name__)
             require_rules(traced.jaxpr, abstract, domain, what=f"`{name}`")
             values, slopes = _over(graph, leaves, domain), {}
-        return Inspection(_nodes(graph, values, slopes), tuple(graph.outputs))
+            if linear_forms:
+                forms = _forms(graph, leaves, wanted)
+        nodes = _nodes(graph, values, slopes, forms)
+        return Inspection(nodes, tuple(graph.outputs))
 
     return inspected
+
+
+def _wanted(linear_forms):
+    """Which nodes have their forms computed."""
+    if isinstance(linear_forms, bool):
+        return lambda number: linear_forms
+    try:
+        numbers = frozenset(map(operator.index, linear_forms))
+    except TypeError as error:
+        raise InputError(
+            f"linear_forms is True, False or numbers of nodes; got {linear_forms!r}"
+        ) from error
+    return numbers.__contains__
+
+
+def _forms(graph: Graph, leaves, wanted):
+    if not any(Interval.is_value(leaf) for leaf in leaves):
+        raise InputError("linear forms need an argument that is a box")
+    if is_tracer(*jax.tree.leaves(leaves)):
+        raise InputError("linear forms take concrete arguments: call it outside of jit")
+    return linear_forms_of(graph, leaves, wanted)
 
 
 def _over(graph: Graph, leaves, domain):
@@ -202,7 +245,7 @@ def _gradients(graph, leaves, values):
     return jax.grad(total)(shifts)
 
 
-def _nodes(graph, values, slopes):
+def _nodes(graph, values, slopes, forms):
     def node(number, primitive, inputs, source):
         aval = graph.avals[number]
         return Node(
@@ -214,6 +257,7 @@ def _nodes(graph, values, slopes):
             source,
             values[number],
             slopes.get(number),
+            forms.get(number),
         )
 
     used = {i for eq in graph.equations for i in eq.inputs} | set(graph.outputs)

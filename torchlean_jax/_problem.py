@@ -11,14 +11,18 @@ import jax.numpy as jnp
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax._trace import as_function, aval_of, trace
 from torchlean_jax.domains.affine._ball import Ball
+from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.affine.relaxations import parameters
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._exact import exact_cast, is_tracer
+from torchlean_jax.interpreters._affine_forward import enclose_forward
 from torchlean_jax.interpreters._alpha import optimise
 from torchlean_jax.interpreters._chunk import in_chunks
 from torchlean_jax.interpreters._crown import crown, enclose, lowered, raised
 from torchlean_jax.interpreters._graph import flatten
+from torchlean_jax.interpreters._looseness import losses
 from torchlean_jax.interpreters._missing import require_rules
+from torchlean_jax.interpreters._multiplied import subtract
 from torchlean_jax.interpreters._patterns import recognise
 from torchlean_jax.interpreters._refine import members_at_once
 
@@ -133,6 +137,10 @@ class Task:
                 sets[number] = (
                     leaf.lift() if isinstance(leaf, Ball) else leaf.lift(leaf)
                 )
+        if how.method == "forward":
+            return enclose_forward(
+                self.graph, operands, sets, memory=how.memory, consts=consts
+            )
         refine = crown if how.method in ("crown", "alpha-crown") else None
         return enclose(
             self.graph, operands, sets, memory=how.memory, consts=consts, refine=refine
@@ -173,19 +181,30 @@ class Task:
                 lowered(old.hi, hi.reshape(old.shape)),
             )
 
-    def lower_rows(self, how, picks, consts, leaves, rows, offset):
+    def lower_rows(self, how, picks, consts, leaves, rows, offset, taken=None):
         """Lower bounds of rows @ outputs - offset, and the slopes behind them (or
-        None)."""
+        None).
+
+        taken: a Multiplied, where the inputs satisfy constraints."""
         result = self.enclosed(how, consts, leaves)
         outputs = self.graph.outputs
         lower = result.rows_below(outputs, rows, offset, backward=how.method != "ibp")
-        if how.method != "alpha-crown":
+        if taken is None and how.method != "alpha-crown":
             return lower, None
         start, lost = result.start(outputs, rows)
+        constant = -offset
+        if taken is not None:
+            numbers = [n for n in self.graph.inputs if n in result.sets]
+            constant, lost = subtract(
+                taken, numbers, result.values, start, constant, lost
+            )
+            lower = raised(lower, result.lower(start, constant, error=lost))
+        if how.method != "alpha-crown":
+            return lower, None
         best = optimise(
             result,
             start,
-            -offset,
+            constant,
             dict(picks),
             iterations=how.iterations,
             error=lost,
@@ -196,6 +215,40 @@ class Task:
             _by_value(self.graph, best.slopes),
             helped,
         )
+
+    def input_forms(self, how, consts, leaves, rows, offset):
+        """(rows on each input set, constants) of linear forms below rows @ outputs -
+        offset, but for rounding."""
+        result = self.enclosed(how, consts, leaves)
+        start, _ = result.start(self.graph.outputs, rows)
+        if how.method == "ibp":
+            left, constant = start, -offset
+        else:
+            left, constant, _ = result.substituted(start, -offset)
+        forms = []
+        for number in self.graph.inputs:
+            if number in result.sets:
+                shape = rows.shape[0], *result.values[number].shape
+                forms.append(left.pop(number, jnp.zeros(shape, rows.dtype)))
+        for number, part in left.items():
+            constant += minimum_over(part, Interval.lift(result.values[number]))[0]
+        return forms, constant
+
+    def losses(self, how, consts, leaves, chosen):
+        """What each step gives away (by position), the distances reached, and the
+        widths, over the rows `chosen` of [1; -1] @ outputs; beyond these rows are 0."""
+        result = self.enclosed(how, consts, leaves)
+        outputs = [n for n in self.graph.outputs if n in result.abstract]
+        sizes = [result.values[n].size for n in outputs]
+        dtype = jnp.float64
+        index, sign = chosen % sum(sizes), jnp.where(chosen < sum(sizes), 1.0, -1.0)
+        sign = jnp.where(chosen < 2 * sum(sizes), sign, 0)
+        rows = (index[:, None] == jnp.arange(sum(sizes))) * sign[:, None].astype(dtype)
+        start, _ = result.start(outputs, rows)
+        found = losses(result, start, jnp.zeros(len(chosen), dtype))
+        # the lower bound of -y is minus the upper bound of y
+        lost, reached, bounds = jax.tree.map(jnp.sum, found)
+        return lost, -reached, -bounds
 
     def undecided(self, how, consts, leaves):
         """How many elements of each intermediate value CROWN found worth refining."""

@@ -12,7 +12,10 @@ _MEANING = {
     "refuted": "fails at the counterexample",
     "unknown": "is neither proved nor refuted",
 }
-_NUMBERS = {"real": "over the real numbers"}
+_NUMBERS = {
+    "real": "over the real numbers",
+    "fp32": "in every floating-point execution",
+}
 
 
 def at_least(bound: float) -> str:
@@ -42,6 +45,7 @@ class Verdict:
     status: "proved" (it holds at every point), "refuted" (it fails at
         `counterexample`) or "unknown" (neither could be shown; `tried` says what was
         tried and how close it got).
+    vacuous: proved because no input satisfies the constraints; the margin is infinite.
     margin: proved or unknown: a lower bound of the spec's robustness on the whole set,
         which is the least over conjunctions and the greatest over disjunctions of the
         values of the rows; the spec holds where it is positive. Refuted: an upper bound
@@ -51,10 +55,12 @@ class Verdict:
     certificate: evidence for "proved" that an independent checker can replay, or None,
         and then `why_no_certificate` says why.
     semantics: the number system that the verdict speaks of; "real": real arithmetic on
-        the exact values of parameters and inputs.
+        the exact values of parameters and inputs; "fp32": every floating-point
+        execution.
     assumptions: what the verdict rests on beside the arithmetic.
     confirmed: refuted only. "real": how the violation was confirmed over the reals.
         "runtime": what the compiled model returned there, which rounding can change.
+        With "fp32", "execution": which run returned it.
     seconds: wall time of the call, compilation included.
 
     A verdict is neither true nor false: `if verdict:` is an error, ask for `status`.
@@ -72,6 +78,7 @@ class Verdict:
     why_no_certificate: str | None = None
     assumptions: tuple[str, ...] = ()
     confirmed: Mapping[str, str] = field(default_factory=dict)
+    vacuous: bool = False
 
     def __bool__(self) -> bool:
         raise TypeError(
@@ -80,14 +87,17 @@ class Verdict:
         )
 
     def __str__(self) -> str:
-        numbers = _NUMBERS.get(self.semantics, self.semantics)
+        numbers = _NUMBERS[self.semantics]
+        if self.semantics == "fp32" and self.status == "refuted":
+            numbers = "in one floating-point execution"
         parts = [f"{self.status}: {numbers}, {self.spec!r} {_MEANING[self.status]}."]
-        if self.status == "refuted":
-            parts.append(
-                f"The margin there is at most {at_most(self.margin)} "
-                f"({self.confirmed['real']})."
-            )
-            parts.append(f"The runtime: {self.confirmed['runtime']}.")
+        if self.vacuous:
+            parts.append("Vacuously: no input of the set satisfies the constraints.")
+        elif self.status == "refuted":
+            how = self.confirmed.get("real") or self.confirmed["execution"]
+            parts.append(f"The margin there is at most {at_most(self.margin)} ({how}).")
+            if "runtime" in self.confirmed:
+                parts.append(f"The runtime: {self.confirmed['runtime']}.")
         else:
             parts.append(f"The margin on the set is at least {at_least(self.margin)}.")
         parts.append(f"Tried: {self.tried}.")

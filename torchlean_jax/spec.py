@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_jax._rows import exact_rows
 from torchlean_jax.domains._errors import InputError
 
 
@@ -188,24 +189,7 @@ def linear(C: Any, d: Any = 0) -> Spec:
     >>> linear([1, -1], 0.5)
     linear(C=[[1.0, -1.0]], d=[0.5])
     """
-    rows = _exact_float64(C, "C")
-    offset = _exact_float64(d, "d")
-    if rows.ndim == 1:
-        rows = rows[None]
-    if rows.ndim != 2 or 0 in rows.shape:
-        raise InputError(
-            "C is a matrix with a row per inequality and a column per output; got "
-            f"shape {np.shape(C)}"
-        )
-    if offset.shape not in ((), (len(rows),)):
-        raise InputError(
-            f"d is a number or one number per row of C; got shape {offset.shape} for "
-            f"{len(rows)} rows"
-        )
-    offset = np.array(np.broadcast_to(offset, len(rows)))
-    for array in (rows, offset):
-        array.setflags(write=False)
-    return Linear(rows, offset)
+    return Linear(*exact_rows(C, d, "C", "d"))
 
 
 def all_of(*specs: Any) -> Spec:
@@ -231,30 +215,6 @@ def _parts(specs, kind):
             raise InputError(f"a spec is made by tl.spec; got {type(spec).__name__}")
     nested = [spec.specs if isinstance(spec, kind) else (spec,) for spec in specs]
     return tuple(spec for group in nested for spec in group)
-
-
-def _exact_float64(x, name):
-    """A fresh float64 copy of `x`, refused where a number would change."""
-    try:
-        given = np.asarray(x)
-    except (TypeError, ValueError, jax.errors.JAXTypeError) as error:
-        raise InputError(f"{name} is not an array of numbers: {error}") from error
-    if jnp.issubdtype(given.dtype, jnp.integer):
-        exact = all(abs(n) <= 2**53 for n in given.ravel().tolist())
-    else:
-        exact = jnp.issubdtype(given.dtype, jnp.floating) and given.itemsize <= 8
-    if not exact:
-        raise InputError(
-            f"{name} (dtype {given.dtype}) holds values that are not float64 numbers"
-        )
-    array = given.astype(np.float64)
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        at = tuple(bad[0].tolist())
-        raise InputError(
-            f"{name} needs finite numbers; index {list(at)} holds {array[at]}"
-        )
-    return array
 
 
 def _check_outputs(outputs):

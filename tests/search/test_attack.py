@@ -13,7 +13,7 @@ from tests.search.faults import notices, planted
 from torchlean_jax import Interval, box, spec
 from torchlean_jax._snapshot import snapshot
 from torchlean_jax.domains._errors import InputError
-from torchlean_jax.search import Attack, _attack
+from torchlean_jax.search import Attack, _attack, _inside
 
 QUICK = Attack(restarts=8, steps=12)
 
@@ -164,7 +164,7 @@ def test_points_stay_inside(name):
 def test_leaving_the_box_would_be_noticed():
     """XLA reads a subnormal endpoint as zero, so its own clip is not enough."""
     clipped = "return np.where(x < lo, lo, np.where(x > hi, hi, x))"
-    with planted(_attack, clipped, "return x"):
+    with planted(_inside, clipped, "return x"):
         assert notices(points_stay_inside, *BOXES["subnormal"])
 
 

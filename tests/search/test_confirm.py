@@ -20,7 +20,7 @@ from tests.search.faults import notices, planted
 from torchlean_jax import Interval, box, spec
 from torchlean_jax._snapshot import snapshot
 from torchlean_jax.domains._errors import MissingRuleError, UndecidedError
-from torchlean_jax.search import _confirm, _rational
+from torchlean_jax.search import _confirm, _inside, _rational
 
 
 def f32(*values):
@@ -167,7 +167,7 @@ def points_outside_are_refused():
     unit = box(f32(0, 0), f32(1, 1))
     inside = np.array([0, 1], np.float32)
     fixed = jnp.ones(2)
-    assert _confirm.is_inside([unit, fixed], [inside, fixed])
+    assert _inside.is_inside([unit, fixed], [inside, fixed])
     beyond = np.nextafter(np.float32(1), np.float32(2))
     for wrong in (
         [np.array([0, beyond], np.float32), fixed],
@@ -177,7 +177,7 @@ def points_outside_are_refused():
         [np.array([0], np.float32), fixed],
         [inside, jnp.zeros(2)],
     ):
-        assert not _confirm.is_inside([unit, fixed], wrong)
+        assert not _inside.is_inside([unit, fixed], wrong)
 
 
 def test_points_outside_are_refused():
@@ -186,7 +186,7 @@ def test_points_outside_are_refused():
 
 def test_forgetting_the_box_would_be_noticed():
     with planted(
-        _confirm, "return same and bool(((lo <= x) & (x <= hi)).all())", "return same"
+        _inside, "return same and bool(((lo <= x) & (x <= hi)).all())", "return same"
     ):
         assert notices(points_outside_are_refused)
 

@@ -46,8 +46,9 @@ def digest_of(graph: dict, table: dict) -> str:
 LEAF = {"method": "crown", "refining": {}, "final": {}}
 
 
-def leaf(method="crown", refining=None, final=None) -> dict:
-    return {"method": method, "refining": refining or {}, "final": final or {}}
+def leaf(method="crown", refining=None, final=None, multipliers=None) -> dict:
+    plain = {"method": method, "refining": refining or {}, "final": final or {}}
+    return plain if multipliers is None else {**plain, "multipliers": multipliers}
 
 
 class Certificate:
@@ -57,6 +58,7 @@ class Certificate:
         self.arrays: dict[str, np.ndarray] = {}
         self.graph = {"inputs": [], "constants": [], "nodes": [], "outputs": []}
         self.sets: list[dict] = []
+        self.constraints: list[dict] = []
         self.property: dict = {}
         self.proof: list[dict] = [LEAF]
         self.assumptions: list[str] = []
@@ -126,7 +128,7 @@ class Certificate:
             "arrays": table,
             "graph": self.graph,
             "graph_digest": digest_of(self.graph, table),
-            "input_set": {"inputs": self.sets, "constraints": []},
+            "input_set": {"inputs": self.sets, "constraints": self.constraints},
             "property": self.property,
             "proof": self.proof,
         }

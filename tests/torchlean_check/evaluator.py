@@ -31,8 +31,13 @@ class Claim:
             self.arrays[name] = fractions(raw.reshape(entry["shape"]))
 
     def points(self, count: int, rng):
-        """Random points of the input set: corners, and points between them."""
-        for _ in range(count):
+        """Random points of the input set: corners, and points between them.
+
+        Fewer than `count` if constraints leave few of those that are tried.
+        """
+        for _ in range(
+            count * (20 if self.manifest["input_set"]["constraints"] else 1)
+        ):
             point = {}
             for entry in self.manifest["input_set"]["inputs"]:
                 if "lo" in entry:
@@ -49,7 +54,17 @@ class Claim:
                     away[rng.integers(center.size)] = rng.integers(-1, 2)
                     place = center + fractions(away).reshape(center.shape) * radius
                 point[entry["value"]] = np.asarray(place, object)
-            yield point
+            if self.is_allowed(point):
+                yield point
+
+    def is_allowed(self, point) -> bool:
+        """Whether a point of the boxes and balls satisfies the constraints."""
+        places = [e["value"] for e in self.manifest["input_set"]["inputs"]]
+        flat = np.concatenate([point[v].ravel() for v in places])
+        return all(
+            ((self.arrays[c["rows"]] @ flat) >= self.arrays[c["offset"]]).all()
+            for c in self.manifest["input_set"]["constraints"]
+        )
 
     def outputs(self, point) -> np.ndarray:
         graph, values = self.manifest["graph"], dict(point)

@@ -118,6 +118,24 @@ def slopes() -> Certificate:
     return c
 
 
+def constrained() -> Certificate:
+    """Two constraints among a box and a ball, without which neither row holds."""
+    c = Certificate()
+    x = c.box([-1.0, -1.0], [1.0, 1.0])
+    z = c.ball([0.5], 0.25, 2)
+    h = dense(c, x, np.array([[1.0, 0.5], [1.0, -1.0]]), np.array([0.25, 0.0]))
+    c.output(relu(c, h, [2]), z)
+    c.property = {
+        "all": [c.rows([[1, 0, -1]], [-0.6875]), c.rows([[0, 1, 0]], [0.6875])]
+    }
+    c.constraints = [
+        c.rows([[1.0, 0.0, -0.5]], [0.5]),
+        c.rows([[0.5, -1.0, 0]], [0.75]),
+    ]
+    c.proof = [leaf(multipliers=c.array([[1.25, 0.0], [0.0, 1.0]]))]
+    return c
+
+
 def layout() -> Certificate:
     """Layout, constants that are not dyadic, and two inputs."""
     c = Certificate()
@@ -148,5 +166,6 @@ EXAMPLES = {
     "ball1": lambda: ball(1),
     "ball2": lambda: ball(2),
     "slopes": slopes,
+    "constrained": constrained,
     "layout": layout,
 }

@@ -14,7 +14,7 @@ import pytest
 from tests.torchlean_check.builder import Certificate, dyadic, exact, leaf
 from tests.torchlean_check.evaluator import Claim, fractions
 from tests.torchlean_check.examples import EXAMPLES, dense, mlp, relu
-from torchlean_check import check
+from torchlean_check import CertificateError, check
 
 TINY = Fraction(1, 2**60)
 
@@ -208,6 +208,78 @@ def test_balls_use_the_dual_norm():
                         dimension_numbers=[[[0], [0]], [[], []]]))  # fmt: skip
         c.property = c.rows([[1]], [0])
         assert exact(check(c.pack()).margin) == Fraction(5, 2) - Fraction(size, 8)
+
+
+def square(rows, bounds, multipliers, method="crown"):
+    """x + y > 1/2 on the unit square, where some constraints hold."""
+    c = Certificate()
+    x = c.box([0.0, 0.0], [1.0, 1.0])
+    c.output(c.node("reduce_sum", [x], [], axes=[0]))
+    c.property = c.rows([[1]], [0.5])
+    c.constraints = [c.rows(rows, bounds)]
+    c.proof = [leaf(method, multipliers=c.array(np.array(multipliers)))]
+    return c
+
+
+def constraints_are_used():
+    """Where x + y >= 1 the margin is 1/2; where x - y >= 1/2 it is 0, at (1/2, 0)."""
+    for method in ("crown", "crown-ibp"):
+        report = check(square([[1, 1]], [1.0], [[1.0]], method).pack())
+        assert exact(report.margin) == Fraction(1, 2)
+        assert "A @ x >= b" in report.claim
+        half = check(
+            square([[1, 1], [1, -1]], [0.25, 0.5], [[0.0, 1.0]], method).pack()
+        )
+        assert not half.accepted and exact(half.margin) == 0
+    assert not check(square([[1, 1]], [1.0], [[0.5]]).pack()).accepted
+    useless = check(square([[-1, 0]], [-0.25], [[2.0]]).pack())  # x <= 1/4
+    assert exact(useless.margin) == -1
+
+
+def test_constraints_are_used():
+    constraints_are_used()
+
+
+def test_multipliers_go_with_their_rows():
+    """The second row needs the second constraint; slopes by row regroup the rows."""
+    for rows, accepted in (([[1, 0], [0, 1]], True), ([[0, 1], [1, 0]], False)):
+        c = Certificate()
+        x = c.box([-1.0, -1.0], [1.0, 1.0])
+        h = c.node("max", [x, c.constant(np.float64(0))], [2])
+        c.output(h, x)
+        c.property = c.rows([[0, 0, 1, 0], [0, 0, 0, 1]], [0.25, 0.25])
+        c.constraints = [c.rows([[1.0, 0.0]], [0.5]), c.rows([[0.0, 1.0]], [0.5])]
+        slopes = {str(h): c.array(np.ones((2, 2)))}
+        c.proof = [leaf(final=slopes, multipliers=c.array(np.array(rows)))]
+        assert check(c.pack()).accepted is accepted
+
+
+def test_contradictory_constraints_prove_anything():
+    """No x, y in the unit square has x - y >= 2: four times that is proof enough."""
+    for method in ("crown", "ibp"):
+        assert check(square([[1, -1]], [2.0], [[4.0]], method).pack()).accepted
+    assert not check(square([[1, -1]], [0.5], [[4.0]]).pack()).accepted
+
+
+@pytest.mark.parametrize(
+    ("multipliers", "words"),
+    [
+        ([[-1.0]], "negative"),
+        ([1.0], "shape"),
+        ([[1.0, 1.0]], "shape"),
+        ([[1.0], [1.0]], "shape"),
+    ],
+)
+def test_bad_multipliers_are_refused(multipliers, words):
+    with pytest.raises(CertificateError, match=words):
+        check(square([[1, 1]], [1.0], multipliers).pack())
+
+
+def test_multipliers_without_constraints_are_refused():
+    c = square([[1, 1]], [1.0], [[1.0]])
+    c.constraints = []
+    with pytest.raises(CertificateError, match="no constraints"):
+        check(c.pack())
 
 
 def test_any_needs_one_clause_on_the_whole_leaf():

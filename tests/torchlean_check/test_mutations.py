@@ -184,6 +184,11 @@ MUTATIONS = [
     ("_claim", "_slopes", "if min(slopes) < 0 or", "if", "slopes"),
     ("_balls", "_norm2", "+ 1 if square", "if square", "ball_rounding"),
     ("_balls", "Ball.add_minimum", "self.norm == 1", "self.norm == 2", "balls"),
+    ("_halfspaces", "Halfspaces.subtract", "[-dot(row, column)", "[dot(row, column)", "constraints"),
+    ("_halfspaces", "Halfspaces.subtract", "+ (dot(row, self.bounds)", "- (dot(row, self.bounds)", "constraints"),
+    ("_halfspaces", "Halfspaces.subtract", "(dot(row, self.bounds) << (more - least))", "0", "constraints"),
+    ("_halfspaces", "read_multipliers", "if min(t.lo) < 0:", "if False:", "signs"),
+    ("_verdict", "_row_bounds", "leaf.multipliers[r] for r in group", "leaf.multipliers[k] for k, _ in enumerate(group)", "places"),
     # The format.
     ("_container", "read_members", "blob[position:] != directory", "False", tampering),
     ("_container", "read_members", "binascii.crc32(contents) != crc", "False", tampering),
@@ -276,6 +281,11 @@ def packing():
 
 
 NAMED = {
+    "constraints": test_known_answers.constraints_are_used,
+    "signs": lambda: test_known_answers.test_bad_multipliers_are_refused(
+        [[-1.0]], "negative"
+    ),
+    "places": test_known_answers.test_multipliers_go_with_their_rows,
     "packing": packing,
     "bias": test_rounding.test_the_constants_of_linear_forms_only_shrink,
     "refined": test_known_answers.test_refined_bounds_hold_and_are_nearer,

@@ -24,7 +24,9 @@ _DTYPES = frozenset(
     + [f"{sign}int{width}" for sign in ("", "u") for width in (8, 16, 32, 64)]
 )
 
-_ARRAY_FIELDS = frozenset(("array", "lo", "hi", "center", "rows", "offset"))
+_ARRAY_FIELDS = frozenset(
+    ("array", "lo", "hi", "center", "rows", "offset", "multipliers")
+)
 
 
 def pack(

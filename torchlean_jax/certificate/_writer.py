@@ -8,10 +8,12 @@ import jax
 import numpy as np
 
 import torchlean_check
+from torchlean_jax._halfspaces import Halfspaces
 from torchlean_jax._problem import is_set, problem_of
 from torchlean_jax.certificate import _format
 from torchlean_jax.certificate._lowering import lower
 from torchlean_jax.domains._errors import CertificateWriteError
+from torchlean_jax.domains.affine._ball import Ball
 
 
 @dataclass(frozen=True)
@@ -32,36 +34,52 @@ class Certificate:
         return f"Certificate({len(self.bytes)} bytes, graph {self.graph_digest[:12]})"
 
 
-def certify(function, args, spec_tree, method: str, slopes=None) -> Certificate:
+def certify(
+    function,
+    args,
+    spec_tree,
+    method: str,
+    slopes=None,
+    where: Halfspaces | None = None,
+    multipliers=None,
+) -> Certificate:
     """The certificate that `spec_tree` holds of `function` on the sets among `args`.
 
     spec_tree: nested {"all": [...]}, {"any": [...]}, {"rows": C, "offset": d}. method:
-    the bound method that proved it; slopes: what `alpha-crown` found, by value number.
+    the bound method that proved it; slopes: what `alpha-crown` found, by value number;
+    where, multipliers: constraints among the inputs, and float64[R, m] for the rows.
     Raises CertificateWriteError, with the reason, for what the format cannot express or
     the checker cannot follow.
     """
     (graph, number), sets = _lowered_graph(function, args)
     input_set = {
-        "inputs": [
-            {"value": k, "lo": np.asarray(x.lo), "hi": np.asarray(x.hi)}
-            for k, x in enumerate(sets)
-        ],
-        "constraints": [],
+        "inputs": [{"value": k, **_set(x)} for k, x in enumerate(sets)],
+        "constraints": [] if where is None else [{"rows": where.A, "offset": where.b}],
     }
     leaf = {"method": _METHODS[method], **_stored(slopes, number)}
+    if where is not None:
+        leaf["multipliers"] = multipliers
     try:
         blob = _format.pack(
             graph=graph, input_set=input_set, property=spec_tree, proof=[leaf]
         )
     except ValueError as error:
         raise CertificateWriteError(str(error)) from error
-    if not _replayed_alike(graph):
+    if where is not None or method == "forward" or not _replayed_alike(graph):
         _require_acceptance(blob)
     return Certificate(blob, _format.graph_digest(graph))
 
 
+def _set(x) -> dict:
+    if isinstance(x, Ball):
+        radius = float(np.asarray(x.radius, np.float64))
+        return {"center": np.asarray(x.center), "radius": radius, "norm": x.norm}
+    return {"lo": np.asarray(x.lo), "hi": np.asarray(x.hi)}
+
+
 _METHODS = {
     "ibp": "ibp",
+    "forward": "crown",  # at least as tight in most networks; else it says so
     "crown-ibp": "crown-ibp",
     "crown": "crown",
     "alpha-crown": "crown",

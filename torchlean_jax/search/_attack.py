@@ -1,7 +1,8 @@
 """Projected gradient descent on a spec's robustness, in the model's own arithmetic.
 
-It proposes points of the input boxes where the spec is likely to fail. Rounding is not
-accounted for here: `_confirm` decides what a proposal is worth.
+It proposes points of the input sets where the spec is likely to fail. How points move
+in a set is in `_regions`. Rounding is not accounted for here: `_inside` and `_confirm`
+decide what a proposal is worth.
 
 Source: Madry et al. 2018 (arXiv:1706.06083), with the momentum of Dong et al. 2018
 (arXiv:1710.06081); the first full step from the centre is FGSM (Goodfellow et al.
@@ -17,12 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchlean_jax._halfspaces import Halfspaces
+from torchlean_jax._problem import is_set
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains._errors import InputError
-from torchlean_jax.domains.interval import Interval
+from torchlean_jax.search import _regions
+from torchlean_jax.search._inside import brought_inside
 from torchlean_jax.spec import Formula, combine
 
-_FIRST_STEP = 0.5  # of a box's width: reaches a corner from the centre
+_FIRST_STEP = 0.5  # of a set's width: reaches a corner from the centre
 _LAST_STEP = 0.01
 _FOCUS = 2.0**-10  # makes a row the least one, unless others are nearly violated
 
@@ -31,8 +35,8 @@ _FOCUS = 2.0**-10  # makes a row the least one, unless others are nearly violate
 class Attack:
     """How hard `tl.verify` looks for a counterexample.
 
-    restarts: starting points (the centre, the two extreme corners, random corners,
-        random points), improved together in one batch.
+    restarts: starting points (the centre, the two extreme corners of a box, random
+        extreme points, random points), improved together in one batch.
     steps: of each restart. momentum: how much of the last direction is kept, in [0, 1).
     candidates: how many of the best points are evaluated rigorously.
     """
@@ -59,7 +63,7 @@ class Attack:
 class Proposals:
     """What an attack found, best first.
 
-    points: the leaves of the model's arguments, each box replaced by a numpy array.
+    points: the leaves of the model's arguments, each set replaced by a numpy array.
     losses: the robustness there as computed by the attack; nothing rigorous.
     used_gradient: False if the model has none, and the search was a random one.
     """
@@ -70,60 +74,69 @@ class Proposals:
 
 
 def propose(
-    model: Snapshot, args: tuple, formula: Formula, options: Attack, seed: int
+    model: Snapshot,
+    args: tuple,
+    formula: Formula,
+    options: Attack,
+    seed: int,
+    where: Halfspaces | None = None,
 ) -> Proposals:
-    """Points of the boxes in `args` at which `formula` seems least true.
+    """Points of the sets in `args`, and of `where`, at which `formula` seems least
+    true.
 
     Deterministic by seed.
     """
-    leaves, tree = jax.tree.flatten(args, is_leaf=Interval.is_value)
-    where = tuple(i for i, leaf in enumerate(leaves) if Interval.is_value(leaf))
-    boxes = [(leaves[i].lo, leaves[i].hi) for i in where]
-    others = [None if i in where else leaf for i, leaf in enumerate(leaves)]
+    leaves, tree = jax.tree.flatten(args, is_leaf=is_set)
+    places = tuple(i for i, leaf in enumerate(leaves) if is_set(leaf))
+    regions = [leaves[i] for i in places]
+    others = [None if i in places else leaf for i, leaf in enumerate(leaves)]
+    dtype = _dtype(model.trace.out_avals)
+    faces = None if where is None else _faces(where, regions, dtype)
 
     def build():
         def outputs_at(points, others):
             mixed = list(others)
-            for i, point in zip(where, points, strict=True):
+            for i, point in zip(places, points, strict=True):
                 mixed[i] = point
             return jax.tree.leaves(model(*jax.tree.unflatten(tree, mixed)))
 
-        return _compile(outputs_at, formula.shape, options, boxes, others)
+        return _compile(outputs_at, formula.shape, options, regions, others, faces)
 
-    key = "attack", where, formula.shape, options
+    kinds = tuple(getattr(region, "norm", None) for region in regions)
+    key = "attack", places, kinds, faces is None, formula.shape, options
     descend, used_gradient = model.once(key, build)
     if descend is None:
         return Proposals([], [], False)
-    dtype = _dtype(model.trace.out_avals)
     rows, offset = jnp.asarray(formula.rows, dtype), jnp.asarray(formula.offset, dtype)
-    shares = _shares(boxes, options.restarts, seed)
-    batch, losses = descend(shares, boxes, others, rows, offset)
+    shares = _shares(regions, options.restarts, seed)
+    batch, losses = descend(shares, regions, others, rows, offset, faces)
     losses = np.asarray(losses, np.float64)
     order = np.argsort(losses, kind="stable")[: options.candidates]
     found = [np.asarray(points) for points in batch]
-    points = [
-        [_into_box(points[k], *box) for points, box in zip(found, boxes, strict=True)]
-        for k in order
-    ]
-    mixed = [_mix(leaves, where, point) for point in points]
-    return Proposals(mixed, losses[order].tolist(), used_gradient)
+    mixed = [_mix(leaves, places, [points[k] for points in found]) for k in order]
+    points = [brought_inside(leaves, point, where) for point in mixed]
+    return Proposals(points, losses[order].tolist(), used_gradient)
 
 
-def _mix(leaves, where, point):
+def _faces(where, regions, dtype):
+    """The constraints, each row scaled to length 1 so that none outweighs another."""
+    size = np.linalg.norm(where.A, axis=1)
+    unit = np.where(size > 0, size, 1)
+    normals = where.parts([region.shape for region in regions])
+    scaled = [n / unit.reshape(-1, *[1] * (n.ndim - 1)) for n in normals]
+    return _regions.Faces(
+        [jnp.asarray(n, dtype) for n in scaled], jnp.asarray(where.b / unit, dtype)
+    )
+
+
+def _mix(leaves, places, point):
     mixed = list(leaves)
-    for i, x in zip(where, point, strict=True):
+    for i, x in zip(places, point, strict=True):
         mixed[i] = x
     return mixed
 
 
-def _into_box(x, lo, hi):
-    """Clipped by comparisons that, unlike XLA's, tell a subnormal from zero."""
-    lo, hi = np.asarray(lo), np.asarray(hi)
-    x = np.where(np.isnan(x), lo, x)
-    return np.where(x < lo, lo, np.where(x > hi, hi, x))
-
-
-def _compile(outputs_at, shape, options, boxes, others):
+def _compile(outputs_at, shape, options, regions, others, faces):
     """(the jitted descent, whether it follows gradients), or (None, False)."""
 
     def rows_at(points, others, rows, offset):
@@ -146,20 +159,20 @@ def _compile(outputs_at, shape, options, boxes, others):
     for step, used_gradient in ((with_slopes, True), (without_slopes, False)):
         for batch in (_by_vmap, _by_map):
             descend = functools.partial(_descend, step, batch(step), options)
-            if _traces(descend, outputs_at, shape, options, boxes, others):
+            if _traces(descend, outputs_at, shape, options, regions, others, faces):
                 return jax.jit(descend), used_gradient
     return None, False
 
 
-def _traces(descend, outputs_at, shape, options, boxes, others):
+def _traces(descend, outputs_at, shape, options, regions, others, faces):
     """Whether the model has the derivative and the batching that are asked for."""
-    lows = [lo for lo, _ in boxes]
-    outputs = jax.eval_shape(outputs_at, lows, others)
+    inputs = [jax.ShapeDtypeStruct(r.shape, r.dtype) for r in regions]
+    outputs = jax.eval_shape(outputs_at, inputs, others)
     dtype, count = _dtype(outputs), _count(shape)
     rows = jnp.zeros((count, sum(math.prod(y.shape) for y in outputs)), dtype)
     try:
-        shares = _shares(boxes, options.restarts, 0)
-        jax.eval_shape(descend, shares, boxes, others, rows, rows[:, 0])
+        shares = _shares(regions, options.restarts, 0)
+        jax.eval_shape(descend, shares, regions, others, rows, rows[:, 0], faces)
     except Exception:  # anything: a primitive raises what it likes
         return False
     return True
@@ -196,9 +209,15 @@ def _jnp_max(values):
     return jnp.max(jnp.stack(list(values)))
 
 
-def _descend(step, batched, options, shares, boxes, others, rows, offset):
+def _descend(step, batched, options, shares, regions, others, rows, offset, faces):
     """(best points of each restart, their robustness)."""
-    points = _points(shares, boxes)
+
+    def starts(turn):
+        pairs = zip(shares, regions, strict=True)
+        points = [_regions.start(share, region, turn) for share, region in pairs]
+        return _regions.onto(points, regions, faces)
+
+    points = starts(0)
     centre = [x[0] for x in points]
     (_, (_, values)), _ = step(centre, others, rows, offset, jnp.ones_like(offset))
     weights = _weights(values, options.restarts)
@@ -208,6 +227,8 @@ def _descend(step, batched, options, shares, boxes, others, rows, offset):
         size, turn = inputs
         (_, (robustness, _)), slopes = batched(points, others, rows, offset, weights)
         better = robustness < best  # false at a NaN
+        if faces is not None:
+            better &= _is_near(points, faces)
         best = jnp.where(better, robustness, best)
         best_points = _choose(better, points, best_points)
         stuck = functools.reduce(jnp.logical_and, map(_is_flat, slopes))
@@ -215,11 +236,12 @@ def _descend(step, batched, options, shares, boxes, others, rows, offset):
             lambda v, g: options.momentum * v + _normalised(g), speeds, slopes
         )
         moved = [
-            _moved(x, v, box, size)
-            for x, v, box in zip(points, speeds, boxes, strict=True)
+            _regions.moved(x, v, region, size)
+            for x, v, region in zip(points, speeds, regions, strict=True)
         ]
+        moved = _regions.onto(moved, regions, faces)
         # with nothing to follow, try somewhere else
-        points = _choose(stuck, _points(shares, boxes, turn), moved)
+        points = _choose(stuck, starts(turn), moved)
         return (points, speeds, best_points, best), None
 
     sizes = np.geomspace(_FIRST_STEP, _LAST_STEP, options.steps)
@@ -230,29 +252,19 @@ def _descend(step, batched, options, shares, boxes, others, rows, offset):
     return best_points, best
 
 
-def _shares(boxes, count, seed):
-    """Random numbers in [0, 1), one for each coordinate of each restart in each box."""
+def _shares(regions, count, seed):
+    """Random numbers in [0, 1), one for each coordinate of each restart in each set."""
     random = np.random.default_rng(abs(2 * seed + (seed < 0)))
-    return [random.random((count, *jnp.shape(lo)), np.float32) for lo, _ in boxes]
+    return [random.random((count, *region.shape), np.float32) for region in regions]
 
 
-def _points(shares, boxes, turn=0):
-    """Random points, every other one a corner; in turn 0 first centre, lowest, highest.
-
-    The multiples of the golden ratio by which turns differ are equidistributed modulo
-    1.
-    """
-    points = []
-    for share, (lo, hi) in zip(shares, boxes, strict=True):
-        number = jnp.arange(len(share)).reshape(-1, *[1] * jnp.ndim(lo))
-        share = (share + 0.618034 * turn) % 1
-        share = jnp.where(number % 2 == 1, jnp.round(share), share)
-        first = jnp.where(turn == 0, number, 3)
-        share = jnp.select([first == 0, first == 1, first == 2], [0.5, 0.0, 1.0], share)
-        share = share.astype(lo.dtype)
-        # not lo + share * (hi - lo), whose width can overflow
-        points.append(jnp.clip(lo * (1 - share) + hi * share, lo, hi))
-    return points
+def _is_near(points, faces):
+    """Whether the constraints hold up to what rounding may have moved a point by."""
+    reach = functools.reduce(
+        jnp.maximum, [jnp.max(jnp.abs(x), axis=_regions.axes(x)) for x in points]
+    )
+    room = 64 * float(jnp.finfo(faces.level.dtype).eps) * (1 + reach)
+    return jnp.max(_regions.shortfall(points, faces), axis=1) <= room
 
 
 def _weights(values, restarts):
@@ -286,10 +298,3 @@ def _normalised(slopes):
     slopes = jnp.where(jnp.isfinite(slopes), slopes, 0)
     size = jnp.mean(jnp.abs(slopes), axis=axes, keepdims=True)
     return slopes / jnp.where(size == 0, 1, size)
-
-
-def _moved(x, speed, box, size):
-    lo, hi = box
-    half = hi * 0.5 - lo * 0.5
-    step = (2 * size).astype(x.dtype) * half * jnp.sign(speed)
-    return jnp.clip(x - step, lo, hi)

@@ -46,19 +46,6 @@ class Confirmation:
         return self.lo <= 0 < self.hi
 
 
-def is_inside(leaves: list, point: list) -> bool:
-    """Whether `point` has the fixed arguments of `leaves` and lies in its boxes."""
-    return all(map(_is_inside, leaves, point))
-
-
-def _is_inside(leaf, x):
-    if not Interval.is_value(leaf):
-        return leaf is x
-    lo, hi, x = np.asarray(leaf.lo), np.asarray(leaf.hi), np.asarray(x)
-    same = x.dtype == lo.dtype and x.shape == lo.shape
-    return same and bool(((lo <= x) & (x <= hi)).all())  # false at a NaN
-
-
 def over_reals(model: Snapshot, point: list, where: tuple, formula: Formula):
     """The robustness at `point`, whose leaves at the positions `where` are inputs.
 
@@ -75,7 +62,7 @@ def over_reals(model: Snapshot, point: list, where: tuple, formula: Formula):
         y = _rational.evaluate(model.trace, point, where)
     except (MissingRuleError, UndecidedError):
         return by_intervals
-    exact = formula.robustness(_row_values(formula, y))
+    exact = formula.robustness(row_values(formula, y))
     return Confirmation(exact, exact, "exact rational arithmetic")
 
 
@@ -122,7 +109,7 @@ def _rows(formula):
     return zip(formula.rows, formula.offset, strict=True)
 
 
-def _row_values(formula, y):
+def row_values(formula, y):
     """The exact values of the rows at exact outputs `y`."""
     return [
         sum(
@@ -143,6 +130,6 @@ def by_runtime(model: Snapshot, args: tuple, formula: Formula) -> str:
     place = f"jax.jit on {jax.default_backend()}"
     if not np.isfinite(y).all():
         return f"{place} returns a value that is not a finite number"
-    value = formula.robustness(_row_values(formula, [Fraction(float(v)) for v in y]))
+    value = formula.robustness(row_values(formula, [Fraction(float(v)) for v in y]))
     agrees = "agrees" if value <= 0 else "differs, by rounding"
     return f"{place} {agrees}: its outputs have margin {float(value):.6g}"

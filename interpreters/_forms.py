@@ -1,0 +1,392 @@
+"""Affine forms of values in the inputs, and what linear operations do to them.
+
+Inputs are written as center + radius * t with |t| <= 1 in each coordinate (and in the
+norm of a ball). A value v of a graph lies, for every such t, in
+
+    middle(t) +- spread(t),      middle(t) = <middle, t> + level,
+                                 spread(t) = <spread, t> + radius  >=  0.
+
+Since no |t| exceeds 1, whatever rounding may have done to the coefficients is added to
+`radius`. Which linear forms bound nonlinear operations is in `_affine_forward`.
+
+Source: the forward mode of LiRPA (Xu et al. 2020, arXiv:2002.12920, section 3.1), here
+with both bounds as a middle and a spread, so that a linear map is applied twice: once
+as it is, once with the magnitudes of its weights.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from torchlean_jax.domains.affine._ball import Ball
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.interval._contraction import gamma, midpoint_radius
+from torchlean_jax.domains.interval._functions import sqrt_bounds
+from torchlean_jax.domains.interval._rounding import round_down, round_up
+from torchlean_jax.interpreters import _linear
+
+# Their results are single elements of an operand, possibly negated.
+_MOVES = frozenset(
+    "reshape transpose squeeze expand_dims concatenate slice rev pad split stack "
+    "unstack neg select_n dynamic_slice dynamic_update_slice broadcast_in_dim tile "
+    "gather".split()
+)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Form:
+    """middle, spread: [n, *shape], n coordinates t (spread None: all 0); level, radius:
+    [*shape]; total: [*shape], at least the sum of all their magnitudes."""
+
+    middle: Any
+    level: Any
+    spread: Any
+    radius: Any
+    total: Any
+
+    @property
+    def shape(self):
+        return self.level.shape
+
+    def widened(self, by):
+        """The form with an error of at most `by` more."""
+        radius, total = (
+            round_up(self.radius + by),
+            round_up(self.total + 2 * by, ulps=2),
+        )
+        return Form(self.middle, self.level, self.spread, radius, total)
+
+    def mapped(self, move):
+        """A function that moves elements, applied to all parts."""
+        spread = None if self.spread is None else jax.vmap(move)(self.spread)
+        rest = (move(x) for x in (self.radius, self.total))
+        return Form(jax.vmap(move)(self.middle), move(self.level), spread, *rest)
+
+
+def of_input(region, before: int, total: int) -> Form:
+    """An input set as a form in its own coordinates, which follow `before` others."""
+    if isinstance(region, Ball):
+        level = region.center
+        radius = jnp.broadcast_to(region.radius, level.shape)
+    else:
+        level, radius = midpoint_radius(region)
+    count = level.size
+    places = jnp.arange(before, before + count)
+    middle = (jnp.arange(total)[:, None] == places) * radius.reshape(-1)
+    middle = middle.reshape(total, *level.shape).astype(level.dtype)
+    zero = jnp.zeros_like(level)
+    return Form(middle, level, None, zero, round_up(jnp.abs(level) + radius))
+
+
+def constant(x: Interval, count: int) -> Form:
+    """An enclosure as a form that does not depend on the `count` coordinates."""
+    level, radius = midpoint_radius(x)
+    middle = jnp.zeros((count, *level.shape), level.dtype)
+    return Form(middle, level, None, radius, round_up(jnp.abs(level) + radius))
+
+
+def settled(form: Form, value: Interval, groups) -> tuple[Form, Interval]:
+    """(the form, or its enclosure `value` where a coefficient is no number; everything
+    that is in both).
+
+    groups: (count, norm) of the coordinates of each input, the norm None for a box.
+    """
+    found, total = _enclosure(form, groups)
+    good = jnp.isfinite(found.lo) & jnp.isfinite(found.hi)
+    level, radius = midpoint_radius(value)
+    spread = None if form.spread is None else jnp.where(good, form.spread, 0)
+    form = Form(
+        jnp.where(good, form.middle, 0),
+        jnp.where(good, form.level, level),
+        spread,
+        jnp.where(good, form.radius, radius),
+        jnp.where(good, total, round_up(jnp.abs(level) + radius)),
+    )
+    return form, found
+
+
+def enclosure(form: Form, groups) -> Interval:
+    """All values of the form, as for `settled`."""
+    return _enclosure(form, groups)[0]
+
+
+def _enclosure(form, groups):
+    spread = 0 if form.spread is None else form.spread
+    below, above = form.middle - spread, form.middle + spread
+    slack = 2 * gamma(2 * sum(n for n, _ in groups) + 8, form.level.dtype)
+    tiny = 8 * len(form.middle) * float(jnp.finfo(form.level.dtype).smallest_normal)
+    down, up = jnp.abs(below).sum(0), jnp.abs(above).sum(0)
+    # |a - b| + |a + b| is at least |a| + |b|
+    total = (down + up + jnp.abs(form.level) + jnp.abs(form.radius)) * (1 + slack)
+    total = round_up(jnp.minimum(total, form.total), ulps=4)
+    if any(norm is not None for _, norm in groups):
+        down, up = _reach(below, groups), _reach(above, groups)
+    lost = total * slack + tiny
+    lo, hi = form.level - form.radius - down, form.level + form.radius + up
+    found = Interval(round_down(lo - lost, ulps=2), round_up(hi + lost, ulps=2))
+    return found, total
+
+
+def _reach(coefficients, groups):
+    """The most that <coefficients, t> can be: dual norms, group by group."""
+    total, at = jnp.zeros(coefficients.shape[1:], coefficients.dtype), 0
+    for count, norm in groups:
+        part = coefficients[at : at + count]
+        at += count
+        if norm is None:
+            total = total + jnp.abs(part).sum(0)
+        elif norm == 1:
+            total = total + jnp.max(jnp.abs(part), axis=0, initial=0)
+        else:
+            size = jnp.max(jnp.abs(part), axis=0, initial=0)
+            unit = jnp.where(size > 0, size, 1)
+            squares = ((part / unit) ** 2).sum(0)
+            # a square that underflows is below what the slack of the sum pays for
+            total = total + size * sqrt_bounds(squares)[1]
+    return total
+
+
+def linear_image(equation, operands, fixed, radii, at_zero) -> list[Form]:
+    """The results of an equation that is affine in the operands that have forms.
+
+    operands: a Form, or None where the operand is concrete. fixed, radii: as
+    `_linear.fixed_operands` gives them. at_zero: the results at 0 as intervals, if they
+    need not be 0.
+    """
+    if _linear.is_affine(equation):
+        fixed = [_zero_if_float(x) for x in fixed]
+    run, reach = _linear_map(equation, fixed), _magnitude_map(equation, fixed)
+    forms = [form for form in operands if form is not None]
+    middles = _results(jax.vmap(run)(*[form.middle for form in forms]))
+    levels = _results(run(*[form.level for form in forms]))
+    radius = _results(reach(*[form.radius for form in forms]))
+    totals = _results(reach(*[form.total for form in forms]))
+    spreads = [None] * len(levels)
+    if any(form.spread is not None for form in forms):
+        spreads = _results(jax.vmap(reach)(*map(_full_spread, forms)))
+    lost = None
+    if equation.name not in _MOVES:
+        totals, lost = _lost(equation, operands, totals, reach, fixed, radii)
+    images = []
+    for k, parts in enumerate(
+        zip(middles, levels, spreads, radius, totals, strict=True)
+    ):
+        form = Form(*parts)
+        if at_zero is not None:
+            form = shifted(form, at_zero[k])
+        images.append(form if lost is None else form.widened(lost[k]))
+    return images
+
+
+def shifted(form: Form, by: Interval) -> Form:
+    """The form plus any number of `by`, element by element."""
+    middle, radius = midpoint_radius(by)
+    level = form.level + middle
+    eps = float(jnp.finfo(level.dtype).eps)
+    total = round_up(form.total + jnp.abs(middle), ulps=2)
+    return Form(form.middle, level, form.spread, form.radius, total).widened(
+        round_up(radius + jnp.abs(level) * eps, ulps=2)
+    )
+
+
+def plus(x: Form, y: Form) -> Form:
+    """The sum of two forms of one shape."""
+    spread = x.spread if y.spread is None else y.spread
+    if x.spread is not None and y.spread is not None:
+        spread = x.spread + y.spread
+    total = round_up(x.total + y.total, ulps=2)
+    radius = x.radius + y.radius
+    found = Form(x.middle + y.middle, x.level + y.level, spread, radius, total)
+    return found.widened(_small(total, x, 2))
+
+
+def negated(form: Form) -> Form:
+    return Form(-form.middle, -form.level, form.spread, form.radius, form.total)
+
+
+def broadcast(form: Form, shape) -> Form:
+    return form.mapped(lambda v: jnp.broadcast_to(v, shape))
+
+
+def between(form: Form, low, high) -> Form:
+    """All of [low * v, high * v] for v in the form: a * v of a lower line takes the
+    lower end of v for a > 0, the upper one for a < 0; an upper line the other way."""
+    mean, half = (low + high) * 0.5, (high - low) * 0.5
+    tilt, steep = (abs(high) - abs(low)) * 0.5, (abs(low) + abs(high)) * 0.5
+    middle, spread = mean * form.middle, half * form.middle
+    if form.spread is not None:
+        middle, spread = middle + tilt * form.spread, spread + steep * form.spread
+    level = mean * form.level + tilt * form.radius
+    radius = half * form.level + steep * form.radius
+    # |mean| + |half| is the larger of |low| and |high|
+    total = round_up(2 * steep * form.total, ulps=8)
+    lost = _small(total, form, 8)
+    exact = (half == 0) & ((mean == 0) | (mean == 1))
+    return Form(middle, level, spread, radius, total).widened(jnp.where(exact, 0, lost))
+
+
+def hull(below: Form, above: Form) -> Form:
+    """Everything from the lower end of one form to the upper end of another."""
+    low, high = _full_spread(below), _full_spread(above)
+    total = round_up(below.total + above.total, ulps=2)
+    found = Form(
+        (above.middle + below.middle) * 0.5 + (high - low) * 0.5,
+        (above.level + below.level) * 0.5 + (above.radius - below.radius) * 0.5,
+        (above.middle - below.middle) * 0.5 + (high + low) * 0.5,
+        (above.level - below.level) * 0.5 + (above.radius + below.radius) * 0.5,
+        total,
+    )
+    return found.widened(_small(total, below, 8))
+
+
+def between_planes(form: Form, planes, each: bool) -> Form:
+    """Between planes in the elements along the last axis; `each`: one for each of
+    them."""
+    dot = "...ij,...j->...i" if each else "...j,...j->..."
+    high = lax.Precision.HIGHEST
+
+    def times(weights, values):
+        return jnp.einsum(dot, weights, values, precision=high)
+
+    low, up = planes.lower, planes.upper
+    mean, half = (low + up) * 0.5, (up - low) * 0.5
+    tilt, steep = (abs(up) - abs(low)) * 0.5, (abs(low) + abs(up)) * 0.5
+    full, count = _full_spread(form), low.shape[-1]
+    total = round_up(times(2 * steep, form.total), ulps=count + 8)
+    found = Form(
+        jax.vmap(lambda m, s: times(mean, m) + times(tilt, s))(form.middle, full),
+        times(mean, form.level) + times(tilt, form.radius),
+        jax.vmap(lambda m, s: times(half, m) + times(steep, s))(form.middle, full),
+        times(half, form.level) + times(steep, form.radius),
+        total,
+    )
+    found = found.widened(_small(total, form, 2 * count + 8))
+    return shifted(found, Interval(planes.lower_offset, planes.upper_offset))
+
+
+def weighted(rows, form: Form) -> Form:
+    """sum rows * v for rows [R, *shape]: a form of shape [R]."""
+    flat, count = rows.reshape(rows.shape[0], -1), form.middle.shape[0]
+    high, terms = lax.Precision.HIGHEST, flat.shape[1]
+
+    def times(weights, values):
+        return jnp.matmul(values.reshape(-1, terms), weights.T, precision=high)
+
+    tiny = float(jnp.finfo(rows.dtype).smallest_normal) * 8 * (count + 2)
+    flushed = tiny * (terms + abs(flat).sum(-1))
+    total = round_up(times(abs(flat), form.total)[0] + flushed, ulps=terms + 4)
+    found = Form(
+        times(flat, form.middle),
+        times(flat, form.level)[0],
+        None if form.spread is None else times(abs(flat), form.spread),
+        times(abs(flat), form.radius)[0],
+        total,
+    )
+    return found.widened(_small(total, form, 2 * terms + 8) + flushed)
+
+
+def _small(size, form: Form, roundings: int):
+    """What so many roundings of numbers of this size, and flushing, may come to."""
+    kind, count = jnp.finfo(form.level.dtype), form.middle.shape[0]
+    tiny = 8 * (count + 2) * roundings * float(kind.smallest_normal)
+    return round_up(size * (2 * gamma(roundings, kind.dtype)) + tiny, ulps=4)
+
+
+def _lost(equation, operands, totals, reach, fixed, radii):
+    """(totals, what rounding and the errors of concrete operands may come to)."""
+    forms = [form for form in operands if form is not None]
+    kind, count = jnp.finfo(forms[0].level.dtype), forms[0].middle.shape[0]
+    most = _terms(equation, [x.aval.shape for x in equation.eqn.invars])
+    tiny = 8 * (count + 2) * most * float(kind.smallest_normal)
+    # flushed coefficients count as much as the weights they meet
+    flushed = _results(reach(*[jnp.full_like(form.level, tiny) for form in forms]))
+    slack = 2 * gamma(most + 4, kind.dtype)
+    totals = [round_up(t * (1 + slack), ulps=2) for t in totals]
+    lost = [
+        round_up(t * slack + 2 * f + tiny, ulps=4)
+        for t, f in zip(totals, flushed, strict=True)
+    ]
+    for position, radius in enumerate(radii):
+        if radius is not None:
+            others = [*fixed[:position], radius, *fixed[position + 1 :]]
+            more = _magnitude_map(equation, others)(*[form.total for form in forms])
+            more = [round_up(m * (1 + slack) + tiny) for m in _results(more)]
+            lost = [round_up(a + b) for a, b in zip(lost, more, strict=True)]
+    return totals, lost
+
+
+def _terms(equation, shapes) -> int:
+    """How many rounded terms a result sums, at most."""
+    name, params = equation.name, equation.operation.params
+    if name in ("add", "add_any", "sub", "mul", "div"):
+        return 2
+    if name == "reduce_sum":
+        return _product(shapes[0][axis] for axis in params["axes"])
+    if name == "dot_general":
+        (contracted, _), _ = params["dimension_numbers"]
+        return _product(shapes[0][axis] for axis in contracted)
+    if name == "conv_general_dilated":
+        return _product(shapes[1])
+    if name == "cumsum":
+        return shapes[0][params["axis"]]
+    if name == "reduce_window_sum":
+        return _product(params["window_dimensions"])
+    return max(_product(shape) for shape in shapes) + 1
+
+
+def _magnitude_map(equation, fixed):
+    """The equation with the magnitudes of its weights."""
+    fixed = [
+        x
+        if x is None or not jnp.issubdtype(jnp.result_type(x), jnp.floating)
+        else abs(x)
+        for x in fixed
+    ]
+    if equation.name == "neg":
+        return lambda x: x
+    if equation.name == "sub":
+        moving = [k for k, x in enumerate(fixed) if x is None]
+        return lax.add if len(moving) == 2 else (lambda x: _stretched(equation, x))
+    return _linear_map(equation, fixed)
+
+
+def _stretched(equation, x):
+    return jnp.broadcast_to(x, equation.eqn.outvars[0].aval.shape)
+
+
+def _linear_map(equation, fixed):
+    """The equation without its constant part: places that nothing fills are 0."""
+    if "fill_value" not in equation.operation.all_params:
+        return _linear.linear_map(equation, fixed)
+    operation = equation.operation.replace(fill_value=0)
+
+    def function(*moving):
+        moving = iter(moving)
+        return operation(*[next(moving) if x is None else x for x in fixed])
+
+    return function
+
+
+def _zero_if_float(x):
+    if x is None or not jnp.issubdtype(jnp.result_type(x), jnp.floating):
+        return x
+    return jnp.zeros_like(x)
+
+
+def _full_spread(form):
+    return jnp.zeros_like(form.middle) if form.spread is None else form.spread
+
+
+def _results(found):
+    return list(found) if isinstance(found, (list, tuple)) else [found]
+
+
+def _product(numbers) -> int:
+    total = 1
+    for n in numbers:
+        total *= int(n)
+    return max(total, 1)
