@@ -165,7 +165,9 @@ class RealArray:
     def _ends(self, end):
         if self.is_complex:
             raise InputError("a complex value has no ends: take its real and imag")
-        return each(end, self.balls).astype(np.float64)
+        # python-flint rounds even a negation, to 53 bits unless told otherwise
+        with flint().ctx.workprec(256):
+            return each(end, self.balls).astype(np.float64)
 
     def to_interval(self) -> Interval:
         """The enclosure as an `Interval`, endpoints moved outward.

@@ -23,7 +23,7 @@ def pieces(c: Certificate) -> dict:
             return {k: restore(v, inner or k) for k, v in value.items()}
         if isinstance(value, list):
             return [restore(v) for v in value]
-        if key in ("array", "lo", "hi", "center", "rows", "offset"):
+        if key in ("array", "lo", "hi", "center", "rows", "offset", "multipliers"):
             return c.arrays[value]
         return value
 
