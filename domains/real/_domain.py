@@ -29,8 +29,8 @@ class Real:
     """The real numbers, to any number of digits: a program as mathematics defines it.
 
     `tl.interpret(f, domain=tl.Real(digits=50))(x)` evaluates the jaxpr of `f` in
-    arbitrary-precision ball arithmetic and returns `RealArray`s: midpoints with proven
-    radii. Every float array given to it is taken as exactly the numbers that it holds
+    arbitrary-precision ball arithmetic and returns a `RealArray` for each output:
+    midpoints with proven radii. Every float array given to it is taken as exactly the numbers that it holds
     (0.1 is the binary64 number next to 1/10), and nothing is ever rounded to a dtype.
     Integers and booleans stay arrays.
 
