@@ -2,9 +2,9 @@
 
 In binary32 those whose inputs were all tried (benchmarks/results/ieee32_functions.json)
 are correctly rounded to nearest even, the others of one argument within 1/2 + 2**-25
-ulp; `pow` and `atan2` are within 1 ulp. In a format of 16 bits the binary32 result is rounded again,
-which is what XLA does, and which may differ from the correctly rounded result where
-that lies next to a boundary.
+ulp; `pow` and `atan2` are within 1 ulp. In a format of 16 bits the binary32 result is
+rounded again, which is what XLA does, and which may differ from the correctly rounded
+result where that lies next to a boundary.
 """
 
 import functools

@@ -30,9 +30,9 @@ class Real:
 
     `tl.interpret(f, domain=tl.Real(digits=50))(x)` evaluates the jaxpr of `f` in
     arbitrary-precision ball arithmetic and returns a `RealArray` for each output:
-    midpoints with proven radii. Every float array given to it is taken as exactly the numbers that it holds
-    (0.1 is the binary64 number next to 1/10), and nothing is ever rounded to a dtype.
-    Integers and booleans stay arrays.
+    midpoints with proven radii. Every float array given to it is taken as exactly the
+    numbers that it holds (0.1 is the binary64 number next to 1/10), and nothing is ever
+    rounded to a dtype. Integers and booleans stay arrays.
 
     digits: how many significant decimal digits of every output are certain. An element
     within 10**(-2 digits) of zero may come as a ball around zero, which says nothing of
