@@ -168,6 +168,28 @@ def test_softmax_intervals_hold(name, axis):
                 )
 
 
+def test_softmax_of_gaps_holds_and_needs_only_one_of_each_pair():
+    rng = np.random.default_rng(5)
+    lo = rng.normal(size=(3, 4)) * 3
+    hi = lo + rng.uniform(0, 2, (3, 4))
+    below = lo[:, None, :] - hi[:, :, None] - 1e-9  # x_j - x_i at [i, j], outward
+    above = hi[:, None, :] - lo[:, :, None] + 1e-9
+    known = np.triu(np.ones((4, 4), bool), 1)
+    case = SimpleNamespace(name="call:softmax_of_gaps", params={"axis": 2})
+    low, high = interval_of(
+        case, np.where(known, below, -1e3), np.where(known, above, 1e3)
+    )
+    assert (high - low < 1).all()
+    for _ in range(50):
+        share = rng.integers(0, 2, lo.shape)
+        for r, row in enumerate(lo * (1 - share) + hi * share):
+            powers = [ball(float(v)).exp() for v in row]
+            for i, power in enumerate(powers):
+                true = power / sum(powers)
+                assert not true < ball(float(low[r, i]))
+                assert not true > ball(float(high[r, i]))
+
+
 def test_softmax_intervals_are_the_best_for_one_result():
     """Extreme at the corner where its own logit is least and the others are
     greatest."""

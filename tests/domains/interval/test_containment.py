@@ -164,7 +164,8 @@ def test_every_rule_has_a_case():
 
 # Whole functions that only a graph with recognised patterns holds (`domains/affine`).
 RULES_OF_OTHERS = {
-    f"call:{n}/float" for n in ("elu", "leaky_relu", "logsumexp", "softmax")
+    f"call:{n}/float"
+    for n in ("elu", "leaky_relu", "logsumexp", "softmax", "softmax_of_gaps")
 }
 RULES_OF_OTHERS |= {"call:gelu_erf/float", "call:gelu_tanh/float"}
 
