@@ -411,7 +411,7 @@ def test_certificates():
 
 
 def test_a_proof_that_cannot_be_written_down_says_why(monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise CertificateWriteError("no word for `sinh`")
 
     monkeypatch.setattr(_writer, "certify", refuse)
