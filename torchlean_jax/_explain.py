@@ -29,7 +29,7 @@ class Loss:
 
     @property
     def place(self) -> str:
-        """`file:line`, or an empty string."""
+        """File name and line number, or an empty string."""
         if self.source is None:
             return ""
         return f"{self.source[0].rsplit('/', 1)[-1]}:{self.source[1]}"
