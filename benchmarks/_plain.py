@@ -97,7 +97,7 @@ STAND_INS = (
     ("domains.interval._contraction", "bilinear", _bilinear),
     ("domains.affine._sets", "minimum_over", _minimum),
     ("interpreters._steps", "row_dot", _no_error),
-    ("interpreters._backward", "_add", _sum_only),
+    ("interpreters._steps", "add", _sum_only),
 )
 
 
