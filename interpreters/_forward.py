@@ -134,8 +134,9 @@ def _cast_integer(operation, x, domain):
         return operation(x)
     if jnp.iinfo(x.dtype).bits <= jnp.finfo(target).nmant + 1:
         return operation(x)
-    limit = 2 ** (jnp.finfo(target).nmant + 1)
-    if not isinstance(x, Tracer) and bool((jnp.abs(x) <= limit).all()):
+    limit, size = 2 ** (jnp.finfo(target).nmant + 1), jnp.abs(x)
+    # the lowest integer is its own negative: its size comes out below 0
+    if not isinstance(x, Tracer) and bool(((size >= 0) & (size <= limit)).all()):
         return operation(x)
     rule = domain.rules.find("convert_element_type")
     if rule.on_operation:

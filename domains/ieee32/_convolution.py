@@ -10,50 +10,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_jax.domains._windows import Convolution
 from torchlean_jax.domains.ieee32._contraction import dot, in_format, require_plain
 from torchlean_jax.domains.ieee32._pool import stacked
 from torchlean_jax.domains.ieee32._rules import rule
-from torchlean_jax.domains.ieee32._windows import Windows
 
 
 @rule("conv_general_dilated")
-def _conv(
-    domain,
-    x,
-    kernel,
-    *,
-    window_strides,
-    padding,
-    lhs_dilation,
-    rhs_dilation,
-    dimension_numbers,
-    feature_group_count,
-    batch_group_count,
-    precision=None,
-    preferred_element_type=None,
-):
-    require_plain(precision)
-    x, kernel = in_format(domain, preferred_element_type, x, kernel)
-    numbers = dimension_numbers
+def _conv(domain, x, kernel, **params):
+    conv = Convolution(**params)
+    require_plain(conv.precision)
+    x, kernel = in_format(domain, conv.preferred_element_type, x, kernel)
+    numbers, groups = conv.dimension_numbers, conv.groups
     x, kernel = _transposed(x, numbers.lhs_spec), _transposed(kernel, numbers.rhs_spec)
-    groups = feature_group_count * batch_group_count
-    by_batch = batch_group_count > 1
-    places = tuple(kernel.shape[2:])
-    windows = Windows(
-        (1, 1, *places),
-        (1, 1, *window_strides),
-        ((0, 0), (0, 0), *(tuple(pair) for pair in padding)),
-        (1, 1, *lhs_dilation),
-        (1, 1, *rhs_dilation),
-    )
+    windows = conv.windows(kernel.shape[2:])
     patches = stacked([windows.at(offset, x) for offset in windows.offsets()])
-    inside = np.stack(
-        [windows.inside(o, (1, 1, *x.shape[2:]))[0, 0] for o in windows.offsets()]
-    )
+    inside = windows.inside((1, 1, *x.shape[2:]))[:, 0, 0]
     out = patches.shape[3:]
     features = kernel.shape[1]
-    batch = x.shape[0] // batch_group_count
-    rows = jax.tree.map(lambda a: _rows(a, groups, by_batch, batch, features), patches)
+    batch = x.shape[0] // conv.batch_group_count
+    rows = jax.tree.map(
+        lambda a: _rows(a, groups, conv.by_batch, batch, features), patches
+    )
     columns = jax.tree.map(lambda a: _columns(a, groups, features), kernel)
     present = None
     if not inside.all():

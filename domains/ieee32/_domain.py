@@ -1,6 +1,7 @@
 """The domain `IEEE32`: its options, and how concrete arrays become bit patterns."""
 
 import functools
+import operator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -39,11 +40,14 @@ def _either(function) -> Any:
     return _Either(function)
 
 
-class _Rules:
-    """The rule table of a domain, found on the class too."""
+class _Derived:
+    """What follows from the options of a domain, found on the class too."""
+
+    def __init__(self, function):
+        self.function = function
 
     def __get__(self, instance, owner) -> Any:
-        return _rules.table(owner() if instance is None else instance)
+        return self.function(owner() if instance is None else instance)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,9 @@ class IEEE32:
     nan: str = "canonical"
     flags: bool = False
 
-    rules = cast(Any, _Rules())
+    rules = cast(Any, _Derived(_rules.table))
+    # whether comparisons of concrete numbers are for the rules too
+    flushes = cast(Any, _Derived(operator.attrgetter("flush")))
 
     def __post_init__(self):
         _require("order", self.order, ORDERS)

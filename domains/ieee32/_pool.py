@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchlean_jax.domains._windows import Windows
 from torchlean_jax.domains.ieee32._arithmetic import words
 from torchlean_jax.domains.ieee32._fold import total
 from torchlean_jax.domains.ieee32._kernels import _order
@@ -20,18 +21,15 @@ from torchlean_jax.domains.ieee32._reduce import (
     Extreme,
     from_keys,
 )
-from torchlean_jax.domains.ieee32._rules import operation_rule
+from torchlean_jax.domains.ieee32._rules import rule
 from torchlean_jax.domains.ieee32._value import FloatBits, choose
-from torchlean_jax.domains.ieee32._windows import Windows
 
 
-@operation_rule("reduce_window_sum")
-def _reduce_window_sum(domain, operation, x):
-    x = domain.lift(x)
-    windows = Windows.of(operation.params)
-    offsets = windows.offsets()
-    terms = stacked([windows.at(offset, x) for offset in offsets])
-    inside = np.stack([windows.inside(offset, x.shape) for offset in offsets])
+@rule("reduce_window_sum")
+def _reduce_window_sum(domain, x, **params):
+    windows = Windows.of(**params)
+    terms = stacked([windows.at(offset, x) for offset in windows.offsets()])
+    inside = windows.inside(x.shape)
     return total(domain, "add", terms, None if inside.all() else jnp.asarray(inside))
 
 
@@ -39,9 +37,8 @@ def stacked(values):
     return jax.tree.map(lambda *a: jnp.stack(a), *values)
 
 
-def _reduce_window_extreme(extreme: Extreme, domain, operation, x):
-    x = domain.lift(x)
-    w = Windows.of(operation.params)
+def _reduce_window_extreme(extreme: Extreme, domain, x, **params):
+    w = Windows.of(**params)
     layout = w.shape, w.strides, w.padding, w.base_dilation, w.window_dilation
     start = jnp.asarray(extreme.start(x))
     keys = lax.reduce_window(extreme.keys(domain, x), start, extreme.combine, *layout)
@@ -55,16 +52,15 @@ for _name, _extreme in (
     ("reduce_window_max", LARGEST),
     ("reduce_window_min", SMALLEST),
 ):
-    operation_rule(_name)(functools.partial(_reduce_window_extreme, _extreme))
+    rule(_name)(functools.partial(_reduce_window_extreme, _extreme))
 
 
-@operation_rule("select_and_scatter_add")
-def _select_and_scatter_add(domain, operation, source, operand):
+@rule("select_and_scatter_add")
+def _select_and_scatter_add(domain, source, operand, *, select_prim, **params):
     """What the windows send to the element that each selects, summed in the order of
     the windows."""
-    source, operand = domain.lift(source), domain.lift(operand)
-    windows = Windows.of(operation.params)
-    selected = _selected(domain, windows, operation.params["select_prim"], operand)
+    windows = Windows.of(**params)
+    selected = _selected(domain, windows, select_prim, operand)
     terms, present = [], []
     # of the windows over an element, the first one has it at its last place
     for number, offset in reversed(list(enumerate(windows.offsets()))):
@@ -74,12 +70,11 @@ def _select_and_scatter_add(domain, operation, source, operand):
     return total(domain, "add", stacked(terms), jnp.stack(present))
 
 
-@operation_rule("select_and_gather_add")
-def _select_and_gather_add(domain, operation, tangents, operand):
+@rule("select_and_gather_add")
+def _select_and_gather_add(domain, tangents, operand, *, select_prim, **params):
     """The tangent of the element that each window selects."""
-    tangents, operand = domain.lift(tangents), domain.lift(operand)
-    windows = Windows.of(operation.params)
-    selected = _selected(domain, windows, operation.params["select_prim"], operand)
+    windows = Windows.of(**params)
+    selected = _selected(domain, windows, select_prim, operand)
     zero = jnp.zeros(selected.shape, tangents.bits.dtype)
     result = domain.lift(FloatBits(zero, tangents.format))
     for number, offset in enumerate(windows.offsets()):
@@ -95,11 +90,12 @@ def _selected(domain, windows, select_prim, operand):
     """
     name = str(select_prim).removesuffix("_p")
     first, *others = windows.offsets()
+    inside = windows.inside(operand.shape)
     best = words(domain, windows.at(first, operand))
-    chosen = jnp.where(windows.inside(first, operand.shape), 0, -1)
+    chosen = jnp.where(inside[0], 0, -1)
     for number, offset in enumerate(others, start=1):
         x = words(domain, windows.at(offset, operand))
         stays = _order.compare(operand.format, name, best, x) & (chosen >= 0)
-        moves = windows.inside(offset, operand.shape) & ~stays
+        moves = inside[number] & ~stays
         best, chosen = jnp.where(moves, x, best), jnp.where(moves, number, chosen)
     return chosen

@@ -8,11 +8,11 @@ import math
 
 import numpy as np
 
+from torchlean_jax.domains._windows import Convolution
 from torchlean_jax.domains.real._apply import plus, times
 from torchlean_jax.domains.real._flint import flint
 from torchlean_jax.domains.real._reduce import folded
 from torchlean_jax.domains.real._value import RealArray, each2, rules
-from torchlean_jax.domains.real._windows import positions
 
 
 def matrix_product(a: np.ndarray, b: np.ndarray, *, finite: bool) -> np.ndarray:
@@ -60,41 +60,25 @@ def _arranged(x, batch, summed):
 
 
 @rules.define("conv_general_dilated")
-def _conv(
-    x,
-    kernel,
-    *,
-    window_strides,
-    padding,
-    lhs_dilation,
-    rhs_dilation,
-    dimension_numbers,
-    feature_group_count,
-    batch_group_count,
-    precision=None,
-    preferred_element_type=None,
-):
+def _conv(x, kernel, **params):
     """Products of patches with the kernel, group by group of features (of batches)."""
-    x_spec, kernel_spec, out_spec = dimension_numbers
+    conv = Convolution(**params)
+    x_spec, kernel_spec, out_spec = conv.dimension_numbers
     a, b = x.balls.transpose(x_spec), kernel.balls.transpose(kernel_spec)
-    window = b.shape[2:]
-    places = positions(
-        *(a.shape[2:], window, window_strides, padding, lhs_dilation, rhs_dilation)
-    )
-    spatial = places.shape[: len(window)]
+    places = conv.windows(b.shape[2:]).positions((1, 1, *a.shape[2:]))
+    spatial = places.shape[2 : a.ndim]
     places = places.reshape(math.prod(spatial), -1)
     finite = x.is_finite and kernel.is_finite
-    groups = feature_group_count * batch_group_count
-    split = 0 if batch_group_count > 1 else 1
+    split = 0 if conv.by_batch else 1
     columns = [
         _correlated(part, weights, places, finite)
         for part, weights in zip(
-            np.split(a, groups, split), np.split(b, groups, 0), strict=True
+            np.split(a, conv.groups, split), np.split(b, conv.groups, 0), strict=True
         )
     ]
     result = np.concatenate(columns, 1)
     result = result.reshape(*result.shape[:2], *spatial)
-    dtype = preferred_element_type or np.result_type(x.dtype, kernel.dtype)
+    dtype = conv.preferred_element_type or np.result_type(x.dtype, kernel.dtype)
     result = result.transpose(np.argsort(out_spec))
     return RealArray(result, dtype, finite=finite or None)
 

@@ -158,20 +158,33 @@ define("ceil", lambda x: decided(x.ceil(), "a ceiling") if x.is_finite() else x)
 @rules.define("round")
 def _round(x, *, rounding_method):
     to_even = rounding_method == lax.RoundingMethod.TO_NEAREST_EVEN
-    return elementwise(_nearest_even if to_even else _nearest_outward, x)
+    nearest = _nearest_even if to_even else _nearest_outward
+    return elementwise(_at_both_ends(nearest), x)
+
+
+def _at_both_ends(nearest):
+    """`nearest` of a ball: it grows with x, and at an end of the ball may lie a half,
+    which goes the other way than its neighbours inside."""
+
+    def of_ball(x):
+        if not x.is_finite():
+            return x
+        low, high = nearest(x.lower()), nearest(x.upper())
+        if low == high:
+            return low
+        raise TooFewBitsError("a rounding is undecided: the ball holds a jump")
+
+    return of_ball
 
 
 def _nearest_outward(x):
-    """Halves away from zero."""
+    """Halves away from zero; of a point."""
     return -_nearest_outward(-x) if x < 0 else decided((x + 0.5).floor(), "a rounding")
 
 
 def _nearest_even(x):
-    if not x.is_finite():
-        return x
     whole = decided((x + 0.5).floor(), "a rounding")
-    is_half = x.is_exact() and whole - x == 0.5
-    return whole - 1 if is_half and int(whole.unique_fmpz()) % 2 else whole
+    return whole - 1 if whole - x == 0.5 and int(whole.unique_fmpz()) % 2 else whole
 
 
 @rules.define("sign")

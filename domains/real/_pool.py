@@ -6,23 +6,18 @@ equal elements the first is taken.
 
 import numpy as np
 
+from torchlean_jax.domains._windows import PADDING, Windows
 from torchlean_jax.domains.real._apply import plus
-from torchlean_jax.domains.real._flint import flint
+from torchlean_jax.domains.real._flint import flint, unknown
 from torchlean_jax.domains.real._order import first_extreme
 from torchlean_jax.domains.real._reduce import FOLDS, folded
 from torchlean_jax.domains.real._value import RealArray, as_array, rules
-from torchlean_jax.domains.real._windows import PADDING, positions
 
 
 def _define_window(name, function, start):
     @rules.define(name)
-    def rule(
-        x, *, window_dimensions, window_strides, padding, base_dilation, window_dilation
-    ):
-        places = positions(
-            *(x.shape, window_dimensions, window_strides, padding),
-            *(base_dilation, window_dilation),
-        )
+    def rule(x, **params):
+        places = Windows.of(**params).positions(x.shape)
         elements = np.append(x.balls.reshape(-1), as_array(flint().arb(start)))[places]
         windows = RealArray(elements, x.dtype)
         return folded(function, start, windows, range(x.ndim, 2 * x.ndim))
@@ -34,14 +29,9 @@ for _name, (_function, _start) in FOLDS.items():
 
 
 @rules.define("select_and_scatter_add")
-def _select_and_scatter_add(
-    source, operand, *, select_prim, window_dimensions, window_strides, padding
-):
+def _select_and_scatter_add(source, operand, *, select_prim, **params):
     """The sum of what the windows send to each element; 0 is sent where nothing is."""
-    ones = (1,) * operand.ndim
-    places = positions(
-        operand.shape, window_dimensions, window_strides, padding, ones, ones
-    )
+    places = Windows.of(**params).positions(operand.shape)
     total = np.full(operand.size, flint().arb(0), object)
     for index, chosen in _selected(operand, places, select_prim):
         total[chosen] = plus(total[chosen], source.balls[index])
@@ -49,22 +39,10 @@ def _select_and_scatter_add(
 
 
 @rules.define("select_and_gather_add")
-def _select_and_gather_add(
-    tangents,
-    operand,
-    *,
-    select_prim,
-    window_dimensions,
-    window_strides,
-    padding,
-    base_dilation,
-    window_dilation,
-):
-    places = positions(
-        *(operand.shape, window_dimensions, window_strides, padding),
-        *(base_dilation, window_dilation),
-    )
-    read = np.empty(places.shape[: operand.ndim], object)
+def _select_and_gather_add(tangents, operand, *, select_prim, **params):
+    """A window of nothing but padding reads nothing that we know of."""
+    places = Windows.of(**params).positions(operand.shape)
+    read = np.full(places.shape[: operand.ndim], unknown(), object)
     for index, chosen in _selected(operand, places, select_prim):
         read[index] = tangents.balls.reshape(-1)[chosen]
     return RealArray(read, tangents.dtype)

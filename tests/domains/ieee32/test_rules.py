@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import torchlean_jax as tl
-from tests.domains.ieee32.cases import CASES
+from tests.domains.ieee32.all_cases import CASES
 from tests.domains.ieee32.patterns import same_bits
 from torchlean_jax.domains.ieee32._functions import NAMES
 from torchlean_jax.interpreters._coverage import CENSUS

@@ -148,3 +148,23 @@ def test_flushing_is_what_xla_does():
             assert same_bits(got.to_float(), jax.jit(f2)(x, y)).all()
         else:
             assert (np.asarray(got) == np.asarray(jax.jit(f2)(x, y))).all()
+
+
+def test_flushing_reads_concrete_numbers_as_zero_too():
+    """An argument that is an array is compared as one that is bits."""
+    domain = tl.IEEE32(flush=True)
+    f = tl.interpret(lambda c, x: jnp.where(c > 0, x, -x), domain=domain)
+    two = domain.lift(F(2))
+    for c in (F(1e-40), domain.lift(F(1e-40))):
+        assert f(c, two).to_float() == -2
+    kept = tl.interpret(lambda c, x: jnp.where(c > 0, x, -x), domain=tl.IEEE32)
+    assert kept(F(1e-40), two).to_float() == 2
+
+
+def test_the_lowest_integer_is_cast_in_the_direction_of_the_domain():
+    """It is its own negative: a look at its size must not take it for a small one."""
+    domain = tl.IEEE32(rounding="toward-zero")
+    f = tl.interpret(lambda x, i: x + i.astype(jnp.float16), domain=domain)
+    lowest = np.array(-(2**31), np.int32)
+    got = f(domain.lift(np.float16(0)), lowest)
+    assert got.to_float() == np.finfo(np.float16).min

@@ -4,6 +4,8 @@ A number that is off by one part in 2**120 is noticed: the promise is 30 digits,
 balls at the first precision hold the number to 59.
 """
 
+import dataclasses
+
 import flint
 import numpy as np
 import pytest
@@ -12,13 +14,12 @@ import torchlean_jax as tl
 from tests.domains.real import test_functions, test_precision
 from tests.domains.real.faults import RULES, fails, is_noticed, reached, spoiled
 from torchlean_jax.domains._registry import Rule
+from torchlean_jax.domains._windows import Windows
 from torchlean_jax.domains.real import (
     RealArray,
     _compare,
-    _contraction,
     _domain,
     _order,
-    _pool,
     _value,
 )
 from torchlean_jax.domains.real._flint import TooFewBitsError
@@ -87,32 +88,27 @@ def test_an_ignored_parameter_is_noticed(rule, mutant):
     assert is_noticed(rule, mutant, tries=50)
 
 
-def shifted(positions):
-    def wrong(shape, window, strides, padding, *dilations):
-        padding = [(after, before) for before, after in padding]
-        return positions(shape, window, strides, padding, *dilations)
-
-    return wrong
+def shifted(windows):
+    padding = tuple((after, before) for before, after in windows.padding)
+    return dataclasses.replace(windows, padding=padding)
 
 
-def undilated(positions):
-    def wrong(shape, window, strides, padding, base, apart):
-        return positions(shape, window, strides, padding, apart, base)
-
-    return wrong
+def undilated(windows):
+    apart, base = windows.window_dilation, windows.base_dilation
+    return dataclasses.replace(windows, base_dilation=apart, window_dilation=base)
 
 
 @pytest.mark.parametrize(
-    ("module", "mutant", "rule"),
+    ("mutant", "rule"),
     [
-        (_contraction, undilated, "conv_general_dilated"),
-        (_pool, undilated, "reduce_window_sum"),
-        (_pool, shifted, "reduce_window_max"),
+        (undilated, "conv_general_dilated"),
+        (undilated, "reduce_window_sum"),
+        (shifted, "reduce_window_max"),
     ],
 )
-def test_windows_that_are_misplaced_are_noticed(module, mutant, rule, monkeypatch):
-    checks = reached()[rule]
-    monkeypatch.setattr(module, "positions", mutant(module.positions))
+def test_windows_that_are_misplaced_are_noticed(mutant, rule, monkeypatch):
+    checks, positions = reached()[rule], Windows.positions
+    monkeypatch.setattr(Windows, "positions", lambda w, n: positions(mutant(w), n))
     assert any(attempt(check) for check in checks)
 
 

@@ -100,6 +100,16 @@ def test_balls_may_be_given():
         tl.interpret(lambda x: x > 2, domain=tl.Real)(x)
 
 
+def test_a_half_at_the_end_of_a_ball_is_not_rounded_like_its_neighbours():
+    """Between 5/2 and 3 all but 5/2 round to 3; toward even that is 2."""
+    ball = flint.arb(2.75, rad=(1, -2))
+    assert ball.lower() == 2.5
+    with pytest.raises(tl.UndecidedError, match="a rounding is undecided"):
+        tl.interpret(jnp.round, domain=tl.Real)(RealArray(ball, jnp.float32))
+    apart = RealArray(flint.arb(2.75, rad=(1, -3)), jnp.float32)
+    assert tl.interpret(jnp.round, domain=tl.Real)(apart).mid == 3
+
+
 def test_an_argument_is_the_number_it_holds():
     """Also where a float32 program would round it, or the hardware flush it."""
     identity = tl.interpret(lambda x: x * 1, domain=tl.Real)
