@@ -46,12 +46,15 @@ def _dot_terms(operation, x):
 @operation_rule_for_floats("same:dot_general")
 def _dot_with_itself(domain, operation, x, y):
     """Both factors are one value: where rows meet themselves, a sum of squares."""
-    real = interval_rule("same:dot_general", operation)(x.real, x.real)
+    over_boxes = interval_rule("same:dot_general", operation)
+    real = over_boxes(x.real, x.real)
     value = _bilinear(domain, operation, real, x, x, _dot_terms(operation, x))
-    squares = interval_rule("same:dot_general", operation)(x.execution, x.execution)
-    # sums of what is not negative are not negative, however they are rounded
+    # Sums of what is not negative are not negative, however they are rounded; that they
+    # are such sums whatever x is, is asked of an x that may be anything.
+    ones = jnp.ones_like(x.execution.lo)
+    whatever = over_boxes(Interval(-ones, ones), Interval(-ones, ones))
     least = value.execution.lo
-    lo = jnp.where(squares.lo >= 0, jnp.maximum(least, 0), least)
+    lo = jnp.where(whatever.lo >= 0, jnp.maximum(least, 0), least)
     run = Interval(lo, value.execution.hi)
     return FP32Value(value.real, value.error, run, value.dtype)
 

@@ -2,16 +2,11 @@
 
 from torchlean_jax.domains.fp32._domain import table
 from torchlean_jax.domains.fp32._origin import decided_by, remember
-from torchlean_jax.domains.fp32._result import discrete
-
-_NAMES = (
-    *("not", "and", "or", "xor", "reduce_and", "reduce_or", "reduce_xor"),
-    *("shift_left", "shift_right_logical", "shift_right_arithmetic"),
-)
+from torchlean_jax.domains.fp32._result import discrete, discrete_mixing
 
 
-def _discrete(name):
-    return lambda domain, operation, *operands: discrete(
+def _exactly(rule, name):
+    return lambda domain, operation, *operands: rule(
         name, operation, *(domain.lift(x) for x in operands)
     )
 
@@ -26,7 +21,9 @@ def _logical(name):
     return rule
 
 
-for _name in _NAMES[3:]:
-    table.define_op(_name)(_discrete(_name))
-for _name in _NAMES[:3]:
+for _name in ("shift_left", "shift_right_logical", "shift_right_arithmetic"):
+    table.define_op(_name)(_exactly(discrete, _name))
+for _name in ("reduce_and", "reduce_or", "reduce_xor"):
+    table.define_op(_name)(_exactly(discrete_mixing, _name))
+for _name in ("not", "and", "or", "xor"):
     table.define_op(_name)(_logical(_name))

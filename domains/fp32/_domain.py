@@ -99,11 +99,12 @@ class FP32:
                 "FP32 has no rules for complex numbers; compute on real and imaginary "
                 "parts"
             )
+        if jnp.issubdtype(dtype, jnp.floating):
+            format_of(dtype)  # refuses one that has no error model
+            return _as_inputs(Interval.lift(x), dtype)
         real = Interval.lift(x)
-        if not jnp.issubdtype(dtype, jnp.floating):
-            nothing = jnp.zeros(real.shape, working(real))
-            return FP32Value(real, nothing, real, dtype, READ)
-        return _as_inputs(real, dtype)
+        nothing = jnp.zeros(real.shape, working(real))
+        return FP32Value(real, nothing, real, dtype, READ)
 
     @_on_class_or_instance
     def join(self, values, possible) -> FP32Value:

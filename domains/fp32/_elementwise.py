@@ -21,6 +21,7 @@ from torchlean_jax.domains.fp32._result import (
     decided_alike,
     interval_rule,
     limited,
+    no_error,
     rule_for_floats,
 )
 from torchlean_jax.domains.fp32._upward import total
@@ -77,7 +78,6 @@ _lax: dict[str, Callable] = {
     "min": lax.min,
     "floor": lax.floor,
     "ceil": lax.ceil,
-    "sign": lax.sign,
 }
 
 
@@ -123,11 +123,6 @@ def _round(domain, x, *, rounding_method):
     return _step("round", x, lambda a: lax.round(a, rounding_method))
 
 
-@rule_for_floats("sign")
-def _sign(domain, x):
-    return _step("sign", x)
-
-
 def _step(name, x, operation: Callable | None = None):
     """Exact; where x' and x are on two sides of a step, the results are whole numbers
     that differ by less than 1 more."""
@@ -138,11 +133,20 @@ def _step(name, x, operation: Callable | None = None):
     return limited(x.dtype, real, exact, error)
 
 
+@rule_for_floats("sign")
+def _sign(domain, x):
+    """Next to 0 a run may have -1 for 1, however small its error."""
+    run = interval_rule("sign", lax.sign)
+    real, exact = run(x.real), run(x.execution)
+    error = jnp.where(x.error == 0, 0, jnp.full_like(x.error, 2))
+    return limited(x.dtype, real, exact, error)
+
+
 def _comparison(name):
     def rule(domain, x, y):
         run = interval_rule(name)
         real, exact = run(x.real, y.real), run(x.execution, y.execution)
-        value = decided_alike(real, exact, (x, y))
+        value = decided_alike(real, exact, no_error((x, y)))
         error = jnp.where(orders_alike(x, y), 0, value.error)
         value = FP32Value(real, error, value.execution, value.dtype)
         return remember(value, Decided(((x, y),)))
@@ -160,4 +164,4 @@ for _name in _NAMES[:6]:
 @rule_for_floats("is_finite")
 def _is_finite(domain, x):
     run = interval_rule("is_finite")
-    return decided_alike(run(x.real), run(x.execution), (x,))
+    return decided_alike(run(x.real), run(x.execution), no_error((x,)))

@@ -10,6 +10,7 @@ from torchlean_jax.domains.fp32._result import (
     decided_alike,
     interval_rule,
     limited,
+    no_error,
     rounded,
 )
 from torchlean_jax.domains.fp32._upward import total
@@ -20,7 +21,7 @@ from torchlean_jax.domains.interval import Interval
 def moved(domain, operation, *operands):
     """The same move on every part: enclosures and errors travel with the elements."""
     values = [domain.lift(x) for x in operands]
-    dtype = values[0].dtype
+    dtypes = [v.dtype for v in values]
     parts = [
         [part(v) for v in values]
         for part in (
@@ -33,8 +34,12 @@ def moved(domain, operation, *operands):
     ]
     results = [operation(*part) for part in parts]
     if isinstance(results[0], list | tuple):
-        return [_assembled(r, dtype) for r in zip(*results, strict=True)]
-    return _assembled(results, dtype)
+        # `split` cuts up one array, a barrier lets each of several pass
+        if len(dtypes) == 1:
+            dtypes *= len(results[0])
+        found = zip(*results, strict=True)
+        return [_assembled(r, d) for r, d in zip(found, dtypes, strict=True)]
+    return _assembled(results, dtypes[0])
 
 
 def _assembled(parts, dtype):
@@ -63,8 +68,8 @@ def _convert(domain, x, *, new_dtype):
     kind = format_of(target)
     if x.is_float:
         source = format_of(x.dtype)
-        exactly = source.unit <= kind.unit and kind.tiny <= source.tiny
-        exactly &= source.unit >= kind.unit and source.largest <= kind.largest
+        exactly = kind.unit <= source.unit and kind.tiny <= source.tiny
+        exactly &= source.largest <= kind.largest
     else:
         info = jnp.iinfo(x.dtype) if x.dtype != jnp.bool_ else None
         exactly = info is None or 2.0**info.bits * kind.unit <= 1
@@ -75,7 +80,7 @@ def _convert(domain, x, *, new_dtype):
 
 def _to_integer(x, real, exact, target):
     """Truncation, or wrapping: where runs and reals may differ, by what they may."""
-    value = decided_alike(real, exact, (x,), target)
+    value = decided_alike(real, exact, no_error((x,)), target)
     if not x.is_float or target == jnp.bool_:
         return value
     step = total(x.error, jnp.ones_like(x.error)).astype(working(real))

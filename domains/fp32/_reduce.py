@@ -34,22 +34,17 @@ def summed(domain, operation, x, terms: int):
     own = own + jnp.where(rounds, terms * kind.tiny, 0)
     carried = added(operation, x.error, terms)
     value = rounded(domain, x.dtype, real, exact, carried, absolute=own)
-    # sums of what has one sign keep it, however they are rounded
-    lo = jnp.where(exact.lo >= 0, jnp.maximum(value.execution.lo, 0), _lo(value))
-    hi = jnp.where(exact.hi <= 0, jnp.minimum(value.execution.hi, 0), _hi(value))
+    # sums of terms of one sign keep it, however they are rounded
+    below = operation(jnp.maximum(-x.execution.lo, 0)) > 0
+    above = operation(jnp.maximum(x.execution.hi, 0)) > 0
+    run = value.execution
+    lo = jnp.where(below, run.lo, jnp.maximum(run.lo, 0))
+    hi = jnp.where(above, run.hi, jnp.minimum(run.hi, 0))
     value = type(value)(value.real, value.error, Interval(lo, hi), value.dtype)
     # no partial sum may pass the largest number: it could be an infinity, or two
     infinite = jnp.isinf(exact.lo) & (exact.lo == exact.hi)
     overflows = ~(total(sizes, own) < kind.largest) & ~infinite
     return forgotten(value, overflows)
-
-
-def _lo(value):
-    return value.execution.lo
-
-
-def _hi(value):
-    return value.execution.hi
 
 
 def added(operation, sizes, terms):

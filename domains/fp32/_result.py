@@ -9,6 +9,7 @@ smallest normal number. So
     execution  in  exact, widened by the same, and in real +- error
 """
 
+import functools
 from typing import Any
 
 import jax.numpy as jnp
@@ -116,18 +117,27 @@ def interval_rule(name, operation=None, **params):
 
 
 def discrete(name, operation, *values: FP32Value) -> Any:
-    """An exact operation on integers and booleans: runs differ if operands do."""
+    """An exact elementwise operation on integers and booleans."""
+    return _discrete(name, operation, values, no_error(values))
+
+
+def discrete_mixing(name, operation, *values: FP32Value) -> Any:
+    """An exact operation on them in which any element may depend on any other."""
+    return _discrete(name, operation, values, no_error_anywhere(values))
+
+
+def _discrete(name, operation, values, alike):
     run = interval_rule(name, operation, **operation.params)
     reals, runs = run(*(v.real for v in values)), run(*(v.execution for v in values))
     if isinstance(reals, list | tuple):
         pairs = zip(reals, runs, strict=True)
-        return [decided_alike(r, e, values) for r, e in pairs]
-    return decided_alike(reals, runs, values)
+        return [decided_alike(r, e, alike) for r, e in pairs]
+    return decided_alike(reals, runs, alike)
 
 
-def decided_alike(real: Interval, run: Interval, operands, dtype=None) -> FP32Value:
-    """A result that every run shares with the reals where no operand has an error."""
-    error = jnp.where(no_error(operands, real.shape), 0, apart(real, run))
+def decided_alike(real: Interval, run: Interval, alike, dtype=None) -> FP32Value:
+    """A result that every run shares with the reals where `alike`."""
+    error = jnp.where(alike, 0, apart(real, run))
     error = jnp.broadcast_to(error, real.shape).astype(working(real))
     exact = error == 0
     lo = jnp.where(exact, real.lo, run.lo)
@@ -135,15 +145,14 @@ def decided_alike(real: Interval, run: Interval, operands, dtype=None) -> FP32Va
     return FP32Value(real, error, run, jnp.dtype(dtype or real.dtype))
 
 
-def no_error(operands, shape):
-    """Where no operand has an error: by element if all have the shape of the result."""
-    flags = [v.error == 0 for v in operands]
-    if all(f.shape == shape or f.ndim == 0 for f in flags):
-        result = flags[0]
-        for flag in flags[1:]:
-            result = result & flag
-        return result
-    return jnp.all(jnp.stack([jnp.all(f) for f in flags]))
+def no_error(operands):
+    """Where no operand has an error, of operands with elements side by side."""
+    return functools.reduce(jnp.logical_and, [v.error == 0 for v in operands])
+
+
+def no_error_anywhere(operands):
+    """Whether no operand has an error in any element."""
+    return jnp.all(jnp.stack([jnp.all(v.error == 0) for v in operands]))
 
 
 def rule_for_floats(*names):
@@ -193,6 +202,6 @@ def _operation_by_kind(name, function):
         values = [domain.lift(x) for x in operands]
         if any(v.is_float for v in values):
             return function(domain, operation, *values)
-        return discrete(name, operation, *values)
+        return discrete_mixing(name, operation, *values)
 
     return rule

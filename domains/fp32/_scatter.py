@@ -18,6 +18,7 @@ from torchlean_jax.domains.fp32._result import (
     decided_alike,
     interval_rule,
     limited,
+    no_error_anywhere,
     rounded,
 )
 from torchlean_jax.domains.fp32._upward import times, total
@@ -136,7 +137,7 @@ def _scatter_mul(domain, operation, operand, indices, updates):
 def _alike(real, exact, operands, indices):
     if not _agreed(indices):
         operands = (*operands, indices)
-    value = decided_alike(real, exact, operands, operands[0].dtype)
+    value = decided_alike(real, exact, no_error_anywhere(operands), operands[0].dtype)
     if not value.is_float:
         return value
     return forgotten(value, jnp.full(value.shape, True))

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import torchlean_jax as tl
 from tests.domains.fp32 import runs
@@ -26,6 +27,9 @@ X = RNG.uniform(0.5, 2.0, 512).astype(np.float32)
 Y = RNG.uniform(0.5, 2.0, 512).astype(np.float32)
 THIRD = np.float32(1) / np.float32(3)  # 3 * THIRD is above 1, and rounds to 1
 TINY = np.float32(1e-39)
+SWAP = np.array([[0, 1], [1, 0]], np.int32)
+# sums to 1/2 over the reals, and to -5/2 from left to right
+CANCELS = np.float32([1e8, 3.0, -1e8, 1.0, -3.5])
 
 
 @contextlib.contextmanager
@@ -93,6 +97,24 @@ def as_array(values):
     out = np.empty(len(values), object)
     out[:] = values
     return out
+
+
+def row_products(x):
+    rows = fractions(np.stack([x, np.ones_like(x)]))
+    return np.dot(rows, rows.T)
+
+
+def with_itself(x):
+    return lax.dot_general(x, x, (((1,), (1,)), ((), ())))
+
+
+def decisions(x):
+    """One that the order of a sum decides, and one that is certain."""
+    return jnp.stack([jnp.sum(x) > 0, x[0] > 1]).astype(jnp.int32)
+
+
+def whole(*numbers):
+    return lambda x: as_array(numbers)
 
 
 def where(condition, a, b):
@@ -170,6 +192,36 @@ FAULTS = {
         ),
         exactly(lambda x: fractions(X)[int(x * 3 > 1)]),
         broken("apart", nothing_far),
+    ),
+    "a sum that cancels keeps its sign": (
+        *(jnp.sum, (CANCELS,), exactly(sums)),
+        broken("accumulated", nothing_accumulates),
+    ),
+    "a row beside another keeps the sign of their product": (
+        *(lambda x: with_itself(jnp.stack([x, jnp.ones_like(x)])), (CANCELS,)),
+        *(row_products, broken("accumulated", nothing_accumulates)),
+    ),
+    "a sign is as the reals have it": (
+        *(lambda x: jnp.sign(jnp.sum(x)), (CANCELS,)),
+        exactly(lambda x: np.asarray(Fraction(1), object)),
+        broken("apart", nothing_far),
+    ),
+    "decisions are counted one by one": (
+        *(lambda x: jnp.cumsum(decisions(x)), (CANCELS,), whole(1, 2)),
+        broken("no_error_anywhere", package._result.no_error),
+    ),
+    "decisions are multiplied one by one": (
+        *(
+            lambda x: jnp.stack([decisions(x), jnp.ones(2, jnp.int32)]) @ SWAP,
+            (CANCELS,),
+        ),
+        *(lambda x: np.ones((2, 2), object),),
+        broken("no_error_anywhere", package._result.no_error),
+    ),
+    "decisions are scattered to where they come from": (
+        *(lambda x: jnp.zeros(2, jnp.int32).at[jnp.array([1, 0])].add(decisions(x)),),
+        *((CANCELS,), whole(1, 1)),
+        broken("no_error_anywhere", package._result.no_error),
     ),
     "sorted keys are never mixed up": (
         *(jnp.sort, (np.float32([2e-39, -9e-39]),), exactly(np.sort)),

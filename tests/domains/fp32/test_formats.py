@@ -69,6 +69,20 @@ def test_a_cast_to_more_bits_is_exact():
     value = check(lambda x: x.astype(jnp.float32), (x,), exact_of(x))
     assert not value.error.any()
 
+    box = tl.box(jnp.bfloat16([0.5]), jnp.bfloat16([2.0]))
+    wide = tl.interpret(lambda x: x.astype(jnp.float32), domain=tl.FP32)(box)
+    assert not wide.error.any()
+
+
+def test_arrays_keep_their_dtypes_side_by_side():
+    x, y = numbers(64, jnp.float32), numbers(64, jnp.float16)
+
+    def f(x, y):
+        _, y = lax.optimization_barrier((x, y))
+        return y * y
+
+    assert check(f, (x, y), exact_of(y) ** 2).dtype == jnp.float16
+
 
 def test_a_large_number_may_overflow_a_narrow_format():
     value = tl.interpret(lambda x: x.astype(jnp.float16), domain=tl.FP32)(
