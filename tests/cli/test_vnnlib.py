@@ -9,6 +9,7 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+import jax
 import numpy as np
 import onnx
 import onnx.parser
@@ -18,6 +19,7 @@ import torchlean_check
 from tests.vnnlib.evaluator import expressions, satisfied
 from tests.vnnlib.files import boxed, declared
 from torchlean_jax.cli import _deadline, main
+from torchlean_jax.vnnlib import read_vnnlib
 
 NETWORK = """<ir_version: 8, opset_import: ["" : 18]>
 net (float[1, 2] x) => (float[1, 2] y)
@@ -86,6 +88,28 @@ def test_without_onnxruntime_it_says_so(files, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert main(["verify", "vnnlib", *files("(>= Y_0 3.4)")]) == 1
     assert "onnxruntime is not installed" in capsys.readouterr().out
+
+
+def test_what_onnxruntime_cannot_run_is_sat_all_the_same(files, capsys):
+    network, path = files("(>= Y_0 3.4)")
+    file = onnx.load(network)
+    file.ir_version = 99
+    onnx.save(file, network)
+    assert main(["verify", "vnnlib", network, path]) == 1
+    said = capsys.readouterr().out
+    assert "onnxruntime cannot run the network" in said and said.endswith("sat\n")
+
+
+def test_the_device_is_that_of_the_thread_that_computes(files, monkeypatch):
+    """`jax.default_device` would be that of the thread that parsed the options."""
+    seen = []
+    monkeypatch.setattr(
+        "torchlean_jax.vnnlib.read_vnnlib",
+        lambda path: seen.append(jax.config.jax_default_device) or read_vnnlib(path),
+    )
+    options = ["--device", "cpu", "--timeout", "300"]
+    assert main(["verify", "vnnlib", *files("(<= Y_0 Y_1)"), *options]) == 0
+    assert seen == [jax.devices("cpu")[0]]
 
 
 def test_a_property_that_stays_open(files, capsys):

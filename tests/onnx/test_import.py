@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import torchlean_jax as tl
-from tests.onnx.models import by_onnxruntime, by_us, model_of
+from tests.onnx.models import EPS, by_onnxruntime, by_us, model_of
 
 
 def model(text, opset=18):
@@ -138,6 +138,74 @@ def test_a_size_may_come_from_floats():
     assert (
         by_us(model(text), {"x": x})[0] == by_onnxruntime(model(text), {"x": x})[0]
     ).all()
+
+
+SCALARS = " ".join(
+    f"{name} = Constant<value_float = {number}>()"
+    for name, number in (("one", 1.0), ("c", 41.0), ("zero", 0.0), ("far", 100.0))
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "b = Less(p, one)  s = Where(b, far, zero)",
+        "s = Sub(q, one) q = Clip(one, p, p)",
+    ],
+)
+def test_what_follows_from_rounded_constants_stays_in_the_program(body):
+    """41 (1 / 41) is 1, and less than 1 in float32: over the reals, y = x."""
+    assert np.float32(1) / np.float32(41) * np.float32(41) < 1
+    text = f"""net (float[1] x) => (float[1] y) {{
+      {SCALARS}  r = Div(one, c)  p = Mul(r, c)  {body}  y = Add(x, s) }}"""
+    net, _ = tl.from_onnx(model(text))
+    inputs = tl.box([1.0], radius=0.0)
+    for sign, offset in ((1.0, 1.0), (-1.0, -1.0)):  # neither y > 1 nor y < 1
+        spec = tl.spec.linear([[sign]], [offset])
+        assert tl.verify(lambda x: net({}, x), inputs, spec).status == "refuted"
+
+
+def test_defaults_of_attributes_have_32_bits():
+    text = "net (double[1] x) => (double[1] y) { y = LeakyRelu(x) }"
+    with jax.enable_x64(True):
+        net, _ = tl.from_onnx(model(text))
+        assert net({}, np.array([-1.0])) == -float(np.float32(0.01))
+
+
+def test_the_first_selu_had_rounder_factors():
+    text = "net (float[2] x) => (float[2] y) { y = Selu(x) }"
+    gamma, alpha = (
+        onnx.defs.get_schema("Selu", 1, "").attributes[name].default_value.f
+        for name in ("gamma", "alpha")
+    )
+    y = tl.from_onnx(model(text, 1))[0]({}, jnp.array([1.0, -100.0]))
+    assert y[0] == np.float32(gamma) and abs(y[1] / (-gamma * alpha) - 1) < 4 * EPS
+
+
+def test_the_smallest_of_integers_of_every_type():
+    """-128 and the unsigned have no negative."""
+    for x in (np.uint8([3, 0, 200]), np.int8([3, -128, 100])):
+        count = np.array([2])
+        attributes = {"largest": 0}
+        file, feeds = model_of(
+            "TopK", (x, count), attributes, opset=11, fixed=[1], outputs=2
+        )
+        values, places = by_us(file, feeds)
+        assert values.tolist() == sorted(x.tolist())[:2] and places.tolist() == [1, 0]
+
+
+def test_a_power_of_another_type_is_not_rounded():
+    file, _ = model_of("Pow", (np.int32([4]), np.float32([0.5])), opset=13, fixed=[1])
+    with pytest.raises(tl.MissingOperatorError, match="int32 to the power of float32"):
+        tl.from_onnx(file)
+
+
+def test_an_output_shape_that_no_padding_gives_is_refused():
+    x, w = np.ones((1, 1, 3), np.float32), np.ones((1, 1, 1), np.float32)
+    attributes = {"strides": [2], "output_shape": [7]}
+    file, feeds = model_of("ConvTranspose", (x, w), attributes, opset=11)
+    with pytest.raises(tl.FileFormatError, match="asks for 7"):
+        by_us(file, feeds)
 
 
 def test_constants_in_the_graph():

@@ -45,6 +45,8 @@ BAD = {
     "(assert (<= X_0 1e9999))": "a number beyond all use",
     "(assert (<= X_0 1.2.3))": "1.2.3 is not declared",
     "(assert (<= X_0 nan))": "nan is not declared",
+    '(assert (<= X_0 1"2))': 'line 4: " is not declared',
+    "(assert (<= X_0 '1|2))": "'1 is not declared",
     "(assert " + "(not " * 300 + "true" + ")" * 301: "nested more than",
 }
 
@@ -74,6 +76,7 @@ def test_a_file_without_variables_is_refused(tmp_path):
     [
         ("(assert (<= X_0 -1))", "X_0 is at least 0.0 and at most -1.0"),
         ("(assert (< X_0 0))", "X_0 is at least"),
+        ("(assert (>= X_0 1e400))", "X_0 is at least inf"),
         ("(assert (>= (+ X_0 X_1) 2.1))", "holds nowhere in the box"),
         ("(assert (<= 1 0))", "false of all numbers"),
         ("(assert (or (<= 1 0) (< 1 1)))", "false of all numbers"),

@@ -68,6 +68,22 @@ def test_a_strict_bound_that_is_only_met_is_not_sat(query):
     assert answer.status in ("unsat", "unknown")
 
 
+def test_a_corner_that_the_file_leaves_out_is_not_sat(query):
+    """y = x reaches 1 at x = 1 alone, which is not below 1."""
+    net = network(IDENTITY)
+    answer = decide(*net, query(["(>= Y_0 1)", "(< X_0 1)"], [0], [1]))
+    assert answer.status in ("unsat", "unknown")
+    assert decide(*net, query(["(<= Y_0 1)", "(< X_0 1)"], [0], [1])).status == "sat"
+    answer = decide(*net, query(["(> X_0 0)", "(< X_0 1)"], [0], [1]))
+    assert answer.status == "sat" and 0 < answer.inputs[0] < 1
+
+
+def test_a_coefficient_beyond_float64_is_refused(query):
+    for unsafe in ("(>= (* 1e400 Y_0) 1)", "(>= (+ Y_0 (* 1e-400 X_0)) 5)"):
+        with pytest.raises(tl.InputError, match="beyond the numbers of float64"):
+            decide(*network(IDENTITY), query([unsafe], [0], [1]))
+
+
 def test_a_half_space_of_inputs_is_respected(query):
     """y = x_0 + x_1 > 1.5 happens on the box, and not where x_0 + x_1 <= 1."""
     total = "{ y = ReduceSum(x) }".replace("(x)", " <keepdims = 1> (x)")

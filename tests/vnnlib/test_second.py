@@ -1,5 +1,6 @@
 """VNN-LIB 2.0, by the parser of its authors, means what 1.0 does."""
 
+import types
 from fractions import Fraction
 
 import pytest
@@ -54,6 +55,13 @@ def test_what_is_not_understood_is_refused(line, why, tmp_path):
     with pytest.raises(FileFormatError) as caught:
         read(tmp_path, HEAD + line)
     assert any(part in str(caught.value) for part in why.split("|"))
+
+
+def test_nodes_that_are_tied_by_name_are_refused():
+    """They may be declared in another order than that of the network."""
+    definition = types.SimpleNamespace(name="X", shape=(2,), onnx_name="input.1")
+    with pytest.raises(FileFormatError, match="X is tied to a node"):
+        _second._number([definition], {})
 
 
 def test_without_the_package_the_way_to_get_it_is_said(tmp_path, monkeypatch):

@@ -28,7 +28,6 @@ examples:
 
 exit code: 0 for unsat, 1 for sat, 3 for unknown or timeout, 2 for bad input."""
 
-AUTO = ("crown", "alpha-crown")
 EXIT_CODES = {"unsat": 0, "sat": 1, "unknown": 3, "timeout": 3}
 
 
@@ -85,13 +84,14 @@ def run(options) -> int:
 def _decide(options):
     from torchlean_jax.vnnlib import decide, read_vnnlib
 
+    chosen = {} if options.method == "auto" else {"methods": (options.method,)}
     query = read_vnnlib(options.property)
     network, params = tl.from_onnx(options.network)
     answer = decide(
         network,
         params,
         query,
-        methods=AUTO if options.method == "auto" else (options.method,),
+        **chosen,
         seed=options.seed,
         certificate=options.certificate is not None,
     )
@@ -141,6 +141,8 @@ def _counterexample(options, answer, runtime) -> dict:
     print(f"the counterexample was confirmed over the reals by {answer.confirmed}")
     if runtime is None:
         print("onnxruntime is not installed: it was not asked")
+    elif "error" in runtime:
+        print(f"onnxruntime cannot run the network: {runtime['error']}")
     else:
         agrees = (
             "agrees" if runtime["unsafe"] else "does NOT agree, which rounding can do"
@@ -183,14 +185,18 @@ def _by_onnxruntime(path, network, query, inputs) -> dict | None:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     model = read_bytes(path) if path.suffix == ".gz" else str(path)
-    session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
     flat, feeds, start = np.array([float(x) for x in inputs]), {}, 0
     for declared in network.inputs:
         shape = [n if isinstance(n, int) else 1 for n in declared.shape]
         part = flat[start : start + math.prod(shape)]
         feeds[declared.name] = part.astype(declared.dtype).reshape(shape)
         start += math.prod(shape)
-    outputs = np.concatenate([np.asarray(y).ravel() for y in session.run(None, feeds)])
+    try:
+        session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+        returned = session.run(None, feeds)
+    except Exception as error:  # of types of its own, where it lacks a kernel
+        return {"error": str(error).strip().partition("\n")[0]}
+    outputs = np.concatenate([np.asarray(y).ravel() for y in returned])
     values = outputs.astype(np.float64).tolist()
     exact = [Fraction(y) if math.isfinite(y) else Fraction(0) for y in values]
     unsafe = all(map(math.isfinite, values)) and query.holds(inputs, exact)

@@ -49,8 +49,10 @@ def _elu(node, x):
 @define("Selu", "1 6 22")
 def _selu(node, x):
     node.ignore("consumed_inputs")
-    alpha = node.number("alpha", 1.67326319217681884765625)
-    return node.number("gamma", 1.05070102214813232421875) * jax.nn.elu(x, alpha)
+    first = node.version == 1
+    alpha = node.number("alpha", 1.6732 if first else 1.67326319217681884765625)
+    gamma = node.number("gamma", 1.0507 if first else 1.05070102214813232421875)
+    return gamma * jax.nn.elu(x, alpha)
 
 
 @define("Celu", "12")

@@ -97,6 +97,8 @@ def _mod(node, x, y):
 def _pow(node, x, y):
     if node.version < 12:
         x, y = broadcast(node, x, y)
+    if is_floating(y) and not jnp.can_cast(y.dtype, x.dtype):
+        raise UnsupportedError(f"{x.dtype} to the power of {y.dtype}")
     if not is_floating(x) or node.xp is np:
         return node.xp.power(x, y.astype(x.dtype))
     if isinstance(y, np.ndarray) and y.size == 1:

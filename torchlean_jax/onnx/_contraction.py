@@ -135,7 +135,7 @@ def _transposed_pads(node, sizes, reach, strides, extra):
     """What is cut off at both ends of each axis."""
     spatial = len(reach)
     auto = node.text("auto_pad", "NOTSET")
-    wanted = node.integers("output_shape")
+    wanted = given = node.integers("output_shape")
     pads = node.integers("pads", [0] * (2 * spatial))
     if len(pads) != 2 * spatial:
         raise FileFormatError(f"{len(pads)} pads for {spatial} axes")
@@ -149,7 +149,12 @@ def _transposed_pads(node, sizes, reach, strides, extra):
     for n, s, r, e, size in zip(
         sizes, strides, reach, extra, wanted[-spatial:], strict=True
     ):
-        total = max(0, s * (n - 1) + e + r + 1 - size)
+        total = s * (n - 1) + e + r + 1 - size
+        if total < 0 and given is not None:
+            raise FileFormatError(
+                f"output_shape asks for {size}, and there are {total + size}"
+            )
+        total = max(0, total)
         less, more = total // 2, math.ceil(total / 2)
         found.append((less, more) if auto == "SAME_UPPER" else (more, less))
     return found

@@ -8,7 +8,12 @@ import numpy as np
 from jax import lax
 
 from torchlean_jax.domains._errors import FileFormatError
-from torchlean_jax.onnx._operators import UnsupportedError, define, same_dtype
+from torchlean_jax.onnx._operators import (
+    UnsupportedError,
+    define,
+    is_floating,
+    same_dtype,
+)
 
 
 def positions(indices, size):
@@ -146,7 +151,9 @@ def _top_k(node, x, k=None):
         raise FileFormatError(f"the {count} largest of {x.shape[axis]}")
     largest = node.integer("largest", 1)
     last = jnp.moveaxis(x, axis, -1)
-    values, places = lax.top_k(last if largest else -last, count)
+    # what turns the order of all integers around, even of unsigned ones
+    turned = lax.neg if is_floating(x) else lax.bitwise_not
+    values, places = lax.top_k(last if largest else turned(last), count)
     places = places.astype(jax.dtypes.canonicalize_dtype(np.int64))
-    values = values if largest else -values
+    values = values if largest else turned(values)
     return jnp.moveaxis(values, -1, axis), jnp.moveaxis(places, -1, axis)

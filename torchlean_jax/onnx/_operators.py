@@ -101,6 +101,9 @@ class Node:
         return self.attribute(name, default, int)
 
     def number(self, name: str, default: float | None = None) -> Any:
+        """Defaults are rounded to 32 bits, as attributes in a file are."""
+        if default is not None:
+            default = float(np.float32(default))
         return self.attribute(name, default, float)
 
     def text(self, name: str, default: str | None = None) -> Any:

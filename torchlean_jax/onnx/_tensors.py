@@ -71,10 +71,10 @@ def _listed(tensor, dtype, count):
             f"tensor {tensor.name!r} of shape {list(tensor.dims)} holds {len(numbers)} "
             f"numbers, not {count}"
         )
-    if dtype in (np.dtype(np.float16), jnp.dtype(jnp.bfloat16)):  # their bits
-        return np.asarray(numbers, np.uint16).view(dtype)
+    halves = dtype in (np.dtype(np.float16), jnp.dtype(jnp.bfloat16))
     try:
-        return np.asarray(numbers, dtype)
+        found = np.array(list(numbers), np.uint16 if halves else dtype)
+        return found.view(dtype) if halves else found  # of the former, the bits
     except OverflowError as error:
         raise FileFormatError(f"tensor {tensor.name!r}: {error}") from error
 

@@ -6,6 +6,8 @@ Floating-point arithmetic is nevertheless left in the program as well: computed 
 would be rounded, and the network would be another one.
 """
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,15 +32,20 @@ class Value:
     """A tensor: as JAX computes it, and its numbers if they are known.
 
     array: what JAX computes; None for a known tensor that nobody has asked for.
+    rounded: whether `known` was computed from floating-point numbers: shapes may depend
+        on it, as in every other runtime, but results must not.
+    compute: what JAX would compute then, for those who ask.
     """
 
     array: Any
     known: np.ndarray | None
+    rounded: bool = False
+    compute: Callable[[], Any] | None = None
 
     def staged(self):
         if self.array is None:
             assert self.known is not None
-            self.array = _narrowed(self.known)
+            self.array = self.compute() if self.compute else _narrowed(self.known)
         return self.array
 
 
@@ -143,20 +150,34 @@ def apply(step: Step, values: dict[str, Value]) -> None:
         step.label, step.op_type, step.version, step.attributes, len(step.outputs)
     )
     folded = _folded(step, replace(node, xp=np), operands)
+    rounded = any(v is not None and v.rounded for v in operands)
+
+    @functools.cache
+    def staged():
+        return _as_tuple(step.operator.rule(node, *_arguments(step, operands)))
+
     if folded is not None and not any(map(is_floating, folded)):
-        results = [Value(None, array) for array in folded]
-    else:
-        arrays = _as_tuple(step.operator.rule(node, *_arguments(step, operands)))
-        known = folded or [a if isinstance(a, np.ndarray) else None for a in arrays]
         results = [
-            Value(None if isinstance(a, np.ndarray) else _checked(a), k)
-            for a, k in zip(arrays, known, strict=True)
+            Value(None, array, rounded, functools.partial(_nth, staged, i))
+            if rounded
+            else Value(None, array)
+            for i, array in enumerate(folded)
+        ]
+    else:
+        known = folded or [a if isinstance(a, np.ndarray) else None for a in staged()]
+        results = [
+            Value(None if isinstance(a, np.ndarray) else _checked(a), k, bool(folded))
+            for a, k in zip(staged(), known, strict=True)
         ]
         if node.unasked():
             raise UnsupportedError(f"attributes {', '.join(node.unasked())}")
     for name, result in zip(step.outputs, _enough(step, results), strict=False):
         if name:
             values[name] = result
+
+
+def _nth(results, place):
+    return results()[place]
 
 
 def _enough(step, results):
@@ -179,11 +200,16 @@ def _arguments(step: Step, operands):
                     "and shapes must not"
                 )
             arguments.append(value.known)
-        elif i in step.operator.fixed and value.known is not None:
+        elif i in step.operator.fixed and _is_certain(value):
             arguments.append(value.known)
         else:
             arguments.append(value.staged())
     return arguments
+
+
+def _is_certain(value: Value) -> bool:
+    known = value.known
+    return known is not None and not (value.rounded and is_floating(known))
 
 
 def _folded(step: Step, node: Node, operands):

@@ -192,8 +192,11 @@ def _scaled(numbers: Sequence[Fraction]) -> tuple[Fraction, list[list[float]]]:
 def _sum_of_floats(exact: Fraction) -> list[float]:
     parts: list[float] = []
     while not parts or exact:
-        near = float(exact)
-        if near == 0 and exact:
+        try:
+            near = float(exact)
+        except OverflowError:
+            near = math.inf
+        if math.isinf(near) or (near == 0 and exact):
             raise InputError("a coefficient lies beyond the numbers of float64")
         parts.append(near)
         exact -= Fraction(near)

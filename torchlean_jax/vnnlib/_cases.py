@@ -9,7 +9,7 @@ import math
 from fractions import Fraction
 
 from torchlean_jax.domains._errors import FileFormatError
-from torchlean_jax.vnnlib._case import Case
+from torchlean_jax.vnnlib._case import Case, doubles
 from torchlean_jax.vnnlib._formula import TRUE, All, Any, Atom, Formula
 
 MOST_CASES = 2**16
@@ -89,9 +89,8 @@ def _region(atoms, inputs):
             continue
         is_open = (i, True) in strict or (i, False) in strict
         if low > high or (low == high and is_open):
-            raise _EmptyError(
-                f"X_{i} is at least {float(low)} and at most {float(high)}"
-            )
+            (least,), (most,) = doubles([low], up=False), doubles([high], up=True)
+            raise _EmptyError(f"X_{i} is at least {least} and at most {most}")
     for atom in constraints:
         if _never(atom, lo, hi):
             raise _EmptyError(

@@ -26,6 +26,7 @@ from torchlean_jax.interpreters._forward import walk
 from torchlean_jax.onnx import Network
 from torchlean_jax.search import _rational
 from torchlean_jax.vnnlib._case import Case, doubles
+from torchlean_jax.vnnlib._formula import All, Atom, Formula
 from torchlean_jax.vnnlib._query import Query
 
 METHODS = ("crown", "alpha-crown")
@@ -55,10 +56,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Problem:
-    """The network as a function of its inputs, and their shapes and dtypes."""
+    """The network as a function of its inputs, their shapes and dtypes, and the whole
+    of the file."""
 
     function: Any
     inputs: list[tuple[tuple[int, ...], Any]]
+    formula: Formula
 
     def boxes(self, case: Case):
         return case.boxes(self.inputs)
@@ -134,7 +137,7 @@ def _problem(network, params, query) -> _Problem:
             f"{network.name} takes {counts[0]} numbers and returns {counts[1]}; "
             f"{query.source} declares {query.inputs} and {query.outputs}"
         )
-    return _Problem(function, inputs)
+    return _Problem(function, inputs, query.formula)
 
 
 def _decide_case(problem, case, methods, attack, seed, certificate) -> Answer:
@@ -157,7 +160,7 @@ def _decide_case(problem, case, methods, attack, seed, certificate) -> Answer:
         if verdict.status == "proved":
             return _answer("unsat", tried, verdict)
         if verdict.status == "refuted":
-            found = _confirmed(problem, case, verdict.counterexample)
+            found = _confirmed(problem, case, _nearest(case, verdict.counterexample))
             if found is not None:
                 return _answer("sat", tried, verdict, **found)
             tried.append("the counterexample is one of the rounded property only")
@@ -170,26 +173,29 @@ def _answer(status, tried, verdict, **found) -> Answer:
 
 def _everything(problem, case) -> Answer:
     """A case that says nothing about outputs: any of its inputs is a solution."""
-    middle = [np.asarray((b.lo + b.hi) / 2, np.float64) for b in problem.boxes(case)]
+    middle = tuple((low + high) / 2 for low, high in zip(case.lo, case.hi, strict=True))
     found = _confirmed(problem, case, middle)
     if found is None:
         return Answer(status="unknown", tried="no input found that satisfies the file")
     return Answer(status="sat", tried="every output is unsafe", **found)
 
 
-def _confirmed(problem, case, point) -> dict | None:
-    """What makes an answer "sat", if the point of the exact set next to `point` does.
-
-    The network is evaluated at that point by intervals, then, if these leave a sign
-    open, in exact rational arithmetic.
-    """
+def _nearest(case, point) -> tuple[Fraction, ...]:
+    """The point of the exact box next to a point of floats."""
     flat = np.concatenate([np.ravel(x).astype(np.float64) for x in point])
-    exact = tuple(
+    return tuple(
         min(max(Fraction(x), low), high)
         for x, low, high in zip(flat.tolist(), case.lo, case.hi, strict=True)
     )
-    if not all(atom.holds(exact, ()) for atom in case.constraints):
-        return None
+
+
+def _confirmed(problem, case, exact) -> dict | None:
+    """What makes an answer "sat", if the whole file holds at the point `exact`.
+
+    (Not the case alone, whose box has corners that the file may leave out.) The network
+    is evaluated there by intervals, then, if these leave a sign open, in exact rational
+    arithmetic.
+    """
     boxes = problem.boxes(case)
     model = _snapshot.snapshot(problem.function, boxes, Interval.is_value)
     for evaluate in (_by_intervals, _by_rationals):
@@ -197,25 +203,23 @@ def _confirmed(problem, case, point) -> dict | None:
             outputs = evaluate(model, boxes, exact)
         except (MissingRuleError, UndecidedError):
             continue
-        if any(all(_surely(a, exact, outputs) for a in g) for g in case.unsafe):
+        if _surely(problem.formula, exact, outputs):
             how = "intervals" if evaluate is _by_intervals else "exact rationals"
             return {"inputs": exact, "outputs": outputs, "confirmed": how}
     return None
 
 
-def _surely(atom, inputs, outputs) -> bool:
-    """Whether an inequality holds whatever the outputs are within their bounds."""
-    read = [outputs[-1 - v] for v, _ in atom.terms if v < 0]
-    if not all(isinstance(end, Fraction) for ends in read for end in ends):
+def _surely(formula, inputs, outputs) -> bool:
+    """Whether a formula is true whatever the outputs are within their bounds."""
+    if not isinstance(formula, Atom):
+        quantifier = all if isinstance(formula, All) else any
+        return quantifier(_surely(part, inputs, outputs) for part in formula.parts)
+    read = {-1 - v: c for v, c in formula.terms if v < 0}
+    if not all(isinstance(end, Fraction) for j in read for end in outputs[j]):
         return False
-    worst = [
-        high if _sign(atom, j) > 0 else low for j, (low, high) in enumerate(outputs)
-    ]
-    return atom.holds(inputs, worst)
-
-
-def _sign(atom, output) -> Fraction:
-    return next((c for v, c in atom.terms if v == -1 - output), Fraction(0))
+    places = enumerate(outputs)
+    worst = [high if read.get(j, 0) > 0 else low for j, (low, high) in places]
+    return formula.holds(inputs, worst if read else ())
 
 
 def _by_intervals(model, boxes, exact):

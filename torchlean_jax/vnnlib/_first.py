@@ -23,7 +23,7 @@ from torchlean_jax.vnnlib._formula import (
     scaled,
 )
 
-_TOKEN = re.compile(r'[()]|\|[^|]*\||"[^"]*"|[^\s();|"]+|;[^\n]*')
+_TOKEN = re.compile(r'[()]|\|[^|]*\||"[^"]*"|[^\s();|"]+|;[^\n]*|["|]')
 _VARIABLE = re.compile(r"([XY])_(0|[1-9]\d{0,8})")
 _DEEPEST = 200  # brackets within brackets
 _SILENT = frozenset(

@@ -70,6 +70,11 @@ def _message(text):
 def _number(definitions, places) -> int:
     start = 0
     for definition in definitions:
+        if definition.onnx_name is not None:  # then the order may be another one
+            raise FileFormatError(
+                f"{definition.name} is tied to a node of the network by name; leave "
+                "names away and declare nodes in the order of the network"
+            )
         shape = tuple(definition.shape)
         places[definition.name] = start, shape
         start += math.prod(shape)
