@@ -157,8 +157,8 @@ def linear_image(equation, operands, fixed, radii, at_zero) -> list[Form]:
     `_linear.fixed_operands` gives them. at_zero: the results at 0 as intervals, if they
     need not be 0.
     """
-    if _linear.is_affine(equation):
-        fixed = [_zero_if_float(x) for x in fixed]
+    if _linear.is_affine(equation):  # then `at_zero` has the concrete operands
+        fixed, radii = [_zero_if_float(x) for x in fixed], [None] * len(radii)
     run, reach = _linear_map(equation, fixed), _magnitude_map(equation, fixed)
     forms = [form for form in operands if form is not None]
     middles = _results(jax.vmap(run)(*[form.middle for form in forms]))
@@ -223,9 +223,11 @@ def between(form: Form, low, high) -> Form:
     level = mean * form.level + tilt * form.radius
     radius = half * form.level + steep * form.radius
     # |mean| + |half| is the larger of |low| and |high|
-    total = round_up(2 * steep * form.total, ulps=8)
-    lost = _small(total, form, 8)
-    exact = (half == 0) & ((mean == 0) | (mean == 1))
+    total = round_up((abs(low) + abs(high)) * form.total, ulps=8)
+    # the halves of 0 and 3e-308 are read as 0, which costs what they are multiplied by
+    halved = 4 * float(jnp.finfo(total.dtype).smallest_normal) * form.total
+    lost = _small(total, form, 8) + halved
+    exact = (low == high) & ((mean == 0) | (mean == 1))
     return Form(middle, level, spread, radius, total).widened(jnp.where(exact, 0, lost))
 
 
@@ -256,7 +258,10 @@ def between_planes(form: Form, planes, each: bool) -> Form:
     mean, half = (low + up) * 0.5, (up - low) * 0.5
     tilt, steep = (abs(up) - abs(low)) * 0.5, (abs(low) + abs(up)) * 0.5
     full, count = _full_spread(form), low.shape[-1]
-    total = round_up(times(2 * steep, form.total), ulps=count + 8)
+    total = round_up(times(abs(low) + abs(up), form.total), ulps=count + 8)
+    # halves that are read as 0: see `between`
+    halved = 4 * float(jnp.finfo(total.dtype).smallest_normal) * form.total.sum(-1)
+    halved = jnp.broadcast_to(halved[..., None] if each else halved, total.shape)
     found = Form(
         jax.vmap(lambda m, s: times(mean, m) + times(tilt, s))(form.middle, full),
         times(mean, form.level) + times(tilt, form.radius),
@@ -264,7 +269,7 @@ def between_planes(form: Form, planes, each: bool) -> Form:
         times(half, form.level) + times(steep, form.radius),
         total,
     )
-    found = found.widened(_small(total, form, 2 * count + 8))
+    found = found.widened(_small(total, form, 2 * count + 8) + halved)
     return shifted(found, Interval(planes.lower_offset, planes.upper_offset))
 
 
@@ -306,8 +311,10 @@ def _lost(equation, operands, totals, reach, fixed, radii):
     flushed = _results(reach(*[jnp.full_like(form.level, tiny) for form in forms]))
     slack = 2 * gamma(most + 4, kind.dtype)
     totals = [round_up(t * (1 + slack), ulps=2) for t in totals]
+    # and a weight that the hardware reads as 0, as much as what it meets
+    unread = 2 * float(kind.smallest_normal) * sum(jnp.sum(f.total) for f in forms)
     lost = [
-        round_up(t * slack + 2 * f + tiny, ulps=4)
+        round_up(t * slack + 2 * f + tiny + unread, ulps=4)
         for t, f in zip(totals, flushed, strict=True)
     ]
     for position, radius in enumerate(radii):

@@ -25,8 +25,10 @@ ALIVE = 4  # about as many are needed at the same time
 def bounds_at(equations, steps, values, sets, number, indices, slopes=None):
     """(lo, hi) of the elements `indices` (int[k]) of a value, by one pass of 2k
     rows."""
-    source, rows, offset = unit_rows(equations, steps, values, number, indices)
-    lower = lower_bounds(equations, steps, values, sets, {source: rows}, offset, slopes)
+    source, rows, offset, error = unit_rows(equations, steps, values, number, indices)
+    lower = lower_bounds(
+        equations, steps, values, sets, {source: rows}, offset, slopes, error
+    )
     return lower[: len(indices)], -lower[len(indices) :]
 
 

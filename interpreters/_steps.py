@@ -177,11 +177,12 @@ class Linear:
         )
         reach = self._on_magnitudes(sizes, middles)
         dtype = reach[0].dtype
-        slack = gamma(most + 1, dtype)
-        tiny = 4 * most * float(jnp.finfo(dtype).smallest_normal)
-        return [round_up(m * slack) for m in reach], tiny * sum(
-            jnp.sum(s) for s in sizes
-        )
+        slack, tiny = gamma(most + 1, dtype), float(jnp.finfo(dtype).smallest_normal)
+        total = sum(jnp.sum(s) for s in sizes)
+        # a subnormal weight that the hardware reads as 0 takes its operand with it:
+        # 1e-39 * 1e30 under a float32 jit
+        unread = 2 * tiny * total
+        return [round_up(m * slack + unread) for m in reach], 4 * most * tiny * total
 
     def _on_magnitudes(self, sizes, fixed):
         fixed = [f if f is None or not _is_float(f) else jnp.abs(f) for f in fixed]

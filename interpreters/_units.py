@@ -12,14 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.interpreters import _convolution, _linear, _steps
 
 
 def unit_rows(equations, steps, values, number, indices):
-    """(value number, rows [2k, *shape] on it, offset [2k]) that stand for the elements
-    `indices` (int[k]) of value `number`, and then for their negatives.
+    """(value number, rows [2k, *shape] on it, offset [2k], error) that stand for the
+    elements `indices` (int[k]) of value `number`, and then for their negatives.
 
-    The rows and offsets are exact: nothing is rounded on the way.
+    Nothing is rounded on the way; the error is that of weights so small that hardware
+    reads them as 0, and is one number for all rows.
     """
     made = {
         equation.outputs[0]: step
@@ -41,13 +43,18 @@ def unit_rows(equations, steps, values, number, indices):
             break
     if offset is None:
         offset = jnp.zeros(2 * len(indices), dtype)
-    rows = _of_product(step, values, indices)
+    rows, error = _of_product(step, values, indices), 0.0
     if rows is None:
         unit = indices[:, None] == jnp.arange(values[number].size)
         rows = unit.astype(dtype).reshape(-1, *values[number].shape)
     else:
         number = step.equation.inputs[0]
-    return number, jnp.concatenate([rows, -rows]), offset
+        # later steps take no coefficient to be subnormal: its flushing would cost what
+        # it is multiplied by
+        tiny = float(jnp.finfo(dtype).smallest_normal)
+        rows = jnp.where(jnp.abs(rows) < tiny, 0, rows)
+        error = 2 * tiny * jnp.sum(magnitude(values[number]))
+    return number, jnp.concatenate([rows, -rows]), offset, error
 
 
 def _keeps_order(step) -> bool:

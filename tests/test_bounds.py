@@ -153,6 +153,33 @@ def test_cancellation_does_not_fool_it(method, power):
     assert holds(jax.jit(tl.bounds(f, method=method, iterations=FEW))(box), exact)
 
 
+SMALL = np.float32([[1e-39, 0.0], [0.0, 1.0]])
+UNREAD = {
+    "dense": lambda x: x @ SMALL,
+    "dense after dense": lambda x: (x @ np.float32([[2.0, 0.0], [0.0, 1.0]])) @ SMALL,
+    "scaled": lambda x: x * np.float32([1e-39, 1.0]) * 2.0,
+    "convolution": lambda x: jax.lax.conv_general_dilated(
+        x[None, None], np.float32([[[1e-39]]]), (1,), "VALID"
+    )[0, 0],
+}
+
+
+@pytest.mark.parametrize("method", ["ibp", "forward", "crown-ibp", "crown"])
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_weight_that_the_hardware_reads_as_zero_still_counts(name, method):
+    """1e-39 * 1e30 is 1e-9, not 0."""
+    f, box = UNREAD[name], tl.box(np.float32([1e30, 0.0]), np.float32([2e30, 1.0]))
+    weight = Fraction(float(np.float32(1e-39))) * (
+        1 + (name not in ("dense", "convolution"))
+    )
+    for bounded in (tl.bounds(f, method=method), jax.jit(tl.bounds(f, method=method))):
+        y = bounded(box)
+        for x, end in zip((box.lo, box.hi), ("lo", "hi"), strict=True):
+            exact = weight * Fraction(float(x[0]))
+            bound = Fraction(float(getattr(y, end)[0]))
+            assert bound <= exact if end == "lo" else bound >= exact
+
+
 def no_slack(patch):
     nothing = lambda rows, weights: jnp.zeros(rows.shape[0], rows.dtype)
     patch.setattr(_steps, "row_dot", nothing)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_jax._constants import kept
 from torchlean_jax._explain import Explanation, explain
 from torchlean_jax._halfspaces import Halfspaces
 from torchlean_jax._problem import DEFAULT_MEMORY, How, is_set, is_traced, problem_of
@@ -67,6 +68,7 @@ class Bounded:
     def __call__(self, *args, **kwargs):
         task, leaves = self._task(args, kwargs)
         if is_traced(task, leaves):
+            leaves = [x if is_set(x) else kept(x) for x in leaves]
             outputs = task.compiled("output_bounds", self._how, ())(task.consts, leaves)
             return task.unflatten(outputs)
         with jax.enable_x64(True):

@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_jax._constants import wide
 from torchlean_jax._problem import DEFAULT_MEMORY
 from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
-from torchlean_jax.domains.interval._exact import exact_cast
 from torchlean_jax.domains.interval._rounding import round_down
 from torchlean_jax.interpreters._backward import substituted, total_error
 from torchlean_jax.interpreters._crown import crown, enclose
@@ -28,7 +28,8 @@ class LinearForms:
         upper_offset
 
     lower, upper: input node -> float64[*shape of v, *shape of the input], exact as
-    stated; the offsets, float64[*shape of v], pay for all rounding.
+    stated; the offsets, float64[*shape of v], pay for all rounding, and are infinite
+    where no bound is known.
     """
 
     lower: dict[int, Any]
@@ -43,7 +44,7 @@ def linear_forms(graph, leaves, chosen) -> dict[int, LinearForms]:
     leaves: its arguments, boxes among them. chosen(number): which nodes to bound.
     """
     with jax.enable_x64(True):
-        consts = {n: _wide(c) for n, c in graph.constants.items()}
+        consts = {n: wide(c) for n, c in graph.constants.items()}
         pairs = list(zip(graph.inputs, leaves, strict=True))
         fixed = {n: x for n, x in pairs if not isinstance(x, Interval)}
         boxes = {n: x for n, x in pairs if isinstance(x, Interval)}
@@ -54,12 +55,6 @@ def linear_forms(graph, leaves, chosen) -> dict[int, LinearForms]:
         number: LinearForms(*jax.tree.map(np.asarray, parts))
         for number, parts in found.items()
     }
-
-
-def _wide(c):
-    if jnp.issubdtype(jnp.result_type(c), jnp.floating):
-        return exact_cast(c, jnp.float64)
-    return jnp.asarray(c)
 
 
 def _all_forms(graph, chosen, consts, fixed, boxes):
@@ -91,6 +86,7 @@ def _forms_of(result, number, position):
         least, lost = minimum_over(rows.pop(other), Interval.lift(result.values[other]))
         offset, error = round_down(offset + least), error + lost
     offset = round_down(offset - total_error(error, position + 1))
+    rows, offset = _known(rows, offset)
     below, above = {}, {}
     for n, part in rows.items():
         low, high = jnp.split(part, 2)
@@ -98,3 +94,15 @@ def _forms_of(result, number, position):
         below[n], above[n] = low.reshape(shape), -high.reshape(shape)
     low, high = jnp.split(offset, 2)
     return below, low.reshape(value.shape), above, -high.reshape(value.shape)
+
+
+def _known(rows, offset):
+    """Rows and offsets that are numbers: 0 and -inf where nothing is known below."""
+    good = ~jnp.isnan(offset)
+    for part in rows.values():
+        good &= jnp.isfinite(part).reshape(len(offset), -1).all(1)
+    rows = {
+        n: jnp.where(good.reshape(-1, *[1] * (part.ndim - 1)), part, 0)
+        for n, part in rows.items()
+    }
+    return rows, jnp.where(good, offset, -jnp.inf)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from torchlean_jax._constants import kept, wide
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax._trace import as_function, aval_of, trace
 from torchlean_jax.domains.affine._ball import Ball
 from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.affine.relaxations import parameters
 from torchlean_jax.domains.interval import Interval
-from torchlean_jax.domains.interval._exact import exact_cast, is_tracer
+from torchlean_jax.domains.interval._exact import is_tracer
 from torchlean_jax.interpreters._affine_forward import enclose_forward
 from torchlean_jax.interpreters._alpha import optimise
 from torchlean_jax.interpreters._chunk import in_chunks
@@ -73,7 +74,8 @@ class Problem:
         task = self._tasks.get(key)
         if task is None:
             task = Task(self.function, leaves, tree)
-            if not is_tracer(*task.consts.values()):  # a caller's jit owns its tracers
+            # tracers belong to the jit of a caller
+            if not is_tracer(*jax.tree.leaves(task.consts)):
                 self._tasks[key] = task
         return task
 
@@ -81,7 +83,7 @@ class Problem:
 def is_traced(task: "Task", leaves) -> bool:
     """Whether a caller's transformation is at work: on the arguments, on what the model
     captured, or on everything that is computed now."""
-    if is_tracer(*jax.tree.leaves(leaves), *task.consts.values()):
+    if is_tracer(*jax.tree.leaves((leaves, task.consts))):
         return True
     return is_tracer(jax.lax.add(0, 0))
 
@@ -99,19 +101,14 @@ class Task:
         self.out_tree, self.out_avals = traced.out_tree, traced.out_avals
         self.plain_graph = flatten(traced.jaxpr, traced.consts)
         self.graph = recognise(self.plain_graph)
-        self.consts = self.graph.constants
+        self.consts = {n: kept(c) for n, c in self.graph.constants.items()}
         self._compiled = {}
 
     @functools.cached_property
     def wide_consts(self):
         """The constants as float64, cast once and exactly (call it with x64
         enabled)."""
-        return {
-            number: exact_cast(c, jnp.float64)
-            if jnp.issubdtype(jnp.result_type(c), jnp.floating)
-            else jnp.asarray(c)
-            for number, c in self.consts.items()
-        }
+        return {number: wide(c) for number, c in self.graph.constants.items()}
 
     def unflatten(self, outputs):
         return jax.tree.unflatten(self.out_tree, outputs)

@@ -49,7 +49,10 @@ class Ball:
         """The same ball at working precision."""
         dtype = working_dtype()
         center, radius = (exact_cast(x, dtype) for x in (self.center, self.radius))
-        return Ball(center, radius, self.norm)
+        # what hardware reads as 0 of the center is as much as it could move
+        tiny = float(jnp.finfo(dtype).smallest_normal)
+        center = jnp.where(jnp.abs(center) < tiny, 0, center)
+        return Ball(center, round_up(radius + 2 * center.size * tiny), self.norm)
 
 
 def minimum_over_ball(rows, ball: Ball):

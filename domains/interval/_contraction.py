@@ -128,17 +128,10 @@ def _split(x, dtype):
     """(middle, radius or None if exact, whether an exact element may be subnormal)."""
     if isinstance(x, Interval):
         return *midpoint_radius(Interval.lift(x)), False
-    x = jnp.asarray(x)
     exact = _exact.exact_cast(x, dtype)
-    may_flush = x.dtype == dtype and (_exact.is_tracer(exact) or _has_subnormal(exact))
-    return exact, None, may_flush
-
-
-def _has_subnormal(x):
-    array = np.asarray(x)
-    return bool(
-        ((array != 0) & (np.abs(array) < np.finfo(array.dtype).smallest_normal)).any()
-    )
+    if _exact.is_tracer(exact):
+        return exact, None, x.dtype == dtype
+    return exact, None, _exact.has_subnormal(exact)
 
 
 def _magnitude(middle, radius):

@@ -1,7 +1,9 @@
 """Reading concrete arrays without rounding: no flushed subnormal, no narrowed constant.
 
 XLA on CPU reads a subnormal operand as zero in arithmetic, comparisons and conversions
-alike, so everything here that must see one looks at bits.
+alike, so everything here that must see one looks at bits. A subnormal *constant* of a
+compiled program is 0 already when its bits are taken (`jax.jit(lambda: c)()` returns
+0): what is known while tracing is therefore read by NumPy, which keeps it.
 """
 
 import jax
@@ -28,8 +30,12 @@ def working_dtype():
 
 
 def exact_cast(x, dtype):
-    """`x` in a wider float dtype, exactly; a subnormal of the narrow one included."""
-    x = jnp.asarray(x)
+    """`x` in a wider float dtype, exactly; a subnormal of the narrow one included.
+
+    A NumPy array where `x` is known: as a constant of a program it could be flushed.
+    """
+    if not is_tracer(x):
+        return np.asarray(x).astype(dtype)
     if x.dtype == dtype:
         return x
     kind = jnp.finfo(x.dtype)
@@ -49,7 +55,10 @@ def sanitize(x):
     kind = jnp.finfo(x.dtype)
     bits = lax.bitcast_convert_type(x, _BITS[kind.bits])
     magnitude = bits & _unsigned(kind.bits, (1 << (kind.bits - 1)) - 1)
-    is_subnormal = (magnitude > 0) & (magnitude < _smallest_normal_bits(kind))
+    # in one comparison, in which 0 becomes the largest: LLVM knows `magnitude == 0` to
+    # be x == 0.0, which the hardware finds true of subnormals
+    one = _unsigned(kind.bits, 1)
+    is_subnormal = magnitude - one < _smallest_normal_bits(kind) - one
     negative = bits > magnitude
     edge, zero = jnp.asarray(kind.smallest_normal, x.dtype), jnp.zeros_like(x)
     lo = jnp.where(is_subnormal, jnp.where(negative, -edge, zero), x)
@@ -66,6 +75,13 @@ def _sanitize_concrete(x):
     lo = np.where(subnormal, np.where(array < 0, -edge, 0), array).astype(array.dtype)
     hi = np.where(subnormal, np.where(array < 0, 0, edge), array).astype(array.dtype)
     return jnp.asarray(lo), jnp.asarray(hi)
+
+
+def has_subnormal(x) -> bool:
+    """Whether a known float array has elements that hardware may read as 0."""
+    array = np.asarray(x)
+    edge = jnp.finfo(array.dtype).smallest_normal
+    return bool(((array != 0) & (np.abs(array) < edge)).any())
 
 
 def ordered_bits(x):

@@ -99,7 +99,12 @@ class Interval:
         """
         if isinstance(x, Interval):
             return _widen(x)
-        x = jnp.asarray(x)
+        dtype = jnp.result_type(x)
+        if jnp.issubdtype(dtype, jnp.inexact) and not _exact.is_tracer(x):
+            # not jnp.asarray: a subnormal constant of a program is flushed
+            x = np.asarray(x).astype(jax.dtypes.canonicalize_dtype(dtype))
+        else:
+            x = jnp.asarray(x)
         if jnp.issubdtype(x.dtype, jnp.complexfloating):
             real, imag = Interval.lift(x.real), Interval.lift(x.imag)
             return Interval(
@@ -155,10 +160,9 @@ def _widen(x: Interval) -> Interval:
     if not _exact.is_float(x):
         return x
     dtype = _at_least_working(x.dtype)
-    lo, hi = jnp.asarray(x.lo), jnp.asarray(x.hi)
     return Interval(
-        _exact.sanitize(_exact.exact_cast(lo, dtype))[0],
-        _exact.sanitize(_exact.exact_cast(hi, dtype))[1],
+        _exact.sanitize(_exact.exact_cast(x.lo, dtype))[0],
+        _exact.sanitize(_exact.exact_cast(x.hi, dtype))[1],
     )
 
 

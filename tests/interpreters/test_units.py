@@ -50,7 +50,7 @@ def test_rows_and_offsets_are_the_jacobian_and_the_constant(name):
         (target,) = graph.outputs
         size = result.values[target].size
         indices = jnp.arange(size)[::-1]
-        number, rows, offset = unit_rows(
+        number, rows, offset, _ = unit_rows(
             graph.equations, result.steps, result.values, target, indices
         )
         rest = _from_value(graph, number, function)
