@@ -127,9 +127,9 @@ def test_float64_has_a_unit_of_its_own():
 
 @pytest.mark.parametrize("count", [2**24 + 1, -(2**24) - 1, 2**31 - 1])
 def test_an_integer_that_float32_skips_is_rounded(count):
-    f = lambda n: n.astype(jnp.float32)
-    value = tl.interpret(lambda x: x + f(jnp.int32(count)), domain=tl.FP32)(
-        tl.FP32.lift(jnp.float32(0))
+    f = lambda x, n: x + n.astype(jnp.float32)
+    value = tl.interpret(f, domain=tl.FP32)(
+        tl.FP32.lift(jnp.float32(0)), jnp.int32(count)
     )
     run = float(np.float32(count))
     assert not runs.violations(

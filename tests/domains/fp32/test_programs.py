@@ -12,7 +12,7 @@ from benchmarks.float_error import check_programs, enclosure
 from torchlean_jax.domains.fp32 import FP32Value
 
 # Between them they have every kind of layer, point boxes and wide ones.
-SEEDS = (1, 4, 9)
+SEEDS = (2, 4, 11)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -32,7 +32,8 @@ def test_too_small_an_error_is_noticed():
     exact = [case.exact(p) for p in points]
     runs = np.stack([case.run(p) for p in points])
     assert programs.outside(value, runs, exact)[0] == []
-    claimed = FP32Value(value.real, value.error / 1000, value.execution, value.dtype)
+    tight = np.asarray(value.error) / 1000
+    claimed = FP32Value(value.real, tight, value.execution, value.dtype)
     assert programs.outside(claimed, runs, exact)[0]
 
 
