@@ -19,8 +19,10 @@ demo: $(VENV)/installed-zoo
 	    --method crown --certificates build/certificates --plot build/digits.png
 	$(VENV)/bin/torchlean-check --quiet build/certificates/*.tlc
 
+# In two processes, each with a few GiB of compiled programs. A file stays in one, where its
+# tests share them.
 test: $(VENV)/installed-dev
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses 2 --dist loadfile
 
 # The part of the suite that is repeated on the newest Python and JAX.
 smoke: $(VENV)/installed-dev
