@@ -112,6 +112,14 @@ def test_matrices_of_narrow_dtypes_are_exact(dtype):
     assert spec.linear(given).formula(outputs((2,))).rows.tolist() == [[1.0, -3.0]]
 
 
+@pytest.mark.parametrize(
+    "given", [np.float32(1e-40), jnp.float32(1e-40), np.float16(6e-8)], ids=repr
+)
+def test_numbers_that_are_subnormal_in_a_narrower_dtype_only_are_exact(given):
+    (row,) = spec.linear(given[None]).formula(outputs((1,))).rows
+    assert Fraction(row[0]) == Fraction(float(np.asarray(given))) > 0
+
+
 def test_a_long_matrix_is_not_printed():
     assert (
         repr(spec.linear(np.ones((9, 9))))
@@ -136,6 +144,8 @@ def test_a_long_matrix_is_not_printed():
         (lambda: jax.jit(lambda k: spec.margin(k) and k)(3), "known now"),
         (lambda: spec.linear([[1.0, np.nan]]), r"index \[0, 1\] holds nan"),
         (lambda: spec.linear([1.0], np.inf), "d needs finite"),
+        (lambda: spec.linear([[1.0, 1e-310]]), r"normal range.*index \[0, 1\]"),
+        (lambda: spec.linear([1.0], -5e-324), "d needs numbers of .* normal range"),
         (lambda: spec.linear([]), "shape"),
         (lambda: spec.linear(1.0), "shape"),
         (lambda: spec.linear(np.ones((1, 2, 3))), "shape"),

@@ -357,6 +357,7 @@ def test_bad_constraints_are_refused(where, says):
     [
         ([[np.nan, 1.0]], 0, "finite"),
         ([1.0], np.inf, "finite"),
+        ([1.0, 1e-310], 0, "A needs numbers of .* normal range"),
         ([[]], 0, "matrix"),
         (1.0, 0, "matrix"),
         ([[1.0], [2.0]], [1.0, 2.0, 3.0], "per row of A"),

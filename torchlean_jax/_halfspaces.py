@@ -51,7 +51,8 @@ def halfspaces(A: Any, b: Any = 0) -> Halfspaces:
     or [n] for a single row. b: [m] or a scalar. Both are taken as the exact numbers
     they hold. An equation is two rows: A x >= b and -A x >= -b.
 
-    Raises InputError for what is not finite, not real or of the wrong shape.
+    Raises InputError for what is not finite, not real, subnormal in float64 or of the
+    wrong shape.
 
     >>> halfspaces([1.0, -1.0])  # the first input is at least the second
     halfspaces: 1 in 2 numbers

@@ -12,7 +12,8 @@ from torchlean_jax.domains._errors import InputError
 def exact_rows(C: Any, d: Any, C_name: str, d_name: str) -> tuple:
     """(float64[R, n], float64[R]), read-only copies of `C` and `d`, exactly.
 
-    Raises InputError, in terms of the two names, for what is not such a pair.
+    Raises InputError, in terms of the two names, for what is not such a pair, and for
+    float64 subnormals. (Those of narrower dtypes are normal in float64.)
     """
     rows = _exact_float64(C, C_name)
     offset = _exact_float64(d, d_name)
@@ -49,10 +50,18 @@ def _exact_float64(x, name):
             f"{name} (dtype {given.dtype}) holds values that are not float64 numbers"
         )
     array = given.astype(np.float64)
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        at = tuple(bad[0].tolist())
-        raise InputError(
-            f"{name} needs finite numbers; index {list(at)} holds {array[at]}"
-        )
+    _refuse(~np.isfinite(array), array, f"{name} needs finite numbers")
+    # the hardware would read them as 0, and bound another row than the one given
+    tiny = np.finfo(np.float64).tiny
+    _refuse(
+        (array != 0) & (np.abs(array) < tiny),
+        array,
+        f"{name} needs numbers of float64's normal range, from {tiny} (scale the row)",
+    )
     return array
+
+
+def _refuse(bad, array, need):
+    if bad.any():
+        at = tuple(np.argwhere(bad)[0].tolist())
+        raise InputError(f"{need}; index {list(at)} holds {array[at]}")

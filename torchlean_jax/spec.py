@@ -184,7 +184,8 @@ def linear(C: Any, d: Any = 0) -> Spec:
 
     y: all outputs of the model, flattened and concatenated in the order of
     `jax.tree.leaves`. C: [R, n], or [n] for a single row. d: [R] or a scalar. Both are
-    taken as the exact numbers they hold, and must be representable in float64.
+    taken as the exact numbers they hold, and must be representable in float64, not
+    subnormal there.
 
     >>> linear([1, -1], 0.5)
     linear(C=[[1.0, -1.0]], d=[0.5])

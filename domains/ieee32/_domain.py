@@ -5,6 +5,7 @@ import operator
 from dataclasses import dataclass
 from typing import Any, cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -108,10 +109,10 @@ class IEEE32:
         """The bits of a concrete floating array; integers and booleans stay arrays."""
         if isinstance(x, FloatBits):
             return _with_flags(self, x)
-        x = jnp.asarray(x)
+        x = x if hasattr(x, "dtype") else jnp.asarray(x)
         if not jnp.issubdtype(x.dtype, jnp.inexact):
-            return x
-        fmt = format_of(x.dtype)
+            return jnp.asarray(x)
+        fmt = format_of(jax.dtypes.canonicalize_dtype(x.dtype))
         return _with_flags(self, FloatBits(_bits_of(x, fmt), fmt))
 
     @_either

@@ -119,6 +119,22 @@ def test_a_step_costs_its_height_only_where_a_run_may_miss_it():
     assert float(values(lambda x: jnp.where(x > 0, 1.0, -1.0), box).error) >= 2
 
 
+@pytest.mark.parametrize("made", [np.array, jnp.array], ids=["numpy", "jax"])
+def test_a_captured_subnormal_counts_and_may_be_read_as_zero(made):
+    """The weights of a model are constants of the program that a user compiles."""
+    weight = np.float32([1e-39, -3e-45])
+    exact, scale = weight.astype(np.float64), 2.0**100
+    captured = made(weight)
+    f = tl.interpret(lambda x: jnp.multiply(captured, scale) * x, domain=tl.FP32)
+    for run in (f, jax.jit(f)):
+        with jax.enable_x64(True):
+            value = run(tl.FP32.lift(np.float32([1.0, 1.0])))
+            assert np.asarray(value.real.contains(jnp.asarray(exact * scale))).all()
+            for read in (exact * scale, np.zeros(2)):
+                assert holds(value, read)
+            assert (np.asarray(value.error) >= np.abs(exact * scale)).all()
+
+
 def test_an_overflow_says_that_nothing_is_known():
     value = values(lambda x: x * x - x * x, tl.FP32.lift(np.float32(1e30)))
     assert bool(value.may_be_nan) and np.isinf(value.error)

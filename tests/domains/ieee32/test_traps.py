@@ -123,6 +123,43 @@ def test_subnormal_numbers_that_were_moved_as_floats(move):
                 assert same_bits(got[name], oracle(moved[move])).all(), name
 
 
+TINY = floats([0x000AE398, 0x80000001, 1, 0])
+CAPTURED = {
+    "compared with zero": (
+        lambda c, x: jnp.where(c == 0, x, -x),
+        lambda c, x: np.where(c == 0, x, -x),
+    ),
+    "scaled": (lambda c, x: c * 8388608 + x, lambda c, x: c * F(8388608) + x),
+    "moved": (lambda c, x: jnp.abs(-c[::-1]) + x, lambda c, x: np.abs(c[::-1]) + x),
+    "in a loop": (
+        lambda c, x: jax.lax.scan(lambda s, t: (s + t, None), x, c)[0],
+        lambda c, x: x + c[0] + c[1] + c[2] + c[3],
+    ),
+    "returned": (lambda c, x: c, lambda c, x: c),
+}
+
+
+@pytest.mark.parametrize("made", [np.array, jnp.array], ids=["numpy", "jax"])
+@pytest.mark.parametrize("x64", [False, True], ids=["x32", "x64"])
+def test_a_captured_constant_is_read_bit_for_bit(made, x64):
+    """The weights of a model are constants of the program that a user compiles."""
+    x = floats([0x000AE398, 0, 5, 0x3F800000])
+
+    def program(x, c):
+        return {name: f(c, x) for name, (f, _) in CAPTURED.items()}
+
+    with jax.enable_x64(x64):
+        weights = made(TINY)
+        run = tl.interpret(lambda x: program(x, weights), domain=tl.IEEE32)
+        results = jax.jit(run)(tl.IEEE32.lift(x))
+        lifted = jax.jit(lambda: tl.IEEE32.lift(weights).bits)()
+    assert (np.asarray(lifted) == TINY.view(np.uint32)).all()
+    for name, (_, oracle) in CAPTURED.items():
+        got = results[name]
+        got = got.to_float() if isinstance(got, tl.FloatBits) else got
+        assert same_bits(got, oracle(TINY, x)).all(), name
+
+
 def test_flushing_is_what_xla_does():
     """`flush=True` gives the bits of XLA's own operations, one at a time."""
     domain = tl.IEEE32(flush=True)

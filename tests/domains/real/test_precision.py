@@ -127,6 +127,14 @@ def test_constants_of_the_program_are_what_its_dtype_holds():
     assert abs(result.balls[()] - exact) < 1e-15 and result.balls[()].rad() < 1e-30
 
 
+@pytest.mark.parametrize("made", [np.array, jnp.array], ids=["numpy", "jax"])
+def test_a_captured_subnormal_is_the_number_it_holds(made):
+    weight = np.float32([1e-39, -3e-45])
+    captured = made(weight)
+    value = tl.interpret(lambda x: captured * x, domain=tl.Real)(jnp.float32(1.0))
+    assert not value.distance(weight).any()
+
+
 def test_the_result_in_binary64():
     x = tl.interpret(lambda x: x / 3, domain=tl.Real)(np.array([1, -2, 0, np.inf]))
     lo, hi = x.lo, x.hi
