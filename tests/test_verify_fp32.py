@@ -11,6 +11,7 @@ import pytest
 import torchlean_jax as tl
 from torchlean_jax import _execution
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.domains.fp32 import _evidence
 
 POSITIVE = tl.spec.linear([[1.0]], [0.05])
 BOX = tl.box(np.float32([0.1]), np.float32([0.9]))
@@ -71,10 +72,10 @@ def test_the_published_counterexamples_to_other_tools(name, semantics, expected)
     assert verdict.status in expected
 
 
-def _mlp(seed):
+def _layers(seed):
     rng = np.random.default_rng(seed)
     sizes = (6, 16, 16, 3)
-    layers = [
+    return [
         (
             rng.normal(size=(m, n)).astype(np.float32),
             rng.normal(size=n).astype(np.float32),
@@ -82,6 +83,8 @@ def _mlp(seed):
         for m, n in zip(sizes[:-1], sizes[1:], strict=True)
     ]
 
+
+def _mlp(layers):
     def function(x):
         for w, b in layers[:-1]:
             x = jnp.tanh(x @ w + b)
@@ -91,29 +94,54 @@ def _mlp(seed):
     return function
 
 
-def test_every_run_is_above_the_margin():
-    for seed in range(3):
-        function = _mlp(seed)
-        rng = np.random.default_rng(seed)
-        center = rng.normal(size=6).astype(np.float32)
-        label = int(jnp.argmax(function(center)))
-        box = tl.box(center, radius=np.float32(1e-3))
-        real = tl.verify(function, box, tl.spec.margin(label))
-        runs = tl.verify(function, box, tl.spec.margin(label), semantics="fp32")
-        assert runs.margin < real.margin
-        # a few ulps of numbers near 10 in two layers of 16 terms
-        assert real.margin - runs.margin < 1e-3
-        x = rng.uniform(box.lo, box.hi, (50, 6)).astype(np.float32)
-        x = np.clip(x, box.lo, box.hi)
-        for y in (*jax.vmap(function)(x), *map(tl.faithful_jit(function), x)):
-            y = [Fraction(float(v)) for v in y]
-            least = min(y[label] - v for k, v in enumerate(y) if k != label)
-            assert least >= Fraction(runs.margin)
+def _higham(layers, lo, hi):
+    """How far outputs may be from the real ones, a priori, on a box.
+
+    A sum of n products and a bias errs by (n + 2) u (|x| |w| + |b|) beside what it is
+    given (Higham, Accuracy and Stability, 2nd ed., eq. 3.5, and n u of second order);
+    tanh passes on what it is given times its slope, and adds its ulps, each at most
+    2 u |tanh|.
+    """
+    u, ulps = 2.0**-24, tl.ErrorModel.xla_cpu().ulps["tanh"]
+    lo, hi, error = lo.astype(float), hi.astype(float), np.zeros(len(lo))
+    for k, (w, b) in enumerate(layers):
+        w, b = w.astype(float), b.astype(float)
+        size = np.maximum(np.abs(lo), np.abs(hi)) @ np.abs(w) + np.abs(b)
+        error = error @ np.abs(w) + (len(w) + 2) * u * size
+        middle, radius = (lo + hi) / 2 @ w + b, (hi - lo) / 2 @ np.abs(w)
+        lo, hi = middle - radius, middle + radius
+        if k < len(layers) - 1:
+            lo, hi = np.tanh(lo), np.tanh(hi)
+            least = np.where(lo * hi > 0, np.minimum(np.abs(lo), np.abs(hi)), 0)
+            error *= 1 - least**2  # the slope where it is steepest
+            error += ulps * 2 * u * np.maximum(np.abs(lo), np.abs(hi))
+    return error
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_run_is_above_the_margin_and_the_price_is_what_theory_says(seed):
+    layers = _layers(seed)
+    function, rng = _mlp(layers), np.random.default_rng(seed)
+    center = rng.normal(size=6).astype(np.float32)
+    label = int(jnp.argmax(function(center)))
+    box = tl.box(center, radius=np.float32(1e-3))
+    real = tl.verify(function, box, tl.spec.margin(label))
+    runs = tl.verify(function, box, tl.spec.margin(label), semantics="fp32")
+    error = _higham(layers, np.asarray(box.lo), np.asarray(box.hi))
+    # two outputs err, and the bounds on intermediate values are not quite those above
+    price = error[label] + np.delete(error, label).max()
+    assert 0 < real.margin - runs.margin <= 1.1 * price
+    x = rng.uniform(box.lo, box.hi, (50, 6)).astype(np.float32)
+    x = np.clip(x, box.lo, box.hi)
+    for y in (*jax.vmap(function)(x), *map(tl.faithful_jit(function), x)):
+        y = [Fraction(float(v)) for v in y]
+        least = min(y[label] - v for k, v in enumerate(y) if k != label)
+        assert least >= Fraction(runs.margin)
 
 
 def test_the_verdict_names_its_model_and_gives_no_certificate():
     model = tl.ErrorModel.xla_cpu().replace("careful libm", ulps={"tanh": 1.0})
-    function, box = _mlp(0), tl.box(np.zeros(6, np.float32), radius=0.0)
+    function, box = _mlp(_layers(0)), tl.box(np.zeros(6, np.float32), radius=0.0)
     label = int(jnp.argmax(function(jnp.zeros(6))))
     spec = tl.spec.margin(label)
     verdict = tl.verify(function, box, spec, semantics="fp32", errors=model)
@@ -121,6 +149,49 @@ def test_the_verdict_names_its_model_and_gives_no_certificate():
     assert verdict.status == "proved" and verdict.certificate is None
     assert "careful libm" in str(verdict) and "executions" in str(verdict)
     assert verdict.margin > usual.margin
+
+
+GPU = {"backend": "gpu", "device": "NVIDIA H100", "isa": "", "jaxlib": "0.10.2"}
+CPU = {"backend": "cpu", "device": "Some Xeon", "isa": "avx512f", "jaxlib": "0.10.2"}
+
+
+@pytest.mark.parametrize(
+    "place, said",
+    [
+        (CPU, None),
+        (CPU | {"isa": "avx"}, None),
+        (
+            CPU | {"isa": "aarch64"},
+            "cpu aarch64 jaxlib 0.10.2, where none was measured",
+        ),
+        (CPU | {"jaxlib": "0.99"}, "cpu avx512f jaxlib 0.99, where none was measured"),
+        (GPU, "gpu NVIDIA H100 jaxlib 0.10.2, where none was measured"),
+    ],
+    ids=["there", "narrower vectors", "another processor", "another version", "gpu"],
+)
+def test_a_claim_on_a_backend_without_evidence_says_so(place, said, monkeypatch):
+    monkeypatch.setattr(_evidence, "environment", lambda: place)
+    verdict = tl.verify(lambda x: x + 1, BOX, POSITIVE, semantics="fp32")
+    shown = str(verdict), str(tl.float_error(jnp.tanh)(BOX).breakdown())
+    for text in shown:
+        assert (said or "measured") in text if said else "measured" not in text
+        assert ("no precision" in text) == (place is GPU)
+    assert verdict.status == "proved" and len(verdict.assumptions) == 2 + bool(said)
+
+
+def test_a_backend_with_some_evidence_says_which(monkeypatch, tmp_path):
+    found = {"every": 1, "ulps": 2.345, "special": 0, "tiny": 0}
+    record = {"complete": True, "contexts": {"vectorised": found}}
+    path = tmp_path / "evidence.json"
+    monkeypatch.setattr(_evidence, "environment", lambda: GPU)
+    _evidence.save(path, {"environment": GPU, "functions": {"tanh": record}})
+    model = tl.ErrorModel.from_evidence(path)
+    verdict = tl.verify(lambda x: x + 1, BOX, POSITIVE, semantics="fp32", errors=model)
+    assert "H100 jaxlib 0.10.2, where only those of tanh were" in str(verdict)
+    monkeypatch.setattr(_evidence, "environment", lambda: CPU)
+    assert "where those of tanh were not measured" in model.unmeasured()
+    monkeypatch.setattr(_evidence, "environment", lambda: GPU | {"device": "T4"})
+    assert "where none was measured" in model.unmeasured()
 
 
 def test_a_run_without_a_number_proves_nothing():

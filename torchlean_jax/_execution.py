@@ -3,10 +3,9 @@
 `semantics="fp32"` asks about every floating-point execution of a model. Its outputs
 differ from the real ones by at most what the FP32 domain says (`float_error`), so a row
 of the spec differs by at most that, weighted. What an error model assumes is said in
-the verdict.
+the verdict, and whether its figures were measured on the backend that is here.
 """
 
-import functools
 from fractions import Fraction
 
 import jax
@@ -51,13 +50,14 @@ def run(model: Snapshot, args: tuple) -> list[Fraction] | None:
     return [Fraction(float(v)) for v in y] if np.isfinite(y).all() else None
 
 
-@functools.cache
 def assumptions(errors: ErrorModel) -> tuple[str, ...]:
-    """What a claim about executions rests on."""
+    """What a claim about executions rests on, here."""
+    unmeasured = errors.unmeasured()
     return (
         "parameters are exactly the numbers they hold, and the inputs those of the set "
         "that the model's dtype can hold",
         "each equation rounds once in its own dtype, in any order of summation, fused "
         f"or not, within the error model {errors.name!r} (tl.faithful_jit runs so, and "
         "a plain jit whose audit is clean)",
+        *([unmeasured] if unmeasured else []),
     )

@@ -184,7 +184,14 @@ class FloatError:
                 for k in order
                 if added[k] > 1e-9 * largest
             ]
-        return Breakdown(largest, output, element, self.model.name, tuple(parts))
+        return Breakdown(
+            largest,
+            output,
+            element,
+            self.model.name,
+            tuple(parts),
+            self.model.unmeasured(),
+        )
 
 
 @dataclass(frozen=True)
@@ -200,7 +207,8 @@ class Part:
 class Breakdown:
     """The nodes behind the largest bound, the worst first.
 
-    bound: the bound; output, element: where it is among the flattened outputs.
+    bound: the bound; output, element: where it is among the flattened outputs;
+    unmeasured: which figures of the error model nobody measured on this backend.
     """
 
     bound: float
@@ -208,12 +216,14 @@ class Breakdown:
     element: tuple[int, ...]
     model: str
     parts: tuple[Part, ...]
+    unmeasured: str = ""
 
     def __str__(self) -> str:
         where = f"output {self.output}, element {self.element}"
         lines = [
             f"largest bound {self.bound:.6g}, at {where}, under the error model "
             f"{self.model}",
+            *([f"assumed: {self.unmeasured}"] if self.unmeasured else []),
             "",
             f"{'share':>7}  {'added':>10}  {'node':<10} {'primitive':<18} line",
         ]

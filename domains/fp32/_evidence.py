@@ -3,16 +3,20 @@
 Measuring is the business of `torchlean_jax.bridge`.
 """
 
+import functools
 import hashlib
 import json
 import math
 import os
 import platform
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 
 from torchlean_jax.domains._errors import InputError
 
@@ -21,9 +25,26 @@ _LEVELS = ("avx512f", "avx2", "avx", "sse4_2")
 _LARGEST = 2**24  # bytes
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Where figures were measured: on this backend, one of these instruction sets (or,
+    on a GPU, devices), and this version of jaxlib."""
+
+    functions: frozenset[str]
+    backend: str
+    kinds: frozenset[str]
+    jaxlib: str
+
+    def covers(self, place: Mapping[str, str]) -> bool:
+        """Whether `place`, an environment as evidence files name it, is among them."""
+        same = (self.backend, self.jaxlib) == (place["backend"], place["jaxlib"])
+        return same and _kind(place) in self.kinds
+
+
 def environment() -> dict:
     """What the bits of a library function depend on: backend, device, version, ISA."""
-    device = jax.devices()[0]
+    with jax.ensure_compile_time_eval():
+        (device,) = jnp.zeros(()).devices()  # where JAX puts what is not placed
     return {
         "backend": device.platform,
         "device": device.device_kind if device.platform != "cpu" else _processor(),
@@ -69,8 +90,8 @@ def load(path: Path) -> dict:
     return content
 
 
-def figures(path: Path) -> tuple[dict[str, float], bool, str]:
-    """(function -> ulps, whether some inputs were left out, where it was measured).
+def figures(path: Path) -> tuple[dict[str, float], bool, Measured]:
+    """(function -> ulps, whether some inputs were left out, where they were measured).
 
     Raises InputError for evidence that this process cannot rest on.
     """
@@ -98,8 +119,18 @@ def figures(path: Path) -> tuple[dict[str, float], bool, str]:
             )
         sampled |= any(found["every"] > 1 for found in contexts)
         ulps[name] = math.ceil(100 * max(found["ulps"] for found in contexts)) / 100
-    where = f"{here['backend']} {here['isa']} jaxlib {here['jaxlib']}"
-    return ulps, sampled, where
+    kinds = frozenset((_kind(here),))
+    place = Measured(frozenset(ulps), here["backend"], kinds, here["jaxlib"])
+    return ulps, sampled, place
+
+
+def described(place) -> str:
+    """An environment in a few words."""
+    return f"{place['backend']} {_kind(place)} jaxlib {place['jaxlib']}"
+
+
+def _kind(place) -> str:
+    return place["isa"] or place["device"]
 
 
 def _digest(content) -> str:
@@ -125,8 +156,9 @@ def _instructions() -> str:
     return next((level for level in _LEVELS if level in flags), platform.machine())
 
 
-def _cpuinfo() -> list[str]:
+@functools.cache
+def _cpuinfo() -> tuple[str, ...]:
     try:
-        return Path("/proc/cpuinfo").read_text().splitlines()
+        return tuple(Path("/proc/cpuinfo").read_text().splitlines())
     except OSError:
-        return []
+        return ()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torchlean_jax.domains._errors import InputError, MissingRuleError
+from torchlean_jax.domains.fp32 import _evidence
+from torchlean_jax.domains.fp32._evidence import Measured
 
 # Largest error in ulps of binary32, the worst over the contexts that were tried
 # (vectorised, remainder lanes, under scan, fused; AVX and AVX-512), jaxlib 0.10.2.
@@ -101,7 +103,7 @@ class ErrorModel:
     float64; narrower formats compute in binary32 and round again); quotient: the
     relative error of a quotient in units of half an ulp (2: it may be computed as
     x * (1 / y)); products: precision -> how arrays are multiplied; provenance: where
-    the figures come from.
+    the figures come from; measured: at which places, for `unmeasured`.
 
     A result smaller than the smallest normal number may be anything of its sign up to
     that, one of a library function up to twice that number. A library function gives no
@@ -116,6 +118,7 @@ class ErrorModel:
     provenance: str
     quotient: float = 2.0
     products: Mapping[str, Products] = dataclasses.field(default_factory=dict)
+    measured: tuple[Measured, ...] = ()
 
     def __hash__(self):
         return hash((self.name, tuple(sorted(self.ulps.items()))))
@@ -140,6 +143,34 @@ class ErrorModel:
                 f"one: model.replace('...', ulps={{{function!r}: ...}})"
             )
         return self.ulps[function]
+
+    def unmeasured(self) -> str:
+        """Which figures are assumed to hold on this backend, though nobody measured
+        them here; empty if all were.
+
+        A figure of `replace` counts as measured where the one that it replaces was.
+        """
+        here = _evidence.environment()
+        places = [place for place in self.measured if place.covers(here)]
+        known = frozenset().union(*(place.functions for place in places))
+        missing = self.ulps.keys() - known
+        if places and not missing:
+            return ""
+        if not known:
+            which = "none was measured"
+        elif len(missing) < len(known):
+            which = f"those of {', '.join(sorted(missing))} were not measured"
+        else:
+            which = f"only those of {', '.join(sorted(known))} were measured"
+        where = _evidence.described(here)
+        said = f"the figures of {self.name!r} hold on {where}, where {which} "
+        said += "(see `torchlean float bridge`)"
+        if here["backend"] != "cpu" and self.products.get("default") == _AS_WRITTEN:
+            said += (
+                "; products of arrays that state no precision run in their own dtype "
+                "(tl.faithful_jit asks for it, a plain jit does not)"
+            )
+        return said
 
     def products_at(self, precision) -> Products:
         """How arrays are multiplied at a `precision` as equations state it."""
@@ -170,13 +201,17 @@ class ErrorModel:
         speaks of another backend, device, instruction set or jaxlib, and for a function
         that returned NaN or infinity where a number was due, or the other way round.
         """
-        from torchlean_jax.domains.fp32._evidence import figures
-
-        ulps, sampled, where = figures(Path(path))
+        ulps, sampled, place = _evidence.figures(Path(path))
         base = base or _XLA_CPU
-        name = f"measured on {where}" + (", some functions sampled" if sampled else "")
+        name = f"measured on {_evidence.described(_evidence.environment())}"
+        name += ", some functions sampled" if sampled else ""
         provenance = f"{Path(path).name}: {', '.join(sorted(ulps))}; {base.provenance}"
-        return base.replace(name, ulps=ulps, provenance=provenance)
+        elsewhere = [
+            dataclasses.replace(there, functions=there.functions - ulps.keys())
+            for there in base.measured
+        ]
+        measured = (*elsewhere, place)
+        return base.replace(name, ulps=ulps, provenance=provenance, measured=measured)
 
     @staticmethod
     def tf32() -> ErrorModel:
@@ -218,13 +253,14 @@ _ALGORITHMS = {
     "tf32_tf32_f32": _TF32_PRODUCTS,
     "bf16_bf16_f32": _BF16_PRODUCTS,
 }
+_ULPS = {
+    **_EVERY_INPUT,
+    **_SAMPLED,
+    **{f"{name}/float64": ulps for name, ulps in _FLOAT64.items()},
+}
 _XLA_CPU = ErrorModel(
     name="xla-cpu",
-    ulps={
-        **_EVERY_INPUT,
-        **_SAMPLED,
-        **{f"{name}/float64": ulps for name, ulps in _FLOAT64.items()},
-    },
+    ulps=_ULPS,
     provenance=(
         "jaxlib 0.10.2 on x86-64 with AVX and AVX-512: all 2^32 inputs of "
         + ", ".join(sorted(_EVERY_INPUT))
@@ -233,6 +269,9 @@ _XLA_CPU = ErrorModel(
         + ", and of everything in float64"
     ),
     products={"default": _AS_WRITTEN, "high": _AS_WRITTEN, **_ALGORITHMS},
+    measured=(
+        Measured(frozenset(_ULPS), "cpu", frozenset(("avx", "avx512f")), "0.10.2"),
+    ),
 )
 _TF32 = _XLA_CPU.replace(
     "tf32 products",

@@ -75,6 +75,7 @@ def error(options) -> int:
     ]
     results = _results(options, inputs, device) | {
         "error_model": found.model.name,
+        "unmeasured": found.model.unmeasured(),
         "bound": bounds,
         "nodes": [
             {
@@ -140,6 +141,7 @@ def list_operations(options) -> int:
         "ulps": dict(sorted(model.ulps.items())),
         "quotient_half_ulps": model.quotient,
         "provenance": model.provenance,
+        "unmeasured": model.unmeasured(),
     }
     _output.write_json(options.json, results)
     print(f"error model {model.name}: sums, products and roots are correctly rounded;")
@@ -149,6 +151,8 @@ def list_operations(options) -> int:
     for name, ulps in results["ulps"].items():
         print(f"  {name:<16} {ulps:g}")
     print(f"from {model.provenance}")
+    if results["unmeasured"]:
+        print(f"here this is an assumption: {results['unmeasured']}")
     return 0
 
 
