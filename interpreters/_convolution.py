@@ -1,9 +1,10 @@
 """The transposed convolution as one matrix product.
 
 XLA on CPU runs a transposed convolution in float64 as nested loops over an operand that
-striding has filled with zeros: seven times slower, measured, than the same sums as a
-matrix product. Splitting the kernel by the remainder of its taps modulo the stride
-(sub-pixel convolution, Shi et al. 2016, arXiv:1609.05158) removes the zeros.
+striding has filled with zeros. As matrix products the crown pass over 16 images of a
+small CIFAR network (oval21's cifar_base_kw) took 146 ms where it had taken 458 (two
+Xeon cores, jax 0.10.2). Splitting the kernel by the remainder of its taps modulo the
+stride (sub-pixel convolution, Shi et al. 2016, arXiv:1609.05158) removes the zeros.
 """
 
 import itertools

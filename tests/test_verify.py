@@ -16,6 +16,7 @@ import pytest
 import torchlean_check
 from tests.search import exact_relu
 from tests.search.faults import notices, planted
+from tests.search.networks import QUICK, network, random_layers
 from torchlean_jax import Interval, _bounds, _snapshot, _verify, box, spec
 from torchlean_jax.certificate import _writer
 from torchlean_jax.domains._errors import (
@@ -23,9 +24,7 @@ from torchlean_jax.domains._errors import (
     InputError,
     MissingRuleError,
 )
-from torchlean_jax.search import Attack, _attack, _confirm, _inside
-
-QUICK = Attack(restarts=8, steps=15)
+from torchlean_jax.search import _attack, _confirm, _inside
 
 
 def verify(*args, attack=QUICK, certificate=False, method="ibp", **options):
@@ -40,24 +39,6 @@ def by_crown(*args, **options):
 
 def f32(*values):
     return jnp.asarray(values, jnp.float32)
-
-
-def network(layers, x):
-    for number, (weights, bias) in enumerate(layers):
-        x = jax.nn.relu(x) if number else x
-        x = x @ weights + bias
-    return x
-
-
-def random_layers(seed):
-    random = np.random.default_rng(seed)
-    return [
-        (
-            random.normal(size=s).astype(np.float32),
-            random.normal(size=s[1]).astype(np.float32),
-        )
-        for s in ((2, 5), (5, 4), (4, 3))
-    ]
 
 
 # Against the exact minimum ----------------------------------------------------------
@@ -82,9 +63,6 @@ def is_right(verdict, layers, inputs, rows, offset):
             for row, d in zip(rows, offset, strict=True)
         ]
         assert min(values) <= Fraction(verdict.margin) <= 0
-
-
-ROWS = np.array([[1.0, -1.0, 0.0], [1.0, 0.0, -1.0]])
 
 
 def verdicts_are_right():

@@ -1,7 +1,6 @@
 """Verdicts about floating-point executions: the runs themselves are the oracle."""
 
 from fractions import Fraction
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,13 +8,13 @@ import numpy as np
 import pytest
 
 import torchlean_jax as tl
+from tests.published import published
 from torchlean_jax import _execution
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.fp32 import _evidence
 
 POSITIVE = tl.spec.linear([[1.0]], [0.05])
 BOX = tl.box(np.float32([0.1]), np.float32([0.9]))
-BENCH = Path(__file__).parents[2] / "shared/bench/soundness_counterexamples"
 
 
 def absorbed(x):
@@ -47,7 +46,6 @@ def test_a_false_property_is_proved_in_no_semantics(semantics):
     assert tl.verify(cancelling, box, spec, semantics=semantics).status == "refuted"
 
 
-@pytest.mark.skipif(not BENCH.exists(), reason=f"no benchmark folder {BENCH}")
 @pytest.mark.parametrize(
     "name, semantics, expected",
     [
@@ -58,8 +56,8 @@ def test_a_false_property_is_proved_in_no_semantics(semantics):
     ],
 )
 def test_the_published_counterexamples_to_other_tools(name, semantics, expected):
-    pytest.importorskip("onnx")
-    function, params = tl.from_onnx(BENCH / f"false_cert_{name}.onnx")
+    path = published(f"soundness_counterexamples/false_cert_{name}.onnx")
+    function, params = tl.from_onnx(path)
     lo, hi, bound = (0.1, 0.9, 0.05) if name != "B" else (0.0, 1.0, 0.0)
     shape = (1, 1) if name != "B" else (1, 2)
     box = tl.box(np.full(shape, lo, np.float32), np.full(shape, hi, np.float32))

@@ -16,32 +16,13 @@ import torchlean_check
 import torchlean_jax as tl
 from tests.search import exact_relu
 from tests.search.faults import notices, planted
+from tests.search.networks import QUICK, ROWS, network, random_layers
 from torchlean_jax import _snapshot
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.interpreters import _multiplied
 from torchlean_jax.search import Attack, _attack, _inside, _multipliers
 
-ROWS = np.array([[1.0, -1.0, 0.0], [1.0, 0.0, -1.0]])
-QUICK = Attack(restarts=8, steps=15)
 SUM = tl.spec.linear([1.0])
-
-
-def network(layers, x):
-    for number, (weights, bias) in enumerate(layers):
-        x = jax.nn.relu(x) if number else x
-        x = x @ weights + bias
-    return x
-
-
-def random_layers(seed):
-    random = np.random.default_rng(seed)
-    return [
-        (
-            random.normal(size=s).astype(np.float32),
-            random.normal(size=s[1]).astype(np.float32),
-        )
-        for s in ((2, 5), (5, 4), (4, 3))
-    ]
 
 
 def satisfies(x, where):

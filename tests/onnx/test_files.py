@@ -1,11 +1,4 @@
-"""The networks of the public benchmarks, beside onnxruntime.
-
-They are read from `../shared/bench` beside the checkout, or from the folder that
-TORCHLEAN_BENCH names.
-"""
-
-import os
-from pathlib import Path
+"""The networks of the public benchmarks, beside onnxruntime."""
 
 import jax
 import jax.numpy as jnp
@@ -18,17 +11,15 @@ from onnx.reference import ReferenceEvaluator
 
 import torchlean_jax as tl
 from tests.onnx.models import EPS, gamma
+from tests.published import published
 from torchlean_jax.onnx._file import read_bytes
 
-ROOT = Path(__file__).resolve().parents[2]
-BENCH = Path(os.environ.get("TORCHLEAN_BENCH", ROOT.parent / "shared" / "bench"))
 FOLDERS = ("acasxu", "mnist_fc", "oval21", "soundness_counterexamples")
 
 
 def files(folder):
-    found = sorted((BENCH / folder).rglob("*.onnx*"))
-    if not found:
-        pytest.skip(f"no networks in {BENCH / folder}")
+    found = sorted(published(folder).rglob("*.onnx*"))
+    assert found, f"no networks in {folder}"
     return found
 
 
@@ -139,9 +130,7 @@ def test_a_changed_weight_is_noticed():
     ],
 )
 def test_bounds_contain_what_the_networks_return(name, radius, method):
-    if not (BENCH / name).is_file():
-        pytest.skip(f"no {BENCH / name}")
-    net, params = tl.from_onnx(BENCH / name)
+    net, params = tl.from_onnx(published(name))
     shape = net.inputs[0].shape
     centre = np.random.default_rng(3).uniform(0.3, 0.7, shape).astype(np.float32)
     found = tl.bounds(lambda x: net(params, x), method=method)(

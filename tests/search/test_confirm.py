@@ -4,7 +4,6 @@ Oracles: rational arithmetic written out in plain Python, and mpmath. Each check
 shown to notice a planted fault.
 """
 
-import itertools
 import math
 from fractions import Fraction
 
@@ -17,6 +16,7 @@ from jax import lax
 
 from tests.search import exact_relu
 from tests.search.faults import notices, planted
+from tests.search.networks import network, random_layers
 from torchlean_jax import Interval, box, spec
 from torchlean_jax._snapshot import snapshot
 from torchlean_jax.domains._errors import MissingRuleError, UndecidedError
@@ -41,25 +41,6 @@ def confirm(f, x, given):
 def runtime(f, x, given):
     current = at_point(f, x)
     return _confirm.by_runtime(current, (x,), given.formula(current.trace.out_avals))
-
-
-def network(layers, x):
-    for number, (weights, bias) in enumerate(layers):
-        x = jax.nn.relu(x) if number else x
-        x = x @ weights + bias
-    return x
-
-
-def random_layers(seed, *widths):
-    random = np.random.default_rng(seed)
-    shapes = itertools.pairwise(widths)
-    return [
-        (
-            random.normal(size=s).astype(np.float32),
-            random.normal(size=s[1]).astype(np.float32),
-        )
-        for s in shapes
-    ]
 
 
 def robustness_of_a_network_is_enclosed():

@@ -1,17 +1,14 @@
-"""The vectors of Berkeley TestFloat 3e (level 1), from a folder beside the checkout.
+"""The vectors of Berkeley TestFloat 3e (level 1), by John Hauser.
 
-Each line: operands, result, flags, in hexadecimal. They are by John Hauser and not part
-of this repository; TORCHLEAN_BENCH names the folder where it is elsewhere.
+Each line: operands, result, flags, in hexadecimal.
 """
 
 import lzma
-import os
-from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[3]
-BENCH = Path(os.environ.get("TORCHLEAN_BENCH", ROOT.parent / "shared" / "bench"))
+from tests.published import BENCH
+
 FOLDER = BENCH / "testfloat"
 
 DIRECTIONS = {
