@@ -9,8 +9,8 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 
 .DELETE_ON_ERROR:
-.PHONY: demo test smoke lint types docs notebooks coverage coverage-check bench \
-        wheel format clean
+.PHONY: demo test smoke lint types docs notebooks coverage coverage-check trust \
+        trust-check bench wheel format clean
 
 demo: $(VENV)/installed-zoo
 	rm -rf build/certificates
@@ -53,6 +53,13 @@ coverage: $(VENV)/installed-dev
 
 coverage-check: $(VENV)/installed-dev
 	$(VENV)/bin/torchlean coverage --check docs/coverage.md
+
+# docs/trust.md: what claims lean on, generated; each check that it names exists.
+trust: $(VENV)/installed-dev
+	$(RUN) scripts/trust.py --write
+
+trust-check: $(VENV)/installed-dev
+	$(RUN) scripts/trust.py --check
 
 # Peers are installed by whoever runs this; each script names the ones it wants.
 bench: $(VENV)/installed-dev

@@ -26,7 +26,9 @@ def test_a_limit_below_what_the_digits_take():
         Real(digits=100, max_bits=100)
 
 
-@pytest.mark.parametrize("transform", [jax.jit, jax.grad, jax.vmap], ids=lambda t: t.__name__)
+@pytest.mark.parametrize(
+    "transform", [jax.jit, jax.grad, jax.vmap], ids=lambda t: t.__name__
+)
 def test_traced_arguments(transform):
     x = np.ones(2, np.float32) if transform is jax.vmap else np.float32(1)
     with pytest.raises(tl.InputError, match="outside jit"):
