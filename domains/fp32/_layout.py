@@ -55,7 +55,8 @@ table.define_each(
 @table.define_op("empty", "empty2")
 def _empty(domain, operation):
     """Memory that nobody has written yet may hold anything."""
-    return unknown(operation.params["shape"], operation.params["dtype"])
+    shape = operation.params.get("shape", ())  # empty2 makes scalars
+    return unknown(shape, operation.params["dtype"])
 
 
 @table.define("convert_element_type")

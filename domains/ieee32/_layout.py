@@ -68,7 +68,8 @@ class _Selecting:
 @operation_rule("empty", "empty2")
 def _empty(domain, operation):
     """What nobody has written yet is NaN, so that reading it shows."""
-    return domain.unknown(operation.params["shape"], operation.params["dtype"])
+    shape = operation.params.get("shape", ())  # empty2 makes scalars
+    return domain.unknown(shape, operation.params["dtype"])
 
 
 @rule("bitcast_convert_type")

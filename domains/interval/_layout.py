@@ -29,7 +29,8 @@ rules.define_each(
 @rules.define_op("empty", "empty2")
 def _empty(operation):
     """Memory that nobody has written yet may hold anything."""
-    return Interval.unknown(operation.params["shape"], operation.params["dtype"])
+    shape = operation.params.get("shape", ())  # empty2 makes scalars
+    return Interval.unknown(shape, operation.params["dtype"])
 
 
 rules.refuse(

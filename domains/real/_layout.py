@@ -126,7 +126,8 @@ def _select(operation, which, *cases):
 @rules.define_op("empty", "empty2")
 def _empty(operation):
     """Memory that nobody has written yet may hold anything."""
-    return Real.unknown(operation.params["shape"], operation.params["dtype"])
+    shape = operation.params.get("shape", ())  # empty2 makes scalars
+    return Real.unknown(shape, operation.params["dtype"])
 
 
 @rules.define("iota")
