@@ -60,11 +60,11 @@ class Graph:
         return {out: eq for eq in self.equations for out in eq.outputs}
 
 
-def flatten(jaxpr, consts, *, keep=frozenset()) -> Graph:
-    """The flat graph of `jaxpr`; calls recognised as one of `keep` stay single
-    equations."""
+def flatten(jaxpr, consts, *, keep=frozenset(), whole=frozenset()) -> Graph:
+    """The flat graph of `jaxpr`; calls recognised as one of `keep`, and calls of the
+    primitives `whole`, stay single equations."""
     graph = Graph()
-    builder = _Builder(graph, keep)
+    builder = _Builder(graph, keep, whole)
     constants = [builder.constant(c) for c in consts]
     graph.inputs = [builder.value(v.aval) for v in jaxpr.invars]
     graph.outputs = builder.inline(jaxpr, constants, graph.inputs, None)
@@ -75,6 +75,7 @@ def flatten(jaxpr, consts, *, keep=frozenset()) -> Graph:
 class _Builder:
     graph: Graph
     keep: frozenset
+    whole: frozenset
 
     def value(self, aval) -> int:
         self.graph.avals.append(jax.ShapeDtypeStruct(aval.shape, aval.dtype))
@@ -112,7 +113,7 @@ class _Builder:
 
     def _equation(self, eqn, operands, source) -> list[int]:
         name = eqn.primitive.name
-        if name in _control.CALLS and _composite.recognise(eqn) not in self.keep:
+        if self._is_inlined(eqn):
             jaxpr, consts = _jaxpr.open_jaxpr(eqn.params[_control.CALLS[name]])
             return self.inline(
                 jaxpr, [self.constant(c) for c in consts], operands, source
@@ -122,6 +123,12 @@ class _Builder:
         outputs = tuple(self.value(v.aval) for v in eqn.outvars)
         self.graph.equations.append(Equation(eqn, tuple(operands), outputs, source))
         return list(outputs)
+
+    def _is_inlined(self, eqn) -> bool:
+        name = eqn.primitive.name
+        if name not in _control.CALLS or name in self.whole:
+            return False
+        return _composite.recognise(eqn) not in self.keep
 
     def _unroll(self, eqn, operands, source) -> list[int]:
         n_consts, n_carry = _jaxpr.scan_layout(eqn)

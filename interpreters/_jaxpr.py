@@ -125,6 +125,18 @@ def source_line(eqn, caller=None) -> tuple[str, int, str] | None:
     return None
 
 
+def derivative_rule(eqn) -> str | None:
+    """`"f_bwd at model.py:12"`: the user's rule for a custom derivative, if known."""
+    for key in ("bwd", "jvp_jaxpr_fun"):
+        known = getattr(eqn.params.get(key), "debug_info", None)
+        place = getattr(known, "func_src_info", None)
+        if place:
+            name, _, path = place.partition(" at ")
+            at = path.rsplit("/", 1)[-1]
+            return None if _is_library(path.rpartition(":")[0]) else f"{name} at {at}"
+    return None
+
+
 def _line(file_name, number):
     import linecache
 

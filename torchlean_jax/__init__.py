@@ -10,6 +10,8 @@ from torchlean_jax._check import RejectedError, check
 from torchlean_jax._explain import Explanation, Loss
 from torchlean_jax._faithful import faithful_jit
 from torchlean_jax._float_error import float_error
+from torchlean_jax._gradient_report import GradientCheck, GradientFailure, LeafCheck
+from torchlean_jax._gradients import check_jvp, check_vjp
 from torchlean_jax._halfspaces import Halfspaces, halfspaces
 from torchlean_jax._inspect import Inspection, inspect
 from torchlean_jax._interpret import interpret
@@ -44,10 +46,13 @@ __all__ = [
     "FileFormatError",
     "Flags",
     "FloatBits",
+    "GradientCheck",
+    "GradientFailure",
     "Halfspaces",
     "InputError",
     "Inspection",
     "Interval",
+    "LeafCheck",
     "Loss",
     "MissingOperatorError",
     "MissingRuleError",
@@ -63,6 +68,8 @@ __all__ = [
     "bounds",
     "box",
     "check",
+    "check_jvp",
+    "check_vjp",
     "faithful_jit",
     "float_error",
     "from_onnx",

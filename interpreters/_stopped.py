@@ -1,0 +1,67 @@
+"""The reals, in which values behind `stop_gradient` do not move."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torchlean_jax.domains._registry import Rule
+from torchlean_jax.domains.real import Real
+from torchlean_jax.domains.real._flint import flint
+from torchlean_jax.interpreters._autodiff import most_bits
+
+
+@dataclass
+class Stopped:
+    """Real; each `stop_gradient` returns what it returned in the first run.
+
+    `Stopped.at(program, *args)` makes that run. `replay()` is the domain of another,
+    which has to take the same branches.
+    """
+
+    memory: list = field(default_factory=list)
+
+    @staticmethod
+    def at(program, *args) -> "Stopped":
+        stopped = Stopped()
+        with flint().ctx.workprec(most_bits()):
+            program(*args, domain=_Domain(_recording(stopped.memory)))
+        return stopped
+
+    def replay(self) -> Any:
+        return _Domain(_replaying(iter(self.memory)))
+
+    def __bool__(self) -> bool:
+        return bool(self.memory)
+
+
+def _recording(memory):
+    def rule(operation, x):
+        memory.append(x)
+        return x
+
+    return rule
+
+
+def _replaying(memory):
+    return lambda operation, x: next(memory)
+
+
+class _Domain:
+    """Real with one rule changed."""
+
+    def __init__(self, rule):
+        self._real = Real()
+        self.rules = _Rules(rule)
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
+
+
+class _Rules:
+    def __init__(self, rule):
+        self._rule = Rule(rule, on_operation=True)
+
+    def find(self, name: str) -> Rule | None:
+        return self._rule if name == "stop_gradient" else Real.rules.find(name)
+
+    def __getattr__(self, name):
+        return getattr(Real.rules, name)
