@@ -17,7 +17,16 @@ import torchlean_check
 from tests.search import exact_relu
 from tests.search.faults import notices, planted
 from tests.search.networks import QUICK, network, random_layers
-from torchlean_jax import Interval, _bounds, _snapshot, _verify, box, spec
+from torchlean_jax import (
+    Interval,
+    _bounds,
+    _question,
+    _refute,
+    _snapshot,
+    _verify,
+    box,
+    spec,
+)
 from torchlean_jax.certificate import _writer
 from torchlean_jax.domains._errors import (
     CertificateWriteError,
@@ -218,7 +227,7 @@ PLANTED = [
         "lo = hi = np.asarray(jax.jit(model)(*point)).astype(np.float64)",
         float32_does_not_decide,
     ),
-    (_verify, "if not real.violated:", "if real.violated:", float32_does_not_decide),
+    (_refute, "if not real.violated:", "if real.violated:", float32_does_not_decide),
 ]
 
 
@@ -289,7 +298,7 @@ def test_fixed_arguments_are_what_the_model_sees():
 
 def test_fixed_arguments_that_change_would_be_noticed():
     as_seen = "return jnp.asarray(leaf) if isinstance(leaf, _NUMBERS) else leaf"
-    with planted(_verify, as_seen, "return leaf"):
+    with planted(_question, as_seen, "return leaf", keep=["Question"]):
         assert notices(fixed_arguments_are_what_the_model_sees)
 
 

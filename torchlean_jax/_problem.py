@@ -217,6 +217,16 @@ class Task:
         """(rows on each input set, constants) of linear forms below rows @ outputs -
         offset, but for rounding."""
         result = self.enclosed(how, consts, leaves)
+        return self._forms(result, how, rows, offset)
+
+    def lower_rows_and_forms(self, how, consts, leaves, rows, offset):
+        """Lower bounds of rows @ outputs - offset, and the rows of such forms."""
+        result = self.enclosed(how, consts, leaves)
+        outputs = self.graph.outputs
+        lower = result.rows_below(outputs, rows, offset, backward=how.method != "ibp")
+        return lower, self._forms(result, how, rows, offset)[0]
+
+    def _forms(self, result, how, rows, offset):
         start, _ = result.start(self.graph.outputs, rows)
         if how.method == "ibp":
             left, constant = start, -offset

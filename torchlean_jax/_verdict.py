@@ -1,8 +1,10 @@
 """`Verdict`: the answer of `tl.verify`. How it is found is in `_verify`."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
 from typing import Any
 
 from torchlean_jax.spec import Spec
@@ -30,6 +32,15 @@ def at_least(bound: float) -> str:
 def at_most(bound: float) -> str:
     """An upper bound in six digits; mirrors `at_least`."""
     return _rounded(bound, ROUND_CEILING)
+
+
+def percent(share: Fraction) -> str:
+    """A share in percent, rounded down: 100% is all of it.
+
+    >>> percent(Fraction(1)), percent(Fraction(999999999, 1000000000))
+    ('100%', '99.9999%')
+    """
+    return f"{math.floor(share * 10**6) / 10**4:g}%"
 
 
 def _rounded(bound, direction):
@@ -61,6 +72,9 @@ class Verdict:
     confirmed: refuted only. "real": how the violation was confirmed over the reals.
         "runtime": what the compiled model returned there, which rounding can change.
         With "fp32", "execution": which run returned it.
+    parts: how many parts of the set were bounded.
+    proved_share: which share of the set is proved, exactly, in volume over the elements
+        that are not points; None where no search by parts was asked for, or refuted.
     seconds: wall time of the call, compilation included.
 
     A verdict is neither true nor false: `if verdict:` is an error, ask for `status`.
@@ -79,6 +93,8 @@ class Verdict:
     assumptions: tuple[str, ...] = ()
     confirmed: Mapping[str, str] = field(default_factory=dict)
     vacuous: bool = False
+    parts: int = 1
+    proved_share: Fraction | None = None
 
     def __bool__(self) -> bool:
         raise TypeError(
@@ -100,6 +116,8 @@ class Verdict:
                 parts.append(f"The runtime: {self.confirmed['runtime']}.")
         else:
             parts.append(f"The margin on the set is at least {at_least(self.margin)}.")
+            if self.status == "unknown" and self.proved_share is not None:
+                parts.append(f"Proved of the set: {percent(self.proved_share)}.")
         parts.append(f"Tried: {self.tried}.")
         if self.status == "proved":
             kept = self.certificate is not None

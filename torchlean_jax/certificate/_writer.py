@@ -14,6 +14,7 @@ from torchlean_jax.certificate import _format
 from torchlean_jax.certificate._lowering import lower
 from torchlean_jax.domains._errors import CertificateWriteError
 from torchlean_jax.domains.affine._ball import Ball
+from torchlean_jax.search._tree import Tree
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,15 @@ def certify(
     slopes=None,
     where: Halfspaces | None = None,
     multipliers=None,
+    tree: Tree | None = None,
 ) -> Certificate:
     """The certificate that `spec_tree` holds of `function` on the sets among `args`.
 
     spec_tree: nested {"all": [...]}, {"any": [...]}, {"rows": C, "offset": d}. method:
     the bound method that proved it; slopes: what `alpha-crown` found, by value number;
     where, multipliers: constraints among the inputs, and float64[R, m] for the rows.
+    tree: the parts into which boxes were cut, each of which `method` bounds, by their
+    places among the sets.
     Raises CertificateWriteError, with the reason, for what the format cannot express or
     the checker cannot follow.
     """
@@ -59,15 +63,28 @@ def certify(
     leaf = {"method": _METHODS[method], **_stored(slopes, number)}
     if where is not None:
         leaf["multipliers"] = multipliers
+    cases = [leaf] if tree is None else _cases(tree, leaf)
     try:
         blob = _format.pack(
-            graph=graph, input_set=input_set, property=spec_tree, proof=[leaf]
+            graph=graph, input_set=input_set, property=spec_tree, proof=cases
         )
     except ValueError as error:
         raise CertificateWriteError(str(error)) from error
     if where is not None or method == "forward" or not _replayed_alike(graph):
         _require_acceptance(blob)
     return Certificate(blob, _format.graph_digest(graph))
+
+
+def _cases(tree: Tree, leaf: dict) -> list[dict]:
+    """The proof of a tree: the inputs of a graph are the values 0, 1, ..."""
+    cases = []
+    for cut in tree.preorder():
+        if cut is None:
+            cases.append(leaf)
+        else:
+            value, index, at = cut
+            cases.append({"split": {"value": value, "index": index, "at": at}})
+    return cases
 
 
 def _set(x) -> dict:

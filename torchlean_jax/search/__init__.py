@@ -1,9 +1,11 @@
-"""Looking for counterexamples, and confirming those that are found.
+"""Looking for counterexamples, and proving properties part by part.
 
 An attack proposes points; nothing it says is believed before `_confirm` has evaluated
-the model there rigorously.
+the model there rigorously. A search cuts input sets into parts until sound bounds
+decide each of them.
 """
 
 from torchlean_jax.search._attack import Attack
+from torchlean_jax.search._branch import Branching, Search
 
-__all__ = ["Attack"]
+__all__ = ["Attack", "Branching", "Search"]

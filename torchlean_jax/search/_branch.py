@@ -1,0 +1,179 @@
+"""Branch and bound: a property proved part by part.
+
+The loop is here. What a part of the inputs is, how a batch of parts is bounded and how
+one is cut in two belongs to a `Kind`; `_boxes` has the one of boxes of inputs. Rigour
+comes from the bounds of each part and from cuts that lose nothing (`_tree`): the order
+of work, the choice of cuts and the points tried on the way are free.
+
+Source: Bunel et al. 2018 (arXiv:1711.00455); anytime results as every such search has
+them.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from torchlean_jax.domains._errors import InputError
+from torchlean_jax.search._frontier import Frontier, Rows
+from torchlean_jax.search._tree import Splits, Tree
+
+
+@dataclass(frozen=True)
+class Branching:
+    """How `tl.verify` splits what one pass of bounds leaves open.
+
+    batch: parts that are bounded together. memory: bytes that the open parts may take;
+        beyond it the search goes depth-first, which hardly needs more.
+    most_parts: an end to a search without a time limit; None for none.
+    """
+
+    batch: int = 512
+    memory: int = 2**28
+    most_parts: int | None = None
+
+    def __post_init__(self):
+        given = (
+            self.batch,
+            self.memory,
+            1 if self.most_parts is None else self.most_parts,
+        )
+        if not all(isinstance(n, int) and n >= 1 for n in given):
+            raise InputError(
+                "batch, memory and most_parts are positive integers; got "
+                f"{self.batch}, {self.memory}, {self.most_parts}"
+            )
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """What bounding a batch of n parts gave.
+
+    margin: float64[n], lower bounds of the property's robustness on each; inf where a
+        part holds no input. points: places worth trying, best first, of the kind's own
+        type. extra: what the kind wants to know when it splits, with leading axis n.
+    """
+
+    margin: np.ndarray
+    points: list
+    extra: Rows = field(default_factory=dict)
+
+
+@runtime_checkable
+class Kind(Protocol):
+    """A way of cutting the inputs into parts. Rows have one entry for each part."""
+
+    def root(self) -> Rows:
+        """The whole, as a single row."""
+        ...
+
+    def bound(self, rows: Rows) -> Bounded:
+        """Sound bounds on each of at most `Branching.batch` parts."""
+        ...
+
+    def split(self, rows: Rows, extra: Rows) -> tuple[np.ndarray, Splits, Rows, Rows]:
+        """(bool[n]: which parts can be cut, their cuts, lower halves, upper halves)."""
+        ...
+
+    def shares(self, rows: Rows) -> np.ndarray:
+        """About which share of the whole each part is, float64[n]."""
+        ...
+
+    def share(self, rows: Rows) -> Fraction:
+        """The exact share of the whole that parts without a common inside are."""
+        ...
+
+
+class Search:
+    """A search, from its start or from where another one stopped.
+
+    status: "unknown" until it is "proved" or "refuted". parts: how many were bounded.
+    depth: of cuts above the parts bounded last. open: parts still to be bounded; stuck:
+    parts that bounds do not decide and that cannot be cut.
+    """
+
+    def __init__(self, kind: Kind, options: Branching):
+        self.kind, self.options = kind, options
+        self.status, self.parts, self.depth, self.seconds = "unknown", 0, 0, 0.0
+        self.tree = Tree()
+        root = kind.root() | {
+            "bound": np.array([-np.inf]),
+            "node": np.zeros(1, np.int64),
+            "depth": np.zeros(1, np.int32),
+        }
+        self.open = Frontier(root, options.memory)
+        self.stuck = Frontier({n: a[:0] for n, a in root.items()}, options.memory)
+        self._proved_by = np.inf  # the least bound of a part that is proved
+
+    @property
+    def bound(self) -> float:
+        """A lower bound of the robustness on the whole."""
+        return min(self._proved_by, self.open.least(), self.stuck.least())
+
+    @property
+    def proved_share(self) -> Fraction:
+        """Which share of the whole is proved, exactly."""
+        parts = self.open.rows, self.stuck.rows
+        return 1 - sum(map(self.kind.share, parts), Fraction(0))
+
+    @property
+    def proved_share_about(self) -> float:
+        """The same in floating point, which is cheap."""
+        parts = self.open.rows, self.stuck.rows
+        return 1 - sum(float(self.kind.shares(rows).sum()) for rows in parts)
+
+    def run(
+        self,
+        stop: Callable[[], bool],
+        refutes: Callable[[list], Any],
+        watch: Callable[["Search"], None] | None = None,
+    ) -> Any:
+        """Search until it is decided, or until `stop()`, which is asked between
+        batches.
+
+        refutes(points): the evidence if one of these is a counterexample, else None.
+        Returns that evidence, if any. May be called again to go on.
+        """
+        start, before = time.perf_counter(), self.seconds
+        evidence = None
+        while evidence is None and self._goes_on() and not stop():
+            evidence = self._round(refutes)
+            self.seconds = before + time.perf_counter() - start
+            if watch is not None:
+                watch(self)
+        if evidence is not None:
+            self.status = "refuted"
+        elif not len(self.open) and not len(self.stuck):
+            self.status = "proved"
+        return evidence
+
+    def _goes_on(self):
+        most = self.options.most_parts
+        return len(self.open) > 0 and (most is None or self.parts < most)
+
+    def _round(self, refutes):
+        """Bound one batch, and put the halves of what stays open in its place."""
+        rows = self.open.pop(self.options.batch)
+        bounded = self.kind.bound(rows)
+        # what bounds a part bounds each of its parts; NaN bounds nothing
+        rows["bound"] = np.fmax(bounded.margin, rows["bound"])
+        left = ~(rows["bound"] > 0)
+        self._proved_by = float(np.min(rows["bound"][~left], initial=self._proved_by))
+        self.parts += len(left)
+        self.depth = int(rows["depth"].max())
+        rows = _chosen(rows, left)
+        can, splits, lower, upper = self.kind.split(rows, _chosen(bounded.extra, left))
+        self.stuck.push(_chosen(rows, ~can))
+        cut = _chosen(rows, can)
+        nodes = self.tree.split(cut["node"], splits)
+        for side, half in enumerate((lower, upper)):
+            own = {"node": nodes + side, "depth": cut["depth"] + 1}
+            self.open.push(cut | half | own)
+        return refutes(bounded.points) if bounded.points else None
+
+
+def _chosen(rows: Rows, which) -> Rows:
+    return {name: array[which] for name, array in rows.items()}

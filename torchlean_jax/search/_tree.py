@@ -1,0 +1,86 @@
+"""The tree of case splits: which parts of the inputs a search has looked at.
+
+A split cuts a part of the inputs where one entry of one value equals a number: the
+lower half has the entry at most there, the upper half at least. Both contain the cut,
+so that together they are the part that was split, whatever the numbers are.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Splits:
+    """One cut for each of several parts: value[n] of the graph, its flat entry index[n]
+    and the number at[n] (float64)."""
+
+    value: np.ndarray
+    index: np.ndarray
+    at: np.ndarray
+
+
+class Tree:
+    """Nodes by number, 0 the root; the halves of a split have consecutive numbers."""
+
+    def __init__(self):
+        self._lower = np.zeros(1, np.int64)  # 0, the root, stands for "no halves"
+        self._value = np.zeros(1, np.int32)
+        self._index = np.zeros(1, np.int32)
+        self._at = np.zeros(1)
+        self._count = 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def split(self, nodes: np.ndarray, splits: Splits) -> np.ndarray:
+        """Cut leaves of the tree; the numbers of their lower halves (upper: + 1)."""
+        if (self._lower[nodes] != 0).any() or len(np.unique(nodes)) != len(nodes):
+            raise ValueError("a node is split once")
+        lower = self._count + 2 * np.arange(len(nodes))
+        self._reserve(self._count + 2 * len(nodes))
+        self._lower[nodes] = lower
+        self._value[nodes], self._index[nodes] = splits.value, splits.index
+        self._at[nodes] = splits.at
+        self._count += 2 * len(nodes)
+        return lower
+
+    def _reserve(self, count):
+        room = len(self._lower)
+        if count > room:
+            more = max(room, count - room)
+            for name in ("_lower", "_value", "_index", "_at"):
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate([old, np.zeros(more, old.dtype)]))
+
+    @property
+    def leaves(self) -> int:
+        return (self._count + 1) // 2
+
+    def preorder(self) -> Iterator[tuple[int, int, float] | None]:
+        """Each node before its halves: a cut (value, index, at), or None for a leaf."""
+        waiting = [0]
+        while waiting:
+            node = waiting.pop()
+            lower = int(self._lower[node])
+            if not lower:
+                yield None
+                continue
+            waiting += [lower + 1, lower]
+            cut = self._value[node], self._index[node], self._at[node]
+            yield int(cut[0]), int(cut[1]), float(cut[2])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The tree as arrays, from which `from_arrays` makes it again."""
+        names = {"lower": self._lower, "value": self._value}
+        names |= {"index": self._index, "at": self._at}
+        return {name: array[: self._count] for name, array in names.items()}
+
+    @staticmethod
+    def from_arrays(arrays) -> "Tree":
+        tree = Tree()
+        tree._lower, tree._at = arrays["lower"].copy(), arrays["at"].copy()
+        tree._value, tree._index = arrays["value"].copy(), arrays["index"].copy()
+        tree._count = len(tree._lower)
+        return tree
