@@ -34,5 +34,16 @@ class LostDigitsError(UndecidedError):
     equations: tuple = ()
 
 
+class DependenceError(TorchLeanError, AssertionError):
+    """A dependence that was asserted not to exist.
+
+    output, input: the pair of positions; witness: two inputs that exhibit it, or None.
+    """
+
+    def __init__(self, message, output: int, input: int, witness=None):
+        super().__init__(message)
+        self.output, self.input, self.witness = output, input, witness
+
+
 class CertificateWriteError(TorchLeanError):
     """A proof that holds but that the certificate format cannot express."""

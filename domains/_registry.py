@@ -5,6 +5,7 @@ not. How the rules are applied along a jaxpr is the business of
 `torchlean_jax.interpreters`.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -88,3 +89,28 @@ class RuleTable:
     def _claim(self, name):
         if name in self._rules or name in self._refusals:
             raise ValueError(f"{self.domain} already has a decision about {name!r}")
+
+
+@dataclass(frozen=True)
+class BoundRules:
+    """The rules of a table that take the domain first, for one instance of it."""
+
+    table: RuleTable
+    owner: Any
+
+    @property
+    def domain(self) -> str:
+        return self.table.domain
+
+    def find(self, name: str) -> Rule | None:
+        rule = self.table.find(name)
+        if rule is None:
+            return None
+        function = functools.partial(rule.function, self.owner)
+        return Rule(function, rule.on_operation)
+
+    def why_refused(self, name: str) -> str | None:
+        return self.table.why_refused(name)
+
+    def names(self) -> frozenset[str]:
+        return self.table.names()

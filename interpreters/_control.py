@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlean_jax.domains._domain import is_eager
-from torchlean_jax.interpreters import _composite, _eager, _jaxpr
+from torchlean_jax.interpreters import _composite, _eager, _jaxpr, _unrolled
 
 # primitive -> parameter that holds the jaxpr to inline
 CALLS = {
@@ -195,4 +195,6 @@ def handler(name, domain):
     """What runs an equation that contains jaxprs; None for all others."""
     if is_eager(domain) and name in _eager.HANDLERS:
         return _eager.HANDLERS[name]
+    if getattr(domain, "unrolls", False) and name in _unrolled.HANDLERS:
+        return _unrolled.HANDLERS[name]
     return HANDLERS.get(name)

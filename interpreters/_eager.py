@@ -65,7 +65,7 @@ def _describe(eqn) -> str:
     return f"{eqn.primitive.name} {shapes}{where}"
 
 
-def _scan(eqn, operands, domain, run):
+def scan(eqn, operands, domain, run):
     n_consts, n_carry = _jaxpr.scan_layout(eqn)
     jaxpr, closed = _jaxpr.open_jaxpr(eqn.params["jaxpr"])
     consts = operands[:n_consts]
@@ -94,7 +94,7 @@ def _row(x, i):
 
 
 def _stack(column, aval, domain):
-    if is_float(aval):
+    if is_float(aval) or any(map(domain.is_value, column)):
         return domain.stack([domain.lift(x) for x in column], aval.shape, aval.dtype)
     if not column:
         return jnp.zeros(aval.shape, aval.dtype)
@@ -126,4 +126,4 @@ def _cond(eqn, operands, domain, run):
 
 
 # In place of the handlers of the same names in `_control`.
-HANDLERS = {"scan": _scan, "while": _while, "cond": _cond}
+HANDLERS = {"scan": scan, "while": _while, "cond": _cond}

@@ -7,6 +7,7 @@ from torchlean_jax._ball import ball
 from torchlean_jax._bounds import bounds
 from torchlean_jax._box import box
 from torchlean_jax._check import RejectedError, check
+from torchlean_jax._depends import DependenceReport, depends
 from torchlean_jax._explain import Explanation, Loss
 from torchlean_jax._faithful import faithful_jit
 from torchlean_jax._float_error import float_error
@@ -20,6 +21,7 @@ from torchlean_jax._verdict import Verdict
 from torchlean_jax._verify import verify
 from torchlean_jax.domains._errors import (
     CertificateWriteError,
+    DependenceError,
     FileFormatError,
     InputError,
     MissingOperatorError,
@@ -41,6 +43,8 @@ __all__ = [
     "Attack",
     "Audit",
     "CertificateWriteError",
+    "DependenceError",
+    "DependenceReport",
     "ErrorModel",
     "Explanation",
     "FileFormatError",
@@ -70,6 +74,7 @@ __all__ = [
     "check",
     "check_jvp",
     "check_vjp",
+    "depends",
     "faithful_jit",
     "float_error",
     "from_onnx",

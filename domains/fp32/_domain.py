@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from torchlean_jax.domains._errors import MissingRuleError
-from torchlean_jax.domains._registry import Rule, RuleTable
+from torchlean_jax.domains._registry import BoundRules, RuleTable
 from torchlean_jax.domains.fp32 import _value
 from torchlean_jax.domains.fp32._format import format_of
 from torchlean_jax.domains.fp32._model import ErrorModel
@@ -43,7 +43,7 @@ def _on_class_or_instance(function) -> Any:
 
 class _Rules:
     def __get__(self, instance, owner) -> Any:
-        return BoundRules(instance or owner())
+        return BoundRules(table, instance or owner())
 
 
 @dataclass(frozen=True)
@@ -143,24 +143,3 @@ def _as_inputs(real, dtype):
     lo = jnp.where(flushed, jnp.minimum(real.lo, 0), real.lo)
     hi = jnp.where(flushed, jnp.maximum(real.hi, 0), real.hi)
     return FP32Value(real, error, Interval(lo, hi), dtype, READ)
-
-
-@dataclass(frozen=True)
-class BoundRules:
-    """The rules of the domain under the model of one instance."""
-
-    owner: FP32
-    domain: str = "FP32"
-
-    def find(self, name):
-        rule = table.find(name)
-        if rule is None:
-            return None
-        function = functools.partial(rule.function, self.owner)
-        return Rule(function, rule.on_operation)
-
-    def why_refused(self, name):
-        return table.why_refused(name)
-
-    def names(self):
-        return table.names()
