@@ -96,8 +96,9 @@ PARTS = [
     ),
     Part(
         "XLA's integer and bit operations",
-        "They are exact, no compiler takes integers for floats, and what a program does "
-        "beside arithmetic (moves, selections, loops) is compiled as it is written.",
+        "They are exact, no compiler takes integers for floats, and what a program "
+        "does beside arithmetic (moves, selections, loops) is compiled as it is "
+        "written.",
         (
             "tests/domains/ieee32/test_testfloat.py::test_arithmetic",
             "tests/domains/ieee32/test_traps.py::test_a_plain_jit_changes_nothing",

@@ -297,3 +297,12 @@ def test_a_primitive_without_a_rule_is_named():
 
     with pytest.raises(tl.MissingRuleError, match="pure_callback"):
         tl.depends(f)(X)
+
+
+def test_that_nobody_reads_the_sign_of_a_zero_is_assumed_aloud():
+    """0 times -1 is -0, and atan2 tells it from 0: the reals do not."""
+    f = lambda x: jnp.arctan2(0 * x, -1.0)
+    assert f(jnp.float32(1)) == -f(jnp.float32(-1)) != 0
+    (assumption,) = tl.depends(f)(jnp.ones(2)).assumptions
+    assert "either sign, which nothing reads (as atan2" in assumption
+    assert tl.depends(f, finite=False)(jnp.ones(2)).matrix.diagonal().all()

@@ -37,8 +37,8 @@ def test_there_are_forty_plants():
 
 
 RIGHT = """relu|gelu|softmax|convolution|max pool|attention|scan|long scan|cond
-while|sort|scatter max|sort by key|dropout|convolution by fft|solve|own rule for silu|cube root
-max of equals|sort of equals"""
+while|sort|scatter max|sort by key|dropout|convolution by fft|solve
+own rule for silu|cube root|max of equals|sort of equals"""
 
 
 @pytest.mark.parametrize(

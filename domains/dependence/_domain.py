@@ -17,7 +17,8 @@ table = RuleTable("Dependence")
 
 FINITE = (
     "every number that the program computes is finite, but for those known to be "
-    "infinite: 0 times it is 0 (of either sign), and it does not undo an infinite mask"
+    "infinite: 0 times it is 0, and it does not undo an infinite mask; that 0 may have "
+    "either sign, which nothing reads (as atan2 and casts of bits do)"
 )
 MASKED = (
     "a score that was masked by {mask:g} or less stays below every score that was not, "
