@@ -73,7 +73,10 @@ def optimise(
         slopes = jax.tree.map(lambda s, d: jnp.clip(s + d, 0, 1), slopes, change)
         return (slopes, memory, best, kept, score), None
 
-    slopes = _initial(base, offset.shape[0])
+    slopes = {
+        "refining": initial_slopes(base, 1),
+        "final": initial_slopes(base, offset.shape[0]),
+    }
     nothing = jnp.full_like(offset, -jnp.inf)
     state = (slopes, optimiser.init(slopes), nothing, slopes, nothing.min())
     (_, _, best, kept, score), _ = jax.lax.scan(step, state, None, length=iterations)
@@ -104,17 +107,16 @@ def _refine_again(base, picks, slopes, result, number, position, wanted):
     result.values[number] = Interval(lo, hi)
 
 
-def _initial(base, rows: int) -> dict:
-    """Where the rules themselves would start, by equation position."""
-    refining, final = {}, {}
+def initial_slopes(base, rows: int) -> dict:
+    """Where the rules themselves would start, by equation position, for each row."""
+    slopes = {}
     for position, step in enumerate(base.steps):
         if not isinstance(step, _steps.Relaxed):
             continue
         start = _adaptive(step, base.values)
         if start is not None:
-            refining[position] = start[None]
-            final[position] = jnp.broadcast_to(start, (rows, *start.shape))
-    return {"refining": refining, "final": final}
+            slopes[position] = jnp.broadcast_to(start, (rows, *start.shape))
+    return slopes
 
 
 def _adaptive(step, values):

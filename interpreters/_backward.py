@@ -6,6 +6,8 @@ graphs Xu et al. 2020, arXiv:2002.12920). Everything is one-sided: an upper boun
 is minus the lower bound of -v, so rows for both sides share one pass.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import lax
 
@@ -17,7 +19,9 @@ from torchlean_jax.domains.interval._rounding import round_down, round_up
 from torchlean_jax.interpreters._steps import accumulate, add
 
 
-def lower_bounds(equations, steps, values, sets, start, offset, slopes=None, error=0):
+def lower_bounds(
+    equations, steps, values, sets, start, offset, slopes=None, error: Any = 0
+):
     """A number below  sum_v start[v] . v + offset  on the input sets, for each row.
 
     equations: those of the graph that precede the target, in order. steps[k]: the
@@ -42,7 +46,7 @@ def lower_bounds(equations, steps, values, sets, start, offset, slopes=None, err
 
 
 def substituted(
-    equations, steps, values, start, offset, slopes=None, error=0, observe=None
+    equations, steps, values, start, offset, slopes=None, error: Any = 0, observe=None
 ):
     """(rows, offset, error): sum_v rows[v] . v + offset - error is below the target on
     the input sets, and every v is an input or depends on none.

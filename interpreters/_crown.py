@@ -80,7 +80,7 @@ class Enclosed:
             memory=self.memory,
         )
         lo, hi = lo.reshape(value.shape), hi.reshape(value.shape)
-        self.values[number] = Interval(raised(value.lo, lo), lowered(value.hi, hi))
+        self.values[number] = both(value, Interval(lo, hi))
 
     def rows_below(self, outputs, rows, offset, *, backward: bool):
         """Lower bounds of rows @ (flattened, concatenated outputs) - offset."""
@@ -117,16 +117,18 @@ def crown(result, number, position, wanted):
 
 
 def enclose(
-    graph, operands, sets, *, memory: int, consts=None, refine=None
+    graph, operands, sets, *, memory: int, consts=None, refine=None, before=None
 ) -> Enclosed:
     """Run the graph forward over intervals, refining operands of nonlinear equations.
 
     operands: input number -> concrete array, for the inputs that are not in `sets`.
     consts: the graph's constants, perhaps in a wider dtype. refine(result, number,
     position, wanted), if given, improves `result.values[number]` before the equation at
-    `position` uses it.
+    `position` uses it. before: value number -> what is known of it already, to be
+    intersected with.
     """
     result = Enclosed(graph, sets, memory)
+    before = before or {}
     result.abstract = frozenset(graph.dependents(sets))
     result.producer = graph.producer()
     values = result.values
@@ -146,17 +148,19 @@ def enclose(
             for number in dict.fromkeys(moving):
                 known = number in mixings or number in refined
                 if not known and _is_float(values[number]):
-                    wanted = _undecided(equation, number, values)
+                    wanted = undecided_elements(equation, number, values)
                     refine(result, number, position, wanted)
                     refined.add(number)
         outputs = _forward.apply(
             equation.eqn, [values[i] for i in equation.inputs], Interval
         )
         values.update(zip(equation.outputs, outputs, strict=True))
+        for number in before.keys() & set(equation.outputs):
+            values[number] = both(values[number], before[number])
         step = step_of(equation, result)
         result.steps.append(step)
         prepare = getattr(step, "prepare", None)
-        if refine is not None and prepare is not None:
+        if (refine is not None or before) and prepare is not None:
             values[_steps.prepared_key(equation)] = prepare(values)
         if not nonlinear and len(moving) == 1:
             _track(equation, moving[0], mixings)
@@ -178,7 +182,7 @@ def _track(equation, source, mixings):
         mixings.update(dict.fromkeys(equation.outputs, count))
 
 
-def _undecided(equation, number, values):
+def undecided_elements(equation, number, values):
     """The elements of an operand whose relaxation would gain from a tighter
     enclosure."""
     value = values[number]
@@ -216,6 +220,11 @@ def step_of(equation, result):
 
 def _is_float(x):
     return jnp.issubdtype(x.dtype, jnp.floating)
+
+
+def both(old: Interval, new: Interval) -> Interval:
+    """What two sound enclosures say together."""
+    return Interval(raised(old.lo, new.lo), lowered(old.hi, new.hi))
 
 
 def raised(old, new):

@@ -37,9 +37,9 @@ def losses(result, start, offset):
         a = rows.pop(number, None)
         if a is None:
             a = jnp.zeros((offset.shape[0], *region.shape), offset.dtype)
-        points[number] = _minimiser(a, region)
+        points[number] = minimiser(a, region)
         bounds = bounds + _dot(a, points[number])
-    at = functools.partial(_values_at, result)
+    at = functools.partial(values_at, result)
     values = jax.vmap(at)(points)
     for number, a in rows.items():
         bounds = bounds + _dot(a, _value(number, values, result))
@@ -56,7 +56,7 @@ def losses(result, start, offset):
     return lost, targets, bounds
 
 
-def _values_at(result, point):
+def values_at(result, point):
     """The middle of each value that depends on the inputs, where these are `point`."""
     values = {n: v for n, v in result.values.items() if n not in result.abstract}
     values.update({n: Interval(x, x) for n, x in point.items()})
@@ -87,7 +87,7 @@ def _dot(rows, values):
     return (rows * values).reshape(rows.shape[0], -1).sum(-1)
 
 
-def _minimiser(rows, region):
+def minimiser(rows, region):
     """A point of an input set at which each row is least: the middle, where it is
     level."""
     if not isinstance(region, Ball):

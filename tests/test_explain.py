@@ -158,8 +158,8 @@ def test_an_output_that_is_fixed_adds_nothing():
 
 def test_a_wrong_point_would_be_noticed(monkeypatch):
     """At the greatest points the forms are not as low as the bounds."""
-    right = _looseness._minimiser
-    monkeypatch.setattr(_looseness, "_minimiser", lambda a, region: right(-a, region))
+    right = _looseness.minimiser
+    monkeypatch.setattr(_looseness, "minimiser", lambda a, region: right(-a, region))
     assert notices(by_hand)
 
 

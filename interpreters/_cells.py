@@ -1,0 +1,80 @@
+"""Lower bounds on cells, with slopes and multipliers chosen by gradient ascent.
+
+What is computed here only chooses numbers: that every choice is sound is the business
+of `_phases` and `_backward`. Which switch to fix next is in `_splits`.
+
+Source: beta-CROWN (Wang et al. 2021, arXiv:2103.06624).
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from torchlean_jax.interpreters import _ascent
+from torchlean_jax.interpreters._alpha import initial_slopes
+from torchlean_jax.interpreters._ascent import Choices
+from torchlean_jax.interpreters._backward import lower_bounds
+from torchlean_jax.interpreters._phases import Whole, on_cell, subtract
+
+
+class Target(NamedTuple):
+    """rows @ outputs - offset on a cell (phases as for `on_cell`)."""
+
+    phases: dict[int, Any]
+    rows: Any
+    offset: Any
+
+
+class Bounded(NamedTuple):
+    """The best bound of each row ([R], inf if the cell is empty) and the choices behind
+    it."""
+
+    lower: Any
+    choices: Choices
+
+
+def first_choices(graph, shared: Whole, memory: int, rows: int) -> Choices:
+    """Where the ascent starts if there is no parent to start from."""
+    free = {n: jnp.zeros(v.shape, jnp.int8) for n, v in shared.enclosures.items()}
+    base, _ = on_cell(graph, shared, free, memory)
+    multipliers = {
+        n: jnp.zeros((rows, *v.shape), v.dtype) for n, v in shared.enclosures.items()
+    }
+    return Choices(initial_slopes(base, rows), multipliers)
+
+
+def bound_cell(
+    graph, shared: Whole, target: Target, first: Choices, *, memory, iterations
+) -> Bounded:
+    """Lower bounds of a target, from `first` upward."""
+    cell, empty = on_cell(graph, shared, target.phases, memory)
+
+    def lower(choices):
+        return lower_with(cell, shared, cell.values, target, choices)
+
+    best, kept = _ascent.ascend(lower, first, iterations)
+    return Bounded(jnp.where(empty, jnp.inf, best), kept)
+
+
+def lower_with(cell, shared, values, target: Target, choices: Choices):
+    """Lower bounds of a target with given choices; values: enclosures on the cell."""
+    start, constant, error = started(cell, shared, values, target, choices)
+    equations = cell.graph.equations[: len(cell.steps)]
+    return lower_bounds(
+        equations, cell.steps, values, cell.sets, start, constant, choices.slopes, error
+    )
+
+
+def started(cell, shared, values, target: Target, choices: Choices):
+    """(rows, offset, error) where the backward pass of a target starts."""
+    start, lost = cell.start(cell.graph.outputs, target.rows)
+    constant, error = subtract(
+        shared,
+        values,
+        target.phases,
+        choices.multipliers,
+        start,
+        -target.offset,
+        lost,
+    )
+    return start, constant, error
