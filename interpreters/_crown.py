@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from torchlean_jax.domains.affine import relaxations, undecided
 from torchlean_jax.domains.affine._ball import Ball
 from torchlean_jax.domains.affine._sets import minimum_over
-from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.interval import Interval, _monotone
 from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 from torchlean_jax.interpreters import (
@@ -136,9 +136,9 @@ def enclose(
     values.update(operands)
     hulls = {n: s.hull if isinstance(s, Ball) else s for n, s in sets.items()}
     values.update(hulls)
-    # affine images of boxes: see `_track`; a ball is more than its hull
+    # images of boxes: see `_track`; a ball is more than its hull
     mixings = {n: 0 for n, s in sets.items() if not isinstance(s, Ball)}
-    refined = set()
+    refined, followed = set(), set()  # `followed`: element by element from `refined`
     for position, equation in enumerate(graph.equations):
         moving = [i for i in equation.inputs if i in result.abstract]
         nonlinear = bool(moving) and not _linear.is_linear(
@@ -147,6 +147,8 @@ def enclose(
         if nonlinear and refine is not None and _has_step(equation):
             for number in dict.fromkeys(moving):
                 known = number in mixings or number in refined
+                # where a stair bends, its lines are the same on any enclosure
+                known |= equation.name in _STAIRS and number in followed
                 if not known and _is_float(values[number]):
                     wanted = undecided_elements(equation, number, values)
                     refine(result, number, position, wanted)
@@ -162,18 +164,31 @@ def enclose(
         prepare = getattr(step, "prepare", None)
         if (refine is not None or before) and prepare is not None:
             values[_steps.prepared_key(equation)] = prepare(values)
-        if not nonlinear and len(moving) == 1:
+        if len(moving) == 1 and (not nonlinear or equation.name in _ELEMENTWISE):
             _track(equation, moving[0], mixings)
+            if moving[0] in refined | followed and not _linear.meets(equation):
+                followed.update(equation.outputs)
     return result
 
 
+# Functions of one element, of which interval arithmetic gives the range.
+_ELEMENTWISE = frozenset(
+    (
+        *_monotone.INCREASING,
+        *_monotone.DECREASING,
+        *"abs square max min clamp floor ceil round sign".split(),
+        *"call:rounded_shift call:leaky_relu call:elu".split(),
+    )
+)
+_STAIRS = frozenset(("floor", "ceil", "round", "call:rounded_shift"))
+
+
 def _track(equation, source, mixings):
-    """Interval arithmetic is exact on an affine image of a box until elements meet
-    twice.
+    """Interval arithmetic is exact on an image of a box until elements meet twice.
 
     `mixings` counts how often elements of the inputs were combined or duplicated on the
-    way to a value; up to one such step the interval enclosure is already the best, and
-    no backward pass can improve it.
+    way to a value, by linear steps and functions of one element; up to one such step
+    the interval enclosure is already the best, and no backward pass can improve it.
     """
     if source not in mixings:
         return

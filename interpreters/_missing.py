@@ -21,6 +21,19 @@ def require_rules(jaxpr, abstract, domain: Domain, *, what: str) -> None:
         raise MissingRuleError(_message(found.equations, total, domain, what))
 
 
+def require_rules_of_graph(graph, sources, domain: Domain, *, what: str) -> None:
+    """The same for a flat graph of which only what depends on `sources` needs rules."""
+    moving = graph.dependents(sources)
+    found = {
+        (equation.name, equation.source): equation.eqn
+        for equation in graph.equations
+        if moving.intersection(equation.inputs)
+        and domain.rules.find(equation.name) is None
+    }
+    if found:
+        raise MissingRuleError(_message(found, len(graph.equations), domain, what))
+
+
 @dataclass
 class _Found:
     """Equations without a rule by (primitive, line); `caller` is where the scan is

@@ -25,6 +25,10 @@ FORMULAS = {
     "call:elu": lambda x, *, alpha, scale: jnp.where(
         x > 0, x, alpha * jnp.expm1(jnp.minimum(x, 0) / scale)
     ),
+    # a whole number times a power of two, rounded to nearest even
+    "call:rounded_shift": lambda x, unit: lax.round(
+        x * unit, lax.RoundingMethod.TO_NEAREST_EVEN
+    ),
     "call:softmax": lambda x, *, axis: jnp.exp(x - _log_sum_exp(x, axis, True)),
     # gaps: x_j - x_i at [..., i, j], and nothing else
     "call:softmax_of_gaps": lambda gaps, *, axis: 1 / jnp.sum(jnp.exp(gaps), axis=axis),
@@ -42,10 +46,9 @@ def _primitive(name, formula):
     primitive = Primitive(name)
     primitive.def_impl(formula)
 
-    def shape(x, **params):
-        out = jax.eval_shape(
-            lambda a: formula(a, **params), jax.ShapeDtypeStruct(x.shape, x.dtype)
-        )
+    def shape(x, *others, **params):
+        avals = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (x, *others)]
+        out = jax.eval_shape(lambda *a: formula(*a, **params), *avals)
         return x.update(shape=out.shape, dtype=out.dtype)
 
     primitive.def_abstract_eval(shape)

@@ -16,6 +16,8 @@ from torchlean_jax._gradients import check_jvp, check_vjp
 from torchlean_jax._halfspaces import Halfspaces, halfspaces
 from torchlean_jax._inspect import Inspection, inspect
 from torchlean_jax._interpret import interpret
+from torchlean_jax._quantization_error import quantization_error
+from torchlean_jax._quantize import QuantizedModel, quantize
 from torchlean_jax._replay import Replay, replay
 from torchlean_jax._verdict import Verdict
 from torchlean_jax._verify import verify
@@ -32,6 +34,7 @@ from torchlean_jax.domains._errors import (
 from torchlean_jax.domains.fp32 import FP32, ErrorModel
 from torchlean_jax.domains.ieee32 import IEEE32, Flags, FloatBits
 from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.quantized import QuantizationScheme
 from torchlean_jax.domains.real import Real, RealArray
 from torchlean_jax.onnx import from_onnx
 from torchlean_jax.search import Attack
@@ -60,6 +63,8 @@ __all__ = [
     "Loss",
     "MissingOperatorError",
     "MissingRuleError",
+    "QuantizationScheme",
+    "QuantizedModel",
     "Real",
     "RealArray",
     "RejectedError",
@@ -81,6 +86,8 @@ __all__ = [
     "halfspaces",
     "inspect",
     "interpret",
+    "quantization_error",
+    "quantize",
     "read_vnnlib",
     "replay",
     "spec",

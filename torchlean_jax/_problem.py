@@ -21,6 +21,7 @@ from torchlean_jax.interpreters._alpha import optimise
 from torchlean_jax.interpreters._chunk import in_chunks
 from torchlean_jax.interpreters._crown import crown, enclose, lowered, raised
 from torchlean_jax.interpreters._graph import flatten
+from torchlean_jax.interpreters._integers import over_reals
 from torchlean_jax.interpreters._looseness import losses
 from torchlean_jax.interpreters._missing import require_rules
 from torchlean_jax.interpreters._multiplied import subtract
@@ -100,7 +101,7 @@ class Task:
         require_rules(traced.jaxpr, self.sets, Interval, what=f"`{name}`")
         self.out_tree, self.out_avals = traced.out_tree, traced.out_avals
         self.plain_graph = flatten(traced.jaxpr, traced.consts)
-        self.graph = recognise(self.plain_graph)
+        self.graph = recognise(over_reals(self.plain_graph))
         self.consts = {n: kept(c) for n, c in self.graph.constants.items()}
         self._compiled = {}
 

@@ -42,6 +42,15 @@ def _elu(x, *, alpha, scale):
     return known(elu_at(x.lo, alpha, scale).lo, elu_at(x.hi, alpha, scale).hi)
 
 
+@rule_for("float", "call:rounded_shift")
+def rounded_shift(x, unit):
+    """x is whole and `unit` a power of two: nothing rounds but the rounding itself, and
+    what widened the enclosure of x is taken back first."""
+    lo, hi = jnp.ceil(x.lo), jnp.floor(x.hi)
+    to_even = lax.RoundingMethod.TO_NEAREST_EVEN
+    return known(lax.round(lo * unit.lo, to_even), lax.round(hi * unit.lo, to_even))
+
+
 def total(x: Interval) -> Interval:
     """The sum along the last axis.
 

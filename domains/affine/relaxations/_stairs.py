@@ -9,7 +9,9 @@ round (x - 1/2 to x + 1/2, whichever way ties go).
 import jax.numpy as jnp
 
 from torchlean_jax.domains.affine._lines import Lines, relaxations
+from torchlean_jax.domains.affine._wholes import rounded_shift
 from torchlean_jax.domains.affine.relaxations._curve import guarded
+from torchlean_jax.domains.interval import Interval
 
 
 def _rule(below, above):
@@ -23,6 +25,22 @@ def _rule(below, above):
         )
 
     return rule
+
+
+@relaxations.define_op("call:rounded_shift")
+def _rounded_shift(operation, x, unit, slope=None):
+    """round(x * unit), with slopes of `unit`, which is a power of two and exact."""
+    unit = Interval.lift(unit)
+    result = rounded_shift(x, unit)
+    _, finite = guarded(x, True, 0.0)
+    rising = finite & (result.hi - result.lo >= 2)
+    a = jnp.where(rising, unit.lo, 0)
+    return Lines(
+        (a, None),
+        jnp.where(rising, -0.5, result.lo),
+        (a, None),
+        jnp.where(rising, 0.5, result.hi),
+    )
 
 
 relaxations.define_op("floor")(_rule(-1.0, 0.0))

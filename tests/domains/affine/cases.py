@@ -169,4 +169,4 @@ CASES = SMOOTH + RATIONAL
 
 # Rules of several operands, and those with one made from another rule, have tests of
 # their own.
-OF_SEVERAL = {"max", "min", "clamp", "select_n", "div", "pow"}
+OF_SEVERAL = {"max", "min", "clamp", "select_n", "div", "pow", "call:rounded_shift"}
