@@ -59,7 +59,7 @@ def _better(bound, choices, best, kept):
     return jnp.where(better, bound, best), jax.tree.map(pick, choices, kept)
 
 
-def _moved(choices: Choices, change: Choices) -> Choices:
+def _moved(choices: Choices, change: Any) -> Choices:
     slopes = jax.tree.map(
         lambda s, d: jnp.clip(s + SLOPE_RATE * d, 0, 1), choices.slopes, change.slopes
     )

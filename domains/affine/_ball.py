@@ -48,7 +48,8 @@ class Ball:
     def lift(self) -> "Ball":
         """The same ball at working precision."""
         dtype = working_dtype()
-        center, radius = (exact_cast(x, dtype) for x in (self.center, self.radius))
+        center = jnp.asarray(exact_cast(self.center, dtype))
+        radius = jnp.asarray(exact_cast(self.radius, dtype))
         # what hardware reads as 0 of the center is as much as it could move
         tiny = float(jnp.finfo(dtype).smallest_normal)
         center = jnp.where(jnp.abs(center) < tiny, 0, center)

@@ -11,8 +11,9 @@ import numpy as np
 
 WORD = 32
 
-# NumPy makes a scalar of an array without axes.
-Elements = np.ndarray | np.generic
+# An array of NumPy, or a scalar, which NumPy makes of an array without axes. (The union
+# of the two has no operators for a type checker.)
+Elements = Any
 
 
 @dataclass(frozen=True, slots=True)

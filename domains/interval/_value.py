@@ -106,11 +106,12 @@ class Interval:
         else:
             x = jnp.asarray(x)
         if jnp.issubdtype(x.dtype, jnp.complexfloating):
-            real, imag = Interval.lift(x.real), Interval.lift(x.imag)
+            real, imag = Interval.lift(np.real(x)), Interval.lift(np.imag(x))
             return Interval(
                 jax.lax.complex(real.lo, imag.lo), jax.lax.complex(real.hi, imag.hi)
             )
         if not _exact.is_float(x):
+            x = jnp.asarray(x)
             return Interval(x, x)
         lo, hi = _exact.sanitize(_exact.exact_cast(x, _at_least_working(x.dtype)))
         return Interval(lo, hi)

@@ -5,6 +5,8 @@ and the last term is known when the program is built. Sums of weights bound ever
 partial sum, so that no accumulator can overflow, in any order.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -104,7 +106,7 @@ def _weighted(x, weights, scales, axes, total, placed) -> Quantized:
 
 
 def _into_int32(operation):
-    params = {"preferred_element_type": jnp.dtype(jnp.int32)}
+    params: dict[str, Any] = {"preferred_element_type": jnp.dtype(jnp.int32)}
     if operation.all_params.get("precision") is not None:
         params["precision"] = None  # of floating-point passes
     return operation.replace(**params)

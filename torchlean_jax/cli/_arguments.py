@@ -89,7 +89,7 @@ def on_device(name: str | None):
             f"{', '.join(sorted({d.platform for d in jax.devices()}))}. For an NVIDIA "
             "GPU, pip install 'torchlean-jax[cuda13]' (or cuda12)"
         ) from error
-    before = jax.config.jax_default_device
+    before = jax.config.values["jax_default_device"]
     # in every thread that computes, and `jax.default_device` sets it for this one
     jax.config.update("jax_default_device", device)
     try:
