@@ -1,12 +1,13 @@
-"""VNN-LIB instances decided without splitting, beside the published verdicts.
+"""VNN-LIB instances decided, beside the published verdicts.
 
 Each instance is read from its two files and decided by `torchlean_jax.vnnlib.decide`:
-bounds, then the attack, then tighter bounds. No verdict may differ from a published
-one; the exit code is 1 if one does. All instances run in one process, which therefore
-compiles once for instances that share a program.
+bounds, then the attack, then tighter bounds; or, with a time limit, by parts. No
+verdict may differ from a published one; the exit code is 1 if one does. All instances
+run in one process, which therefore compiles once for instances that share a program:
+the first one of each shape says how long that takes.
 
-    python benchmarks/vnnlib.py acasxu|mnist_fc [--methods crown,alpha-crown]
-        [--limit N] [--json FILE]
+    python benchmarks/vnnlib.py acasxu|acasxu_all|mnist_fc [--methods crown,alpha-crown]
+        [--timeout S] [--check] [--limit N] [--only TEXT] [--json FILE]
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import _paired
 
+import torchlean_check
 import torchlean_jax as tl
 from torchlean_jax.vnnlib import decide
 
@@ -25,28 +27,34 @@ ROOT = Path(__file__).resolve().parents[1]
 BENCH = Path(os.environ.get("TORCHLEAN_BENCH", ROOT.parent / "shared" / "bench"))
 # which instances, and where their verdicts are published
 SUITES = {
-    "acasxu": ("sample26.csv", "expected_24.csv", ""),
-    "mnist_fc": ("instances.csv", "expected_22.csv", "256x2"),
+    "acasxu": ("acasxu", "sample26.csv", "expected_24.csv", ""),
+    "acasxu_all": ("acasxu", "instances.csv", "expected_24.csv", ""),
+    "mnist_fc": ("mnist_fc", "instances.csv", "expected_22.csv", "256x2"),
 }
 
 
-LINE = "{onnx:<34} {vnnlib:<20} {status:<8} {expected:<8} {seconds:7.2f} s  {tried}"
+LINE = "{onnx:<34} {vnnlib:<16} {status:<8} {expected:<8} {seconds:7.2f} s {parts:>8}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("suite", choices=SUITES)
     parser.add_argument("--methods", default="crown,alpha-crown")
+    parser.add_argument("--timeout", type=float)
+    parser.add_argument("--check", action="store_true", help="write and check proofs")
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--only", default="", help="instances whose names hold this")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     result = _paired.circumstances("torchlean-jax", "jax", "onnx", "onnxruntime")
     methods = tuple(options.methods.split(","))
     rows = []
     for network, prop, expected in instances(options.suite)[: options.limit]:
-        rows.append(one(options.suite, network, prop, expected, methods))
-        print(LINE.format(**rows[-1]), flush=True)
-    result |= summary(rows) | {"methods": methods, "instances": rows}
+        if options.only in f"{network},{prop}":
+            rows.append(one(options, network, prop, expected, methods))
+            print(LINE.format(**rows[-1]), flush=True)
+    result |= summary(rows) | {"methods": methods, "timeout": options.timeout}
+    result["instances"] = rows
     print({k: v for k, v in result.items() if k in summary(rows)})
     _paired.write(options.json or f"vnnlib_{options.suite}", result)
     sys.exit(bool(result["wrong"]))
@@ -54,8 +62,8 @@ def main():
 
 def instances(suite):
     """(network, property, published verdict) for each instance of the sample."""
-    listed, published, only = SUITES[suite]
-    folder = BENCH / suite
+    name, listed, published, only = SUITES[suite]
+    folder = BENCH / name
     if not folder.is_dir():
         sys.exit(f"no folder {folder}; name another one by TORCHLEAN_BENCH")
     with (folder / published).open() as stream:
@@ -67,9 +75,12 @@ def instances(suite):
     return [(*row, verdicts[row]) for row in rows]
 
 
-def one(suite, network, prop, expected, methods) -> dict:
-    folder = BENCH / suite
-    seconds, answer = _paired.timed(lambda: _decide(folder, network, prop, methods))
+def one(options, network, prop, expected, methods) -> dict:
+    folder = BENCH / SUITES[options.suite][0]
+    seconds, answer = _paired.timed(
+        lambda: _decide(options, folder / network, folder / prop, methods)
+    )
+    proofs = [v.certificate for v in answer.verdicts if v.certificate is not None]
     return {
         "onnx": Path(network).name,
         "vnnlib": Path(prop).name,
@@ -77,14 +88,33 @@ def one(suite, network, prop, expected, methods) -> dict:
         "expected": expected,
         "margin": min((v.margin for v in answer.verdicts), default=None),
         "seconds": round(seconds, 3),
+        "parts": sum(v.parts for v in answer.verdicts),
         "tried": answer.tried,
+    } | (_checked(proofs) if options.check and answer.status == "unsat" else {})
+
+
+def _checked(proofs) -> dict:
+    """What the independent checker says of the proofs of all cases."""
+    reports = [torchlean_check.check(proof.bytes) for proof in proofs]
+    return {
+        "accepted": bool(reports) and all(report.accepted for report in reports),
+        "leaves": sum(report.leaves for report in reports),
+        "proof_bytes": sum(len(proof.bytes) for proof in proofs),
+        "check_seconds": round(sum(report.seconds for report in reports), 3),
     }
 
 
-def _decide(folder, network, prop, methods):
-    net, params = tl.from_onnx(folder / network)
-    query = tl.read_vnnlib(folder / prop)
-    return decide(net, params, query, methods=methods, certificate=False)
+def _decide(options, network, prop, methods):
+    net, params = tl.from_onnx(network)
+    query = tl.read_vnnlib(prop)
+    return decide(
+        net,
+        params,
+        query,
+        methods=methods,
+        certificate=options.check,
+        timeout=options.timeout,
+    )
 
 
 def summary(rows) -> dict:
@@ -98,6 +128,7 @@ def summary(rows) -> dict:
         "wrong": sum(r["status"] != r["expected"] for r in known),
         "median_s": statistics.median(r["seconds"] for r in rows),
         "total_s": sum(r["seconds"] for r in rows),
+        "rejected": sum(not r.get("accepted", True) for r in rows),
     }
 
 

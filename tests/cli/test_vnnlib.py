@@ -168,3 +168,45 @@ def test_a_timeout_ends_the_process(files):
     command += [*files("(<= Y_0 Y_1)"), "--timeout", "0.01"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (3, "timeout\n")
+
+
+HARD = """<ir_version: 8, opset_import: ["" : 18]>
+net (float[1, 2] x) => (float[1, 1] y)
+<float[2, 6] w = {1, -1, 1, -1, 1, -1, 1, -1, -1, 1, 0, 0},
+ float[6, 1] v = {1, 1, 1, 1, -2, -2}>
+{ a = MatMul(x, w)  b = Relu(a)  y = MatMul(b, v) }"""
+# y = |x0 + x1| + |x0 - x1| - 2 |x0| = 2 max(|x0|, |x1|) - 2 |x0|, which is at least 0
+
+
+@pytest.fixture
+def hard(tmp_path):
+    network = tmp_path / "hard.onnx"
+    onnx.save(onnx.parser.parse_model(HARD), network)
+
+    def write(unsafe):
+        path = tmp_path / "hard.vnnlib"
+        text = declared(2, 1) + boxed(["-1.0", "-1.0"], ["1.0", "1.0"])
+        path.write_text(f"{text}(assert {unsafe})")
+        return str(network), str(path)
+
+    return write
+
+
+def test_a_time_limit_decides_by_parts(hard, tmp_path, capsys):
+    """One pass of bounds cannot know that two magnitudes make up for the third."""
+    arguments = hard("(<= Y_0 -0.1)")
+    assert main(["verify", "vnnlib", *arguments, "--method", "crown"]) == 3
+    proof, results = tmp_path / "proof.tlc", tmp_path / "out.json"
+    options = ["--timeout", "120", "--certificate", str(proof), "--json", str(results)]
+    assert main(["verify", "vnnlib", *arguments, *options]) == 0
+    assert last_line(capsys) == "unsat"
+    found = json.loads(results.read_text())
+    assert found["parts"] > 1 and found["proved_share"] == [1.0]
+    report = torchlean_check.check(str(proof))
+    assert report.accepted and report.leaves == (found["parts"] + 1) // 2
+
+
+def test_the_edge_is_found_by_parts(hard, capsys):
+    """y is 0 where |x1| <= |x0|: a tie."""
+    assert main(["verify", "vnnlib", *hard("(<= Y_0 0.0)"), "--timeout", "120"]) == 1
+    assert last_line(capsys) == "sat"

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
@@ -75,6 +75,21 @@ def provenance(device) -> dict:
         "versions": ours | packages,
         "device": device.device_kind,
     }
+
+
+@contextlib.contextmanager
+def live(what: str) -> Iterator[Callable[[str], None]]:
+    """A function that shows how far `what` is, on stderr when a person is looking."""
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        yield lambda text: None
+        return
+    try:
+        from rich.console import Console
+    except ModuleNotFoundError:
+        yield lambda text: None
+        return
+    with Console(stderr=True).status(what) as status:
+        yield lambda text: status.update(f"{what}: {text}")
 
 
 def progress(items: Iterable[T], what: str, total: int) -> Iterator[T]:

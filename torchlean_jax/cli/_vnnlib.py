@@ -19,7 +19,10 @@ the exact weights and the exact decimals of the files, and is the last line:
 unsat    there is none: the property holds
 sat      there is one, and it was confirmed by rigorous arithmetic
 unknown  neither could be shown
-timeout  no answer in the time given"""
+timeout  no answer in the time given
+
+With a time limit, properties of few varying inputs are decided by parts: boxes are cut
+until each part is proved or an unsafe input turns up."""
 
 EXAMPLES = """\
 examples:
@@ -28,6 +31,7 @@ examples:
 
 exit code: 0 for unsat, 1 for sat, 3 for unknown or timeout, 2 for bad input."""
 
+_SEARCHED = 0.95  # of the time: the rest is for what comes after a search
 EXIT_CODES = {"unsat": 0, "sat": 1, "unknown": 3, "timeout": 3}
 
 
@@ -63,7 +67,10 @@ def add_to(commands) -> None:
 
 def run(options) -> int:
     with _arguments.on_device(options.device) as device:
-        finished, found = _deadline.within(options.timeout, lambda: _decide(options))
+        with _output.live("deciding") as show:
+            finished, found = _deadline.within(
+                options.timeout, lambda: _decide(options, show)
+            )
         results = {
             "network": str(options.network),
             "property": str(options.property),
@@ -81,7 +88,24 @@ def run(options) -> int:
     return EXIT_CODES[results["status"]]
 
 
-def _decide(options):
+def _shown(show):
+    """Who follows a search, and says where it is, twice a second at most."""
+    last = -math.inf
+
+    def watch(search):
+        nonlocal last
+        if search.seconds >= last + 0.5:
+            last = search.seconds
+            show(
+                f"{search.parts:,} parts bounded, {len(search.open):,} open, depth "
+                f"{search.depth}, margin at least {at_least(search.bound)}, "
+                f"{100 * search.proved_share_about:.2f}% proved"
+            )
+
+    return watch
+
+
+def _decide(options, show):
     from torchlean_jax.vnnlib import decide, read_vnnlib
 
     chosen = {} if options.method == "auto" else {"methods": (options.method,)}
@@ -94,6 +118,8 @@ def _decide(options):
         **chosen,
         seed=options.seed,
         certificate=options.certificate is not None,
+        timeout=None if options.timeout is None else _SEARCHED * options.timeout,
+        watch=_shown(show),
     )
     runtime = None
     if answer.status == "sat":
@@ -107,8 +133,10 @@ def _described(options, query, answer, runtime) -> dict:
     if query.is_vacuous:
         print("the property holds for want of inputs: look at the file")
     results = {
-        "status": answer.status,
+        "status": _status(options, answer),
         "tried": answer.tried,
+        "parts": sum(verdict.parts for verdict in answer.verdicts),
+        "proved_share": [_float(v.proved_share) for v in answer.verdicts],
         "vacuous": query.is_vacuous,
         "seconds": round(answer.seconds, 3),
         "margins": [verdict.margin for verdict in answer.verdicts],
@@ -118,6 +146,16 @@ def _described(options, query, answer, runtime) -> dict:
     if answer.status == "sat":
         results |= _counterexample(options, answer, runtime)
     return results
+
+
+def _status(options, answer) -> str:
+    due = math.inf if options.timeout is None else _SEARCHED * options.timeout
+    late = answer.status == "unknown" and answer.seconds >= due
+    return "timeout" if late else answer.status
+
+
+def _float(share) -> float | None:
+    return None if share is None else float(share)
 
 
 def _write_certificates(path, answer) -> list[str]:

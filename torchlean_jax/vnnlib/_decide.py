@@ -6,8 +6,10 @@ more: at an exact point of the exact set.
 """
 
 import dataclasses
+import functools
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax import _snapshot
+from torchlean_jax._constants import wide
 from torchlean_jax._verdict import Verdict
 from torchlean_jax._verify import verify
 from torchlean_jax.domains._errors import InputError, MissingRuleError, UndecidedError
@@ -24,12 +27,13 @@ from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._exact import narrowed_ends
 from torchlean_jax.interpreters._forward import walk
 from torchlean_jax.onnx import Network
-from torchlean_jax.search import _rational
+from torchlean_jax.search import Search, _rational
 from torchlean_jax.vnnlib._case import Case, doubles
 from torchlean_jax.vnnlib._formula import All, Atom, Formula
 from torchlean_jax.vnnlib._query import Query
 
 METHODS = ("crown", "alpha-crown")
+MOST_CUT = 50  # varying inputs: with more, halving one of them changes little
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,10 +60,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Problem:
-    """The network as a function of its inputs, their shapes and dtypes, and the whole
-    of the file."""
+    """The network as a function of its parameters and inputs, the parameters, shapes
+    and dtypes of the inputs, and the whole of the file.
+
+    Parameters are arguments, so that networks of one shape share compiled programs.
+    """
 
     function: Any
+    params: dict[str, jax.Array]
     inputs: list[tuple[tuple[int, ...], Any]]
     formula: Formula
 
@@ -76,6 +84,8 @@ def decide(
     attack: Any = True,
     seed: int = 0,
     certificate: bool = True,
+    timeout: float | None = None,
+    watch: Callable[[Search], Any] | None = None,
 ) -> Answer:
     """Whether `query` has a solution: an input of the network whose output is unsafe.
 
@@ -83,6 +93,8 @@ def decide(
     methods: bound methods in the order of trying; after the first comes the attack.
     attack, seed, certificate: as of `tl.verify`. Verdicts carry the certificates, one
         for each case.
+    timeout: seconds, in which cases with few varying inputs are decided by parts, by
+        the first of the methods; watch: who follows that (see `tl.verify`).
 
     "unsat" and "sat" are statements about real arithmetic on the exact weights and the
     exact decimals of the file.
@@ -93,9 +105,16 @@ def decide(
     start = time.perf_counter()
     problem = _problem(network, params, query)
     said = list(query.empty)
+    until = math.inf if timeout is None else start + timeout
     verdicts, status = [], "unsat"
     for number, case in enumerate(query.cases, 1):
-        found = _decide_case(problem, case, methods, attack, seed, certificate)
+        options = {"attack": attack, "seed": seed, "certificate": certificate}
+        if timeout is not None and _is_cut(case):
+            options["timeout"] = max(until - time.perf_counter(), 1e-3)
+            options["watch"] = watch
+            found = _decide_case(problem, case, methods[:1], options)
+        else:
+            found = _decide_case(problem, case, methods, options)
         verdicts += found.verdicts
         said.append(f"case {number} of {len(query.cases)}: {found.tried}")
         if found.status != "unsat":
@@ -125,42 +144,48 @@ def _problem(network, params, query) -> _Problem:
         shape = tuple(n if isinstance(n, int) else 1 for n in declared.shape)
         inputs.append((shape, jax.dtypes.canonicalize_dtype(declared.dtype)))
 
-    def function(*args):
+    def function(params, *args):
         return network(params, *args)
 
     function.__name__ = network.name
     avals = [jax.ShapeDtypeStruct(*shape_dtype) for shape_dtype in inputs]
-    outputs = jax.tree.leaves(jax.eval_shape(function, *avals))
+    outputs = jax.tree.leaves(jax.eval_shape(function, params, *avals))
     counts = tuple(sum(math.prod(a.shape) for a in side) for side in (avals, outputs))
     if counts != (query.inputs, query.outputs):
         raise InputError(
             f"{network.name} takes {counts[0]} numbers and returns {counts[1]}; "
             f"{query.source} declares {query.inputs} and {query.outputs}"
         )
-    return _Problem(function, inputs, query.formula)
+    return _Problem(function, params, inputs, query.formula)
 
 
-def _decide_case(problem, case, methods, attack, seed, certificate) -> Answer:
+def _is_cut(case) -> bool:
+    """Whether a case is one for a search by parts of its box."""
+    varying = sum(low < high for low, high in zip(case.lo, case.hi, strict=True))
+    return 0 < varying <= MOST_CUT
+
+
+def _decide_case(problem, case, methods, options) -> Answer:
     if not all(case.unsafe):  # an empty group: every output is unsafe
         return _everything(problem, case)
     boxes, spec = problem.boxes(case), case.spec()
-    model = case.model(problem.function)
+
+    def model(params, *inputs):
+        return case.model(functools.partial(problem.function, params))(*inputs)
+
+    model.__name__ = problem.function.__name__
     tried, verdict = [], None
     for method in methods:
         verdict = verify(
-            model,
-            boxes,
-            spec,
-            method=method,
-            attack=attack if not tried else False,
-            seed=seed,
-            certificate=certificate,
+            model, (problem.params, *boxes), spec, method=method, **options
         )
+        options = options | {"attack": False}
         tried.append(verdict.tried)
         if verdict.status == "proved":
             return _answer("unsat", tried, verdict)
         if verdict.status == "refuted":
-            found = _confirmed(problem, case, _nearest(case, verdict.counterexample))
+            _, *point = verdict.counterexample
+            found = _confirmed(problem, case, _nearest(case, point))
             if found is not None:
                 return _answer("sat", tried, verdict, **found)
             tried.append("the counterexample is one of the rounded property only")
@@ -197,10 +222,12 @@ def _confirmed(problem, case, exact) -> dict | None:
     arithmetic.
     """
     boxes = problem.boxes(case)
-    model = _snapshot.snapshot(problem.function, boxes, Interval.is_value)
+    args = problem.params, *boxes
+    model = _snapshot.snapshot(problem.function, args, Interval.is_value)
+    params = jax.tree.leaves(problem.params)
     for evaluate in (_by_intervals, _by_rationals):
         try:
-            outputs = evaluate(model, boxes, exact)
+            outputs = evaluate(model, params, boxes, exact)
         except (MissingRuleError, UndecidedError):
             continue
         if _surely(problem.formula, exact, outputs):
@@ -222,13 +249,14 @@ def _surely(formula, inputs, outputs) -> bool:
     return formula.holds(inputs, worst if read else ())
 
 
-def _by_intervals(model, boxes, exact):
+def _by_intervals(model, params, boxes, exact):
     """Bounds of the outputs, from the float64 numbers on both sides of each input."""
     sides = [_split(doubles(exact, up=up), boxes) for up in (False, True)]
 
     def build():
-        def outputs(point):
-            found = walk(model.trace.jaxpr, model.trace.consts, point, Interval)
+        def outputs(params, point):
+            args = [*params, *point]
+            found = walk(model.trace.jaxpr, model.trace.consts, args, Interval)
             values = [Interval.lift(y) for y in found]
             return [jnp.ravel(y.lo) for y in values], [jnp.ravel(y.hi) for y in values]
 
@@ -239,19 +267,21 @@ def _by_intervals(model, boxes, exact):
             Interval(*narrowed_ends(lo, hi, jnp.dtype(jnp.float64)))
             for lo, hi in zip(*sides, strict=True)
         ]
-        bounds = model.once("bounds at a point", build)(point)
+        known = [wide(leaf) for leaf in params]
+        bounds = model.once("bounds at a point", build)(known, point)
         lows, highs = (np.concatenate(ends).tolist() for ends in bounds)
     return tuple(
         (_fraction(low), _fraction(high)) for low, high in zip(lows, highs, strict=True)
     )
 
 
-def _by_rationals(model, boxes, exact):
+def _by_rationals(model, params, boxes, exact):
     common = math.lcm(*(x.denominator for x in exact))
     numerators = np.empty(len(exact), object)
     numerators[:] = [int(x * common) for x in exact]
-    leaves = [_rational.Rational(n, common) for n in _split(numerators, boxes)]
-    outputs = _rational.evaluate(model.trace, leaves, tuple(range(len(leaves))))
+    point = [_rational.Rational(n, common) for n in _split(numerators, boxes)]
+    where = tuple(range(len(params), len(params) + len(point)))
+    outputs = _rational.evaluate(model.trace, [*params, *point], where)
     return tuple((y, y) for y in outputs)
 
 
