@@ -3,6 +3,8 @@
 Each message says what was given, what was needed and what to do; all problems at once.
 """
 
+from typing import Any
+
 
 class TorchLeanError(Exception):
     """Whatever torchlean_jax raises on purpose derives from this."""
@@ -40,7 +42,7 @@ class DependenceError(TorchLeanError, AssertionError):
     output, input: the pair of positions; witness: two inputs that exhibit it, or None.
     """
 
-    def __init__(self, message, output: int, input: int, witness=None):
+    def __init__(self, message, output: int, input: int, witness: Any = None):
         super().__init__(message)
         self.output, self.input, self.witness = output, input, witness
 

@@ -50,8 +50,13 @@ def online_softmax(x):
     return jnp.stack([row(t) for t in range(T)])
 
 
+def _tanh_step(h, a):
+    h = jnp.tanh(h + a)
+    return h, h
+
+
 def recurrence(x):
-    return lax.scan(lambda h, a: (jnp.tanh(h + a),) * 2, jnp.zeros(D), x)[1]
+    return lax.scan(_tanh_step, jnp.zeros(D), x)[1]
 
 
 def convolution(x):

@@ -108,7 +108,7 @@ def test_a_wrong_run_is_noticed(monkeypatch):
     """The comparison must see one flipped bit at one node."""
     from torchlean_jax import _replay
 
-    original = _replay._arrays
+    original = _replay.eager_nodes
 
     def flipped(graph, leaves):
         values = original(graph, leaves)
@@ -118,6 +118,6 @@ def test_a_wrong_run_is_noticed(monkeypatch):
         values[node] = jax.lax.bitcast_convert_type(bits, jnp.float32)
         return values
 
-    monkeypatch.setattr(_replay, "_arrays", flipped)
+    monkeypatch.setattr(_replay, "eager_nodes", flipped)
     parting = tl.replay(lambda x: x * 2.0)(X)[f"eager {CPU}"].parting
     assert (parting.elements, parting.ulps, parting.index) == (1, 1, (1, 2))

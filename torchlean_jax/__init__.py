@@ -4,6 +4,7 @@ one object."""
 from torchlean_jax import spec
 from torchlean_jax._audit import Audit, audit_compilation
 from torchlean_jax._ball import ball
+from torchlean_jax._batch_invariant import BatchInvariance, batch_invariant
 from torchlean_jax._bounds import bounds
 from torchlean_jax._box import box
 from torchlean_jax._check import RejectedError, check
@@ -45,6 +46,7 @@ __all__ = [
     "IEEE32",
     "Attack",
     "Audit",
+    "BatchInvariance",
     "CertificateWriteError",
     "DependenceError",
     "DependenceReport",
@@ -74,6 +76,7 @@ __all__ = [
     "Verdict",
     "audit_compilation",
     "ball",
+    "batch_invariant",
     "bounds",
     "box",
     "check",

@@ -11,7 +11,7 @@ from torchlean_jax._positions import Positions, of_inputs, of_outputs
 from torchlean_jax._trace import as_function, trace
 from torchlean_jax._witness import Program, Witness
 from torchlean_jax.domains._errors import DependenceError, InputError
-from torchlean_jax.domains.dependence import Dependence
+from torchlean_jax.domains.dependence import Dependence, members
 from torchlean_jax.interpreters._forward import walk
 from torchlean_jax.interpreters._missing import require_rules
 
@@ -82,10 +82,8 @@ def depends(
         rows = of_outputs(traced, out_axis)
         matrix = np.zeros((rows.count, inputs.count), bool)
         for output, places in zip(outputs, rows.positions, strict=True):
-            held = domain.lift(output).contains()[..., : inputs.count]
-            held = held.reshape(-1, inputs.count)
-            for row in np.unique(places):
-                matrix[row] |= held[places.reshape(-1) == row].any(axis=0)
+            sets = rows.union(domain.lift(output).words, places)
+            matrix[np.unique(places)] |= members(sets)[:, : inputs.count]
         program = Program(function, args, kwargs, inputs, rows)
         assumptions = tuple(sorted(domain.assumed))
         return DependenceReport(name, matrix, inputs, rows, assumptions, program)

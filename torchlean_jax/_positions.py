@@ -27,6 +27,14 @@ class Positions:
     def count(self) -> int:
         return sum(size for *_, size in self.blocks)
 
+    def union(self, words: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """The union of the sets of the elements of a leaf at each of its positions."""
+        if self.axis is None:
+            return words.reshape(-1, words.shape[-1])
+        axis = self.axis % places.ndim
+        others = tuple(a for a in range(places.ndim) if a != axis)
+        return np.bitwise_or.reduce(words, axis=others)
+
     def describe(self, number: int) -> str:
         name, first = next(
             (name, first)

@@ -171,7 +171,7 @@ def _bit_exact(graph, leaves, options):
             return apply(equation.eqn, operands, domain)
 
         # integers stay concrete; floats are lifted, since this run is about them
-        values = _walked(graph, [domain.lift(x) for x in leaves], step)
+        values = walked(graph, [domain.lift(x) for x in leaves], step)
         plain = {
             n: np.asarray(v.to_float() if domain.is_value(v) else v)
             for n, v in values.items()
@@ -183,9 +183,9 @@ def _on_devices(graph, leaves):
     for device in _devices():
         with jax.default_device(device):
             placed = [jax.device_put(jnp.asarray(x), device) for x in leaves]
-            yield f"eager {device}", (_arrays(graph, placed), None)
+            yield f"eager {device}", (eager_nodes(graph, placed), None)
             for name, compile in (("jit", jax.jit), ("faithful_jit", faithful_jit)):
-                yield f"{name} {device}", _compiled(graph, placed, compile)
+                yield f"{name} {device}", compiled_nodes(graph, placed, compile)
 
 
 def _devices():
@@ -194,31 +194,31 @@ def _devices():
     return list(dict.fromkeys(found))
 
 
-def _arrays(graph, leaves):
+def eager_nodes(graph, leaves):
     def step(equation, operands):
         outputs = equation.operation(*operands)
         return outputs if equation.eqn.primitive.multiple_results else [outputs]
 
-    return _walked(graph, leaves, step)
+    return walked(graph, leaves, step)
 
 
-def _compiled(graph, leaves, compile):
+def compiled_nodes(graph, leaves, compile):
     """(values of all nodes, whether the outputs are those of the program alone)."""
-    seen = compile(lambda *leaves: _arrays(graph, leaves))(*leaves)
+    seen = compile(lambda *leaves: eager_nodes(graph, leaves))(*leaves)
 
     def outputs(*leaves):
-        values = _arrays(graph, leaves)
+        values = eager_nodes(graph, leaves)
         return [values[n] for n in graph.outputs]
 
     alone = compile(outputs)(*leaves)
     same = all(
-        not _differs(np.asarray(a), np.asarray(seen[n])).any()
+        not differs(np.asarray(a), np.asarray(seen[n])).any()
         for n, a in zip(graph.outputs, alone, strict=True)
     )
     return seen, same
 
 
-def _walked(graph: Graph, leaves, step):
+def walked(graph: Graph, leaves, step):
     values = dict(graph.constants)
     values.update(zip(graph.inputs, leaves, strict=True))
     for equation in graph.equations:
@@ -231,25 +231,25 @@ def _compared(graph, reference, name, values, same) -> Run:
     parting = None
     for equation in graph.equations:
         for node in equation.outputs:
-            parting = parting or _parting(equation, node, reference, values)
+            parting = parting or parting_at(equation, node, reference, values)
     distances = [_distance(reference[n], values[n]) for n in graph.outputs]
     known = [d for d in distances if d is not None]
     worst = max(known, default=0) if len(known) == len(distances) else None
     return Run(name, parting, worst, same)
 
 
-def _parting(equation: Equation, node, reference, values) -> Parting | None:
+def parting_at(equation: Equation, node, reference, values) -> Parting | None:
     expected, got = np.asarray(reference[node]), np.asarray(values[node])
-    differs = _differs(expected, got)
-    if not differs.any():
+    unequal = differs(expected, got)
+    if not unequal.any():
         return None
-    steps = np.where(differs, _steps(expected, got), -1)
+    steps = np.where(unequal, _steps(expected, got), -1)
     index = np.unravel_index(int(np.argmax(steps)), steps.shape)
     return Parting(
         node,
         equation.name,
         equation.source,
-        int(differs.sum()),
+        int(unequal.sum()),
         _distance(expected, got),
         tuple(int(i) for i in index),
         expected[index].item(),
@@ -260,19 +260,19 @@ def _parting(equation: Equation, node, reference, values) -> Parting | None:
 def _distance(expected, got) -> int | None:
     """The largest distance in ulps; None where there is none to be measured."""
     expected, got = np.asarray(expected), np.asarray(got)
-    differs = _differs(expected, got)
-    if not differs.any():
+    unequal = differs(expected, got)
+    if not unequal.any():
         return 0
     if not jnp.issubdtype(expected.dtype, jnp.floating):
         return None
-    steps = _steps(expected, got)[differs]
+    steps = _steps(expected, got)[unequal]
     return None if (steps == _NO_NUMBER).any() else int(steps.max())
 
 
 _NO_NUMBER = np.iinfo(np.int64).max
 
 
-def _differs(expected, got):
+def differs(expected, got):
     if not jnp.issubdtype(expected.dtype, jnp.floating):
         return expected != got
     words = f"u{expected.dtype.itemsize}"

@@ -15,6 +15,6 @@ from torchlean_jax.domains.dependence import (
     _scatter,
 )
 from torchlean_jax.domains.dependence._domain import Dependence
-from torchlean_jax.domains.dependence._value import SetArray
+from torchlean_jax.domains.dependence._value import SetArray, members
 
-__all__ = ["Dependence", "SetArray"]
+__all__ = ["Dependence", "SetArray", "members"]

@@ -21,41 +21,42 @@ from torchlean_jax.domains.dependence._value import SetArray, anything
 def _dot_general(domain, operation, x, y):
     x, y = domain.lift(x), domain.lift(y)
     (x_sum, y_sum), (x_batch, y_batch) = operation.params["dimension_numbers"]
-    a, x_free = _arranged(x, x_batch, x_sum)
-    b, y_free = _arranged(y, y_batch, y_sum)
-    shape = (*(x.shape[i] for i in x_batch), *x_free, *y_free)
-    counts, count_of = _counting(domain, x, y)
-    words = np.empty((len(a.words), a.words.shape[1], b.words.shape[1], counts), "u4")
-    for part in range(len(words)):
-        words[part] = _products(
-            a.words[part],
-            b.words[part],
-            count_of(a)[part],
-            count_of(b)[part],
+    x_axes, y_axes = _axes(x, x_batch, x_sum), _axes(y, y_batch, y_sum)
+    count_x, count_y = _counting(domain, x, y)
+    products = [
+        _products(*part)
+        for part in zip(
+            _arranged(x.words, x_axes),
+            _arranged(y.words, y_axes),
+            _arranged_counts(count_x, x, x_axes),
+            _arranged_counts(count_y, y, y_axes),
+            strict=True,
         )
-    return _nothing_left(domain, operation, words.reshape(*shape, counts), (x, y))
+    ]
+    out = _facts.outline(operation, (x, y))
+    words = domain.no_words(out.shape)
+    if products:
+        words = products[0] if len(products) == 1 else np.stack(products)
+        words = words.reshape(*out.shape, words.shape[-1])
+    return _nothing_left(domain, operation, words, (x, y))
 
 
 def _counting(domain, x, y):
-    """(words in a set, which elements of an operand are not known to be 0)."""
-
-    def count_of(operand):
-        zero = operand.known & (operand.value == 0)
-        return ~zero if _zeros_count(domain, x, y) else np.ones_like(zero)
-
-    return x.words.shape[-1], count_of
+    """For both operands which elements are not known to be 0, None where all are."""
+    zeros = [v.known & (v.value == 0) if v.known.any() else None for v in (x, y)]
+    if not any(z is not None and z.any() for z in zeros):
+        return None, None
+    if not _zeros_count(domain, x, y):
+        return None, None
+    return [None if z is None or not z.any() else ~z for z in zeros]
 
 
 def _zeros_count(domain, x, y):
     """Whether 0 times any of the others is 0: not if that may be infinite or NaN."""
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         return True
-    zeros = [v.known & (v.value == 0) for v in (x, y)]
-    if not any(z.any() for z in zeros):
-        return True
     for v in (x, y):
-        wide = v.value.astype(np.complex128)
-        if (v.known & ~np.isfinite(wide)).any():
+        if v.known.any() and (v.known & ~np.isfinite(v.value.astype(complex))).any():
             return False
     if all(v.known.all() for v in (x, y)):
         return True
@@ -81,49 +82,61 @@ def _nothing_left(domain, operation, words, operands) -> SetArray:
     return domain.lift(value)
 
 
-def _arranged(x: SetArray, batch, summed):
-    """(`x` as [batch, free, summed], lengths of the free axes)."""
+def _axes(x: SetArray, batch, summed):
     free = [a for a in range(x.ndim) if a not in (*batch, *summed)]
-    order = [*batch, *free, *summed]
-    sizes = [math.prod(x.shape[a] for a in axes) for axes in (batch, free, summed)]
+    return tuple(batch), tuple(free), tuple(summed)
 
-    def arranged(part):
-        extra = range(x.ndim, part.ndim)
-        return part.transpose([*order, *extra]).reshape(*sizes, *part.shape[x.ndim :])
 
-    moved = SetArray(
-        arranged(x.words),
-        arranged(x.known),
-        arranged(x.value),
-        arranged(x.low),
-        x.dtype,
-    )
-    return moved, [x.shape[a] for a in free]
+def _arranged(part, axes):
+    """`part` as [batch, free, summed]."""
+    order = [a for group in axes for a in group]
+    sizes = [math.prod(part.shape[a] for a in group) for group in axes]
+    extra = range(len(order), part.ndim)
+    return part.transpose([*order, *extra]).reshape(*sizes, *part.shape[len(order) :])
+
+
+def _arranged_counts(counts, x, axes):
+    """The same, or a None for each of the batch."""
+    if counts is None:
+        return [None] * math.prod(x.shape[a] for a in axes[0])
+    return _arranged(counts, axes)
 
 
 def _products(a, b, a_counts, b_counts):
     """[m, n, words]: what the sums of products of a[m, k] and b[n, k] depend on."""
-    left = chosen_union(a, b_counts.T)
-    right = chosen_union(b, a_counts.T)
-    return left | right.swapaxes(0, 1)
+    left = chosen_union(a, b_counts, len(b))
+    right = chosen_union(b, a_counts, len(a))
+    if right is None:
+        nothing = np.broadcast_to(np.uint32(0), (len(a), len(b), a.shape[-1]))
+        return nothing if left is None else left
+    right = right.swapaxes(0, 1)
+    return right if left is None else left | right
 
 
-def chosen_union(words: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """[m, n, words]: the union over k of words[m, k] where counts[k, n]."""
+def chosen_union(words: np.ndarray, counts: np.ndarray | None, n: int):
+    """[m, n, words]: the union over k of words[m, k] where counts[n, k], everywhere if
+    that is None; None if there are no words at all."""
+    if not words[_distinct_part(words)].any():
+        return None
     m, _, size = words.shape
-    n = counts.shape[1]
-    if not words.any():
-        return np.broadcast_to(np.uint32(0), (m, n, size))
+    if counts is None:
+        union = np.bitwise_or.reduce(words, axis=1)
+        return np.broadcast_to(union[:, None], (m, n, size))
     rows, row_of = _distinct(words)
     terms, term_of = _distinct(rows.swapaxes(0, 1))
-    together = np.zeros((len(terms), n), bool)
+    together = np.zeros((n, len(terms)), bool)
     for term in range(len(terms)):
-        together[term] = counts[term_of == term].any(axis=0)
-    columns, column_of = _distinct(together.T)
+        together[:, term] = counts[:, term_of == term].any(axis=1)
+    columns, column_of = _distinct(together)
     union = np.zeros((len(rows), len(columns), size), np.uint32)
     for term, chosen in zip(terms, columns.T, strict=True):
         union[:, chosen] |= term[:, None]
     return union[row_of][:, column_of]
+
+
+def _distinct_part(array):
+    """An index that leaves out what broadcasting repeats."""
+    return tuple(slice(0, 1 if s == 0 else None) for s in array.strides)
 
 
 def _distinct(array):
@@ -144,10 +157,14 @@ def _conv(domain, operation, x, kernel):
     x, kernel = domain.lift(x), domain.lift(kernel)
     conv = Convolution(**operation.params)
     x_spec, kernel_spec, out_spec = conv.dimension_numbers
-    size, count_of = _counting(domain, x, kernel)
+    counts = _counting(domain, x, kernel)
+    x_counts, kernel_counts = (
+        np.ones(v.shape, bool) if c is None else c
+        for v, c in zip((x, kernel), counts, strict=True)
+    )
     a, b = _transposed(x.words, x_spec), _transposed(kernel.words, kernel_spec)
-    a_counts = count_of(x).transpose(x_spec)
-    b_counts = count_of(kernel).transpose(kernel_spec)
+    a_counts = x_counts.transpose(x_spec)
+    b_counts = kernel_counts.transpose(kernel_spec)
     places = conv.windows(b.shape[2:-1]).positions((1, 1, *a.shape[2:-1]))
     spatial = places.shape[2 : a.ndim - 1]
     places = places.reshape(math.prod(spatial), -1)
@@ -163,7 +180,7 @@ def _conv(domain, operation, x, kernel):
         )
     ]
     words = np.concatenate(parts, 1)
-    words = words.reshape(*words.shape[:2], *spatial, size)
+    words = words.reshape(*words.shape[:2], *spatial, words.shape[-1])
     words = _transposed(words, np.argsort(out_spec))
     return _nothing_left(domain, operation, words, (x, kernel))
 

@@ -19,8 +19,61 @@ def _moved(domain, operation, *operands):
     return results if operation.primitive.multiple_results else results[0]
 
 
+def _unchanged(domain, operation, *operands):
+    """Where arrays live and what they are called is not about sets."""
+    values = [domain.lift(x) for x in operands]
+    return values if operation.primitive.multiple_results else values[0]
+
+
+_UNCHANGED = frozenset(
+    (
+        *("copy", "copy_p", "stop_gradient", "device_put", "optimization_barrier"),
+        *("sharding_constraint", "name"),
+    )
+)
+# What NumPy does without a copy: a broadcast layer stays as small as it was.
+_VIEWS = {
+    "broadcast_in_dim": lambda x, rest, shape, broadcast_dimensions: np.broadcast_to(
+        x.reshape(_aligned(x.shape, shape, broadcast_dimensions) + rest),
+        (*shape, *rest),
+    ),
+    "transpose": lambda x, rest, permutation: x.transpose(
+        [*permutation, *range(len(permutation), x.ndim)]
+    ),
+    "reshape": lambda x, rest, new_sizes, dimensions: x.reshape((*new_sizes, *rest)),
+}
+
+
+def _aligned(source, shape, dimensions):
+    sizes = [1] * len(shape)
+    for axis, size in zip(dimensions, source, strict=False):
+        sizes[axis] = size
+    return tuple(sizes)
+
+
+def _viewed(domain, operation, x):
+    x, params = domain.lift(x), dict(operation.params)
+    if params.get("dimensions") is not None:
+        return _moved(domain, operation, x)
+    move = _VIEWS[operation.name]
+    return SetArray(
+        move(x.words, x.words.shape[-1:], **params),
+        move(np.asarray(x.known), (), **params),
+        move(np.asarray(x.value), (), **params),
+        move(np.asarray(x.low), (), **params),
+        x.dtype,
+    )
+
+
+table.define_each(_UNCHANGED, _unchanged)
+table.define_each(_VIEWS, _viewed)
 table.define_each(
-    [name for name in _families.LAYOUT if name not in ("real", "imag")], _moved
+    [
+        name
+        for name in _families.LAYOUT
+        if name not in ("real", "imag", *_UNCHANGED, *_VIEWS)
+    ],
+    _moved,
 )
 
 

@@ -11,8 +11,7 @@ import numpy as np
 
 WORD = 32
 
-# An array of NumPy, or a scalar, which NumPy makes of an array without axes. (The union
-# of the two has no operators for a type checker.)
+# An array, or the scalar that NumPy makes of one without axes.
 Elements = Any
 
 
@@ -55,12 +54,13 @@ class SetArray:
 
     def contains(self) -> np.ndarray:
         """bool[*shape, 32 words]: whether a position is in the set of an element."""
-        bits = np.unpackbits(
-            np.ascontiguousarray(self.words).astype("<u4").view(np.uint8),
-            axis=-1,
-            bitorder="little",
-        )
-        return bits.astype(bool)
+        return members(self.words)
+
+
+def members(words: np.ndarray) -> np.ndarray:
+    """bool[..., 32 words]: whether a position is in the set."""
+    as_bytes = np.ascontiguousarray(words, "<u4").view(np.uint8)
+    return np.unpackbits(as_bytes, axis=-1, bitorder="little").astype(bool)
 
 
 def words_for(count: int) -> int:
