@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from torchlean_jax.domains._registry import Rule
+from torchlean_jax.domains._registry import Rule, RuleTable
 from torchlean_jax.domains.real import Real
 from torchlean_jax.domains.real._flint import flint
 from torchlean_jax.interpreters._autodiff import most_bits
@@ -45,23 +45,13 @@ def _replaying(memory):
     return lambda operation, x: next(memory)
 
 
-class _Domain:
+class _Domain(Real):
     """Real with one rule changed."""
 
     def __init__(self, rule):
-        self._real = Real()
-        self.rules = _Rules(rule)
-
-    def __getattr__(self, name):
-        return getattr(self._real, name)
-
-
-class _Rules:
-    def __init__(self, rule):
-        self._rule = Rule(rule, on_operation=True)
-
-    def find(self, name: str) -> Rule | None:
-        return self._rule if name == "stop_gradient" else Real.rules.find(name)
-
-    def __getattr__(self, name):
-        return getattr(Real.rules, name)
+        super().__init__()
+        found = ((name, Real.rules.find(name)) for name in Real.rules.names())
+        known = {name: known for name, known in found if known is not None}
+        known["stop_gradient"] = Rule(rule, on_operation=True)
+        # beside the class's own table; the dataclass is frozen
+        object.__setattr__(self, "rules", RuleTable("Real", known))

@@ -1,6 +1,5 @@
 """`check_vjp` and `check_jvp`: wrong rules are found and named, right ones pass."""
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,6 +53,7 @@ def test_a_right_rule_passes(case):
     assert {leaf.status for leaf in report.leaves} <= {"agrees", case.status}
 
 
+@pytest.mark.smoke
 def test_numbers_against_a_derivative_that_is_known():
     """d/dx x^3 y at (2, 3) is 36, and 8 in y; the rule says 24 and 8."""
 
@@ -175,6 +175,7 @@ def test_rounded_constants_are_told_from_wrong_ones():
 
 
 class TestNodes:
+    @pytest.mark.smoke
     def test_each_is_checked_alone(self):
         f = lambda x, y: jnp.sin(x * y) / (1 + x * x)
         report = tl.check_vjp(f, nodes=True)(1.5, 0.5)
@@ -202,6 +203,7 @@ class TestNodes:
 
 
 def test_flax_modules_and_keywords():
+    nn = pytest.importorskip("flax.linen")
     model = nn.Dense(2)
     x = jnp.float32([1.0, -2.0, 0.5])
     variables = model.init(jax.random.key(0), x)
