@@ -214,7 +214,9 @@ class _Rewriting:
 
     def _shift(self, equation):
         x, by = equation.inputs[0], self.known.get(equation.inputs[1])
-        if by is None:
+        # an unsigned number past the middle of its range is shifted as a negative one
+        signed = jnp.issubdtype(self.graph.avals[x].dtype, jnp.signedinteger)
+        if by is None or not signed:
             return None
         p = self._rounded_by(x, by)
         if p is not None:

@@ -54,6 +54,9 @@ PROGRAMS = {
 WRAPPING = {
     "narrow sum": lambda x: (bytes_of(x) + bytes_of(x)).astype(jnp.float32),
     "narrow product": lambda x: (bytes_of(x) * jnp.int8(3)).astype(jnp.float32),
+    "unsigned shift": lambda x: lax.shift_right_arithmetic(
+        bytes_of(x).astype(jnp.uint32), jnp.uint32(5)
+    ).astype(jnp.float32),
     "narrow cast": lambda x: dot(x).astype(jnp.int8).astype(jnp.float32),
     "short dot": lambda x: lax.dot(
         bytes_of(jnp.tile(x, 3)),
