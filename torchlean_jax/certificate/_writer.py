@@ -70,7 +70,11 @@ def certify(
         )
     except ValueError as error:
         raise CertificateWriteError(str(error)) from error
-    if where is not None or method == "forward" or not _replayed_alike(graph):
+    # of many parts, the checker may bound one by less, since it refines only what is
+    # undecided, and decided values then have wider boxes: of the 508 of ACAS Xu
+    # network 1_1 with property 4, one by -0.0016 where the search has 0.0175
+    may_differ = where is not None or method == "forward" or len(cases) > 1
+    if may_differ or not _replayed_alike(graph):
         _require_acceptance(blob)
     return Certificate(blob, _format.graph_digest(graph))
 
