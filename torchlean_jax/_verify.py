@@ -85,7 +85,8 @@ def verify(
         none does, the answer is "proved", and the verdict says that it is vacuous.
       errors: with "fp32", what is assumed of operations: `ErrorModel.xla_cpu()`.
       split: whether to cut boxes into parts, True or a `search.Branching` with the
-        options of the search. Every method but alpha-crown can bound parts.
+        options of the search. Every method but alpha-crown can bound parts of boxes;
+        with `Branching(cut="phases")`, crown and alpha-crown do, without certificate.
       timeout: seconds for the whole call, after which the answer is "unknown", with the
         best bound and the share of the set that is proved. It turns `split` on.
       watch: called with the `search.Search` after each batch of parts.
@@ -178,6 +179,8 @@ def _certificate(asked: Question, proof) -> dict:
 
     if asked.errors is not None:
         return {"why_no_certificate": _OF_EXECUTIONS}
+    if proof is None:
+        return {"why_no_certificate": "the checker cannot re-derive bounds on cells"}
     tree = asked.formula.tree
     try:
         written = _writer.certify(asked.model, asked.args, tree, **proof)

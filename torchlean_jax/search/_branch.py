@@ -29,13 +29,18 @@ class Branching:
     batch: parts that are bounded together. memory: bytes that the open parts may take;
         beyond it the search goes depth-first, which hardly needs more.
     most_parts: an end to a search without a time limit; None for none.
+    cut: "inputs" cuts boxes across an input; "phases" cuts across the kink of a
+        max(x, c), such as a ReLU, which suits networks of many inputs.
     """
 
     batch: int = 512
     memory: int = 2**28
     most_parts: int | None = None
+    cut: str = "inputs"
 
     def __post_init__(self):
+        if self.cut not in ("inputs", "phases"):
+            raise InputError(f'cut is "inputs" or "phases"; got {self.cut!r}')
         given = (
             self.batch,
             self.memory,

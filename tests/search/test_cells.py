@@ -1,0 +1,119 @@
+"""The search over phases against exact minima of small networks."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import torchlean_jax as tl
+from tests.search import exact_relu
+from tests.search.faults import notices, planted
+from torchlean_jax import _parts
+from torchlean_jax.domains._errors import InputError
+from torchlean_jax.search import Branching, _cells
+
+LO, HI = (-1.0, -0.75), (1.25, 1.0)
+SIZES = (2, 5, 4, 2)
+PHASES = Branching(cut="phases", batch=16, most_parts=400)
+
+
+def layers_of(seed):
+    random = np.random.default_rng(seed)
+    return [
+        (random.normal(size=(m, n)).astype(np.float32), random.normal(size=n) / 4)
+        for m, n in zip(SIZES[:-1], SIZES[1:], strict=True)
+    ]
+
+
+def network(layers, x):
+    for k, (weights, bias) in enumerate(layers):
+        x = jnp.maximum(x, 0) if k else x
+        x = jnp.dot(x, weights, precision="highest") + bias
+    return x
+
+
+def decided(layers, spec, **options):
+    layers = [(w, np.float32(b)) for w, b in layers]
+    args = layers, tl.box(jnp.asarray(LO, jnp.float32), jnp.asarray(HI, jnp.float32))
+    options = {"split": PHASES, "attack": False, "certificate": False} | options
+    return tl.verify(network, args, spec, **options)
+
+
+def least_of(layers, row) -> float:
+    exact: Any = exact_relu.least(layers, LO, HI, [row], [0.0])
+    return float(exact)
+
+
+def check_answers(seeds=range(3), method="crown"):
+    """Proved below the exact minimum, never above it."""
+    cut = 0
+    for seed in seeds:
+        layers = [(w, np.float32(b)) for w, b in layers_of(seed)]
+        row = np.random.default_rng(seed).normal(size=2).astype(np.float32)
+        least = least_of(layers, row)
+        below = decided(layers, tl.spec.linear(row, least - 0.1), method=method)
+        assert below.status == "proved" and 0 < below.margin <= 0.1001
+        cut += below.parts > 1
+        above = decided(layers, tl.spec.linear(row, least + 1e-3), method=method)
+        assert above.status == "unknown" and above.margin <= 0
+    return cut
+
+
+@pytest.mark.parametrize("method", ["crown", "alpha-crown"])
+def test_answers_agree_with_exact_minima(method):
+    assert check_answers(method=method) >= 1
+
+
+@pytest.mark.parametrize(
+    "sound, faulty",
+    [
+        ("for phase in (-1, 1)", "for phase in (-1, -1)"),
+        ("lower - self._slack", "lower + 0.2"),
+        ("phases[np.arange(len(index)), index]", "phases[np.arange(len(index)), 0]"),
+    ],
+)
+def test_a_fault_in_the_search_is_noticed(sound, faulty):
+    with planted(_cells, sound, faulty, keep=("Region",)):
+        sound_kind, _parts.Cells = _parts.Cells, _cells.Cells
+        try:
+            assert notices(check_answers)
+        finally:
+            _parts.Cells = sound_kind
+
+
+def test_a_disjunction_is_proved_by_one_of_its_rows():
+    layers = [(w, np.float32(b)) for w, b in layers_of(0)]
+    row = np.float32([1.0, -0.5])
+    least = least_of(layers, row)
+    true, false = (tl.spec.linear(row, d) for d in (least - 0.1, least + 50))
+    assert decided(layers, false | true).status == "proved"
+    assert decided(layers, false | false).status == "unknown"
+    assert decided(layers, false & true).status == "unknown"
+
+
+def test_a_violation_is_found_and_a_proof_says_that_it_has_no_certificate():
+    layers = [(w, np.float32(b)) for w, b in layers_of(2)]
+    row = np.float32([1.0, 1.0])
+    least = least_of(layers, row)
+    found = decided(layers, tl.spec.linear(row, least + 1e-3), attack=True)
+    assert found.status == "refuted" and found.margin <= 0
+    found = decided(layers, tl.spec.linear(row, least - 0.1), certificate=True)
+    assert found.certificate is None
+    assert "cells" in str(found.why_no_certificate)
+
+
+def test_clauses_are_the_formula():
+    a, b, c, d = (("rows", k, k + 1) for k in range(4))
+    shape = ("all", (("any", (a, ("all", (b, c)))), d))
+    assert _cells.clauses(shape) == [[0, 1], [0, 2], [3]]
+
+
+def test_what_has_no_phases_is_refused():
+    box, spec = tl.box([-1.0], [1.0]), tl.spec.linear([1.0], -2.0)
+    with pytest.raises(InputError, match="phases"):
+        tl.verify(jnp.tanh, box, spec, split=PHASES, attack=False)
+    with pytest.raises(InputError, match="alpha-crown"):
+        tl.verify(lambda x: jnp.maximum(x, 0), box, spec, split=PHASES, method="ibp")
+    with pytest.raises(InputError, match="inputs"):
+        Branching(cut="neurons")
