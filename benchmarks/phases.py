@@ -1,0 +1,93 @@
+"""ReLU networks of many inputs decided by phases, beside the published verdicts.
+
+Each instance goes to `tl.verify` with `Branching(cut="phases")`: the attack, then the
+search until its time is over. No verdict may differ from a published one; the exit code
+is 1 if one does.
+
+    python benchmarks/phases.py mnist_fc/256x2|mnist_fc/256x4|mnist_fc/256x6|oval21/base
+        [--method crown|alpha-crown] [--seconds S] [--only TEXT] [--json FILE]
+"""
+
+import argparse
+import csv
+import os
+import sys
+from pathlib import Path
+
+import _paired
+
+import torchlean_jax as tl
+from torchlean_jax.search import Branching
+
+ROOT = Path(__file__).resolve().parents[1]
+BENCH = Path(os.environ.get("TORCHLEAN_BENCH", ROOT.parent / "shared" / "bench"))
+MEANING = {"proved": "unsat", "refuted": "sat", "unknown": "unknown"}
+LINE = "{vnnlib:<44} {status:<8} {expected:<8} {parts:>6} cells {seconds:7.2f} s"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("suite")
+    parser.add_argument("--method", default="crown", choices=("crown", "alpha-crown"))
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    result = _paired.circumstances("torchlean-jax", "jax", "onnx")
+    folder, rows = BENCH / options.suite.split("/")[0], []
+    for network, prop, expected in instances(folder, options):
+        seconds, verdict = _paired.timed(lambda n=network, p=prop: one(n, p, options))
+        status = MEANING[verdict.status]
+        rows.append(
+            {
+                "vnnlib": prop.name,
+                "status": status,
+                "expected": expected,
+                "parts": verdict.parts,
+                "margin": verdict.margin,
+                "seconds": round(seconds, 3),
+            }
+        )
+        print(LINE.format(**rows[-1]), flush=True)
+    known = [r for r in rows if r["expected"] in ("sat", "unsat")]
+    wrong = [r for r in known if r["status"] not in ("unknown", r["expected"])]
+    count = {s: sum(r["status"] == s for r in rows) for s in MEANING.values()}
+    result |= count | {"total": len(rows), "wrong": len(wrong)}
+    result |= {"method": options.method, "seconds": options.seconds, "instances": rows}
+    print({**count, "total": len(rows), "wrong": len(wrong)})
+    _paired.write(options.json or f"phases_{options.suite.replace('/', '_')}", result)
+    sys.exit(bool(wrong))
+
+
+def instances(folder, options):
+    """(network, property, published verdict) of the suite."""
+    if not folder.is_dir():
+        sys.exit(f"no folder {folder}; name another one by TORCHLEAN_BENCH")
+    part = options.suite.split("/")[1]
+    with (folder / "expected_22.csv").open() as stream:
+        rows = [r for r in csv.DictReader(stream) if part in r["onnx"]]
+    return [
+        (folder / r["onnx"], folder / r["vnnlib"], r["expected"])
+        for r in rows
+        if options.only in r["vnnlib"]
+    ]
+
+
+def one(network, prop, options):
+    net, params = tl.from_onnx(network)
+    (case,) = tl.read_vnnlib(prop).cases
+    (declared,) = net.inputs
+    shape = tuple(n if isinstance(n, int) else 1 for n in declared.shape)
+    return tl.verify(
+        net,
+        (params, *case.boxes([(shape, declared.dtype)])),
+        case.spec(),
+        method=options.method,
+        split=Branching(cut="phases", batch=64),
+        timeout=options.seconds,
+        certificate=False,
+    )
+
+
+if __name__ == "__main__":
+    main()
