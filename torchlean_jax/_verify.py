@@ -95,7 +95,7 @@ def verify(
     listing every primitive of the model that `method` cannot bound. An unknown answer
     is not an error.
 
-    >>> import torchlean_jax as tl
+    >>> import jax.numpy as jnp, torchlean_jax as tl
     >>> f = lambda x: jnp.stack([x[0] + x[1], x[0] - x[1]])
     >>> tl.verify(f, tl.box([0.0, 0.5], radius=0.25), tl.spec.margin(0)).status
     'proved'
