@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from torchlean_jax.domains import _families
 from torchlean_jax.domains._domain import Domain, is_eager
 from torchlean_jax.domains.dependence import Dependence
+from torchlean_jax.domains.finite_field import FiniteField
 from torchlean_jax.domains.fp32 import FP32
 from torchlean_jax.domains.ieee32 import IEEE32
 from torchlean_jax.domains.interval import Interval
@@ -104,6 +105,7 @@ COLUMNS: list[Column] = [
     forward_column("FP32", FP32()),
     forward_column("IEEE32", IEEE32()),
     forward_column("Dependence", Dependence(count=1)),
+    forward_column("FiniteField", FiniteField()),
 ]
 
 

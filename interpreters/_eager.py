@@ -1,7 +1,8 @@
 """The forward walk of domains that run outside jit: Python loops, branches taken.
 
-Floats are values of the domain from the start and integers are concrete, so every
-predicate and position is known when it is needed. Calls are inlined as in `_control`.
+Floats are values of the domain from the start and integers are concrete wherever the
+domain can tell, so every predicate and position is known when it is needed, or an
+error. Calls are inlined as in `_control`.
 """
 
 import jax
@@ -26,7 +27,7 @@ def runs_concretely(eqn) -> bool:
 def apply(eqn, operands, domain) -> list:
     """The outputs of an equation that contains no jaxpr to walk."""
     operation = _jaxpr.operation(eqn)
-    if runs_concretely(eqn):
+    if runs_concretely(eqn) and not any(map(domain.is_value, operands)):
         with jax.ensure_compile_time_eval():
             outputs = operation(*operands)
     else:
@@ -36,15 +37,16 @@ def apply(eqn, operands, domain) -> list:
             if getattr(error, "equations", ()):  # named by an equation further in
                 raise
             raise located(error, [eqn]) from error
-    return list(outputs) if eqn.primitive.multiple_results else [outputs]
+    outputs = list(outputs) if eqn.primitive.multiple_results else [outputs]
+    return [domain.settle(x) if domain.is_value(x) else x for x in outputs]
 
 
 def _by_rule(eqn, operation, operands, domain):
     rules, name = domain.rules, operation.name
     repeated = len(eqn.invars) == 2 and eqn.invars[0] is eqn.invars[1]
     rule = (repeated and rules.find(f"same:{name}")) or rules.find(name)
-    if rule is None:
-        raise KeyError(f"no {rules.domain} rule for {name}; the scan let it pass")
+    if rule is None:  # of integers or booleans that turned out to be undecided
+        raise UndecidedError(f"{rules.domain} has no rule for {name}")
     if rule.on_operation:
         return rule.function(operation, *operands)
     return rule.function(*map(domain.lift, operands), **operation.params)

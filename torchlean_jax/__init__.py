@@ -9,6 +9,7 @@ from torchlean_jax._bounds import bounds
 from torchlean_jax._box import box
 from torchlean_jax._check import RejectedError, check
 from torchlean_jax._depends import DependenceReport, depends
+from torchlean_jax._equivalent import Equivalence, cut, equivalent
 from torchlean_jax._explain import Explanation, Loss
 from torchlean_jax._faithful import faithful_jit
 from torchlean_jax._float_error import float_error
@@ -32,6 +33,7 @@ from torchlean_jax.domains._errors import (
     TorchLeanError,
     UndecidedError,
 )
+from torchlean_jax.domains.finite_field import FiniteField
 from torchlean_jax.domains.fp32 import FP32, ErrorModel
 from torchlean_jax.domains.ieee32 import IEEE32, Flags, FloatBits
 from torchlean_jax.domains.interval import Interval
@@ -50,9 +52,11 @@ __all__ = [
     "CertificateWriteError",
     "DependenceError",
     "DependenceReport",
+    "Equivalence",
     "ErrorModel",
     "Explanation",
     "FileFormatError",
+    "FiniteField",
     "Flags",
     "FloatBits",
     "GradientCheck",
@@ -82,7 +86,9 @@ __all__ = [
     "check",
     "check_jvp",
     "check_vjp",
+    "cut",
     "depends",
+    "equivalent",
     "faithful_jit",
     "float_error",
     "from_onnx",

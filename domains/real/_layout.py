@@ -5,6 +5,7 @@ Arrays that are still held as binary floats are moved as such.
 
 import numpy as np
 
+from torchlean_jax.domains._moves import MOVES
 from torchlean_jax.domains.real._domain import Real
 from torchlean_jax.domains.real._value import RealArray, lift, rules
 
@@ -25,57 +26,8 @@ def define(name, move):
         return moved(lambda *arrays: move(*arrays, **params), *operands)
 
 
-def _broadcast(x, *, shape, broadcast_dimensions):
-    aligned = np.ones(len(shape), int)
-    aligned[list(broadcast_dimensions)] = x.shape
-    return np.broadcast_to(x.reshape(aligned), shape)
-
-
-def _reshape(x, *, new_sizes, dimensions):
-    x = x if dimensions is None else x.transpose(dimensions)
-    return x.reshape(new_sizes)
-
-
-def _slice(x, *, start_indices, limit_indices, strides):
-    strides = strides or (1,) * x.ndim
-    return x[
-        tuple(
-            slice(a, b, s)
-            for a, b, s in zip(start_indices, limit_indices, strides, strict=True)
-        )
-    ]
-
-
-def pad(x, fill, *, padding_config):
-    """Negative padding crops, after the interior was filled."""
-    for axis, (before, after, inside) in enumerate(padding_config):
-        n = x.shape[axis]
-        size = max(n + (n - 1) * inside, 0) if n else 0
-        shape = [*x.shape[:axis], size + max(before, 0) + max(after, 0)]
-        padded = np.full([*shape, *x.shape[axis + 1 :]], fill[()], x.dtype)
-        at = np.moveaxis(padded, axis, 0)
-        first = max(before, 0)
-        at[first : first + size : inside + 1] = np.moveaxis(x, axis, 0)
-        last = at.shape[0] + min(after, 0)
-        x = np.moveaxis(at[max(-before, 0) : max(last, -before, 0)], 0, axis)
-    return x
-
-
-def _expand(x, *, dimensions):
-    return np.expand_dims(x, tuple(dimensions))
-
-
-define("broadcast_in_dim", _broadcast)
-define("reshape", _reshape)
-define("transpose", lambda x, *, permutation: x.transpose(permutation))
-define("squeeze", lambda x, *, dimensions: np.squeeze(x, tuple(dimensions)))
-define("expand_dims", _expand)
-define("concatenate", lambda *xs, dimension: np.concatenate(xs, dimension))
-define("slice", _slice)
-define("rev", lambda x, *, dimensions: np.flip(x, dimensions))
-define("pad", pad)
-define("stack", lambda *xs, axis: np.stack(xs, axis))
-define("tile", lambda x, *, reps: np.tile(x, reps))
+for _name, _move in MOVES.items():
+    define(_name, _move)
 
 
 def unchanged(operation, *operands):

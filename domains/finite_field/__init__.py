@@ -1,0 +1,19 @@
+"""Finite fields: programs as rational functions and exponentials of their inputs.
+
+The rules are in one file per kind of primitive; importing this package loads them all.
+"""
+
+from torchlean_jax.domains.finite_field import (
+    _arithmetic,
+    _complex,
+    _contraction,
+    _elementwise,
+    _layout,
+    _order,
+    _reduce,
+)
+from torchlean_jax.domains.finite_field._domain import FiniteField
+from torchlean_jax.domains.finite_field._layout import CUT
+from torchlean_jax.domains.finite_field._value import FieldArray
+
+__all__ = ["CUT", "FieldArray", "FiniteField"]

@@ -1,0 +1,127 @@
+"""Two programs side by side: traced at the same arguments, with the same outputs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from torchlean_jax._trace import Trace, aval_of, trace
+from torchlean_jax.domains._errors import InputError, TorchLeanError
+from torchlean_jax.interpreters import _jaxpr
+from torchlean_jax.interpreters._eager import is_float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two traces and their common arguments: arrays, or shapes where f is float."""
+
+    names: tuple[str, str]
+    traces: tuple[Trace, Trace]
+    leaves: tuple
+    tree: Any
+
+    @property
+    def float_shapes(self) -> int:
+        return sum(is_float(leaf) for leaf in self.leaves)
+
+    @property
+    def is_concrete(self) -> bool:
+        """Whether the example arguments are numbers and not only shapes."""
+        return not any(_is_shape(leaf) for leaf in self.leaves)
+
+
+def pair(f, g, names, args, kwargs) -> Pair:
+    """Both functions at the shapes of `args`; raises InputError for what cannot be
+    compared."""
+    leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=_is_shape)
+    traces = tuple(
+        _traced(function, name, args, kwargs)
+        for function, name in zip((f, g), names, strict=True)
+    )
+    for found, name in zip(traces, names, strict=True):
+        _refuse_impure(found.jaxpr, name)
+    _require_same_outputs(traces, names)
+    for leaf in leaves:
+        if _is_shape(leaf) and not is_float(leaf):
+            raise InputError(
+                f"an argument of dtype {leaf.dtype} is given as a shape only; "
+                "integers, booleans and keys are taken as they are: pass an array"
+            )
+    if not any(map(is_float, leaves)):
+        raise InputError(
+            "no argument is a float: functions of integers are compared by running "
+            "them on all integers that matter"
+        )
+    kept = [x if _is_shape(x) else _as_argument(x) for x in leaves]
+    return Pair(names, traces, tuple(kept), tree)
+
+
+def _as_argument(x):
+    if jnp.issubdtype(getattr(x, "dtype", np.float32), jax.dtypes.extended):
+        return x
+    return np.asarray(x, aval_of(x).dtype)
+
+
+def _is_shape(x):
+    return isinstance(x, jax.ShapeDtypeStruct)
+
+
+def _traced(function, name, args, kwargs):
+    try:
+        return trace(function, args, kwargs, _is_shape)
+    except TorchLeanError:
+        raise
+    except Exception as error:  # whatever a user's function raises on a wrong shape
+        first = str(error).strip().splitlines()
+        raise InputError(
+            f"`{name}` cannot be called on these arguments: "
+            f"{type(error).__name__}: {first[0] if first else ''}"
+        ) from error
+
+
+_IMPURE = ("io_callback", "pure_callback", "infeed", "outfeed")
+_RANDOM = ("random_bits", "random_gamma", "random_seed", "threefry2x32", "rng_uniform")
+
+
+def _refuse_impure(jaxpr, name):
+    for eqn, line in equations(jaxpr):
+        primitive = eqn.primitive.name
+        place = f" ({line[0].rsplit('/', 1)[-1]}:{line[1]}  {line[2]})" if line else ""
+        if primitive in _RANDOM:
+            raise InputError(
+                f"`{name}` draws random bits inside{place}; draw them outside and pass "
+                "the numbers in as an argument"
+            )
+        if primitive in _IMPURE:
+            raise InputError(
+                f"`{name}` calls back into Python{place}, where nothing is known of "
+                "what it computes; compare the parts before and after"
+            )
+
+
+def equations(jaxpr, caller=None):
+    """(equation, source line) of a jaxpr and of all jaxprs inside it."""
+    for eqn in jaxpr.eqns:
+        line = _jaxpr.source_line(eqn, caller)
+        yield eqn, line
+        for sub in _jaxpr.subjaxprs(eqn):
+            yield from equations(_jaxpr.open_jaxpr(sub)[0], line)
+
+
+def _require_same_outputs(traces, names):
+    first, second = traces
+    if first.out_tree != second.out_tree:
+        raise InputError(
+            f"`{names[0]}` returns {first.out_tree} and `{names[1]}` returns "
+            f"{second.out_tree}: compare functions with outputs of one structure"
+        )
+    for number, (a, b) in enumerate(
+        zip(first.out_avals, second.out_avals, strict=True)
+    ):
+        if a.shape != b.shape:
+            raise InputError(
+                f"output {number} of `{names[0]}` has the shape {a.shape}, of "
+                f"`{names[1]}` {b.shape}"
+            )
