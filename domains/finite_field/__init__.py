@@ -11,6 +11,7 @@ from torchlean_jax.domains.finite_field import (
     _layout,
     _order,
     _reduce,
+    _refused,
 )
 from torchlean_jax.domains.finite_field._domain import FiniteField
 from torchlean_jax.domains.finite_field._layout import CUT

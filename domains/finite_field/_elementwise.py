@@ -140,6 +140,11 @@ def _log_of_two(field, x):
     return log(field, constant(field, 2.0, x[(0,) * x.ndim] if x.size else x))
 
 
+@rules.define("log2")
+def _log2(field, x):
+    return divide(field, log(field, x), _log_of_two(field, x))
+
+
 @rules.define("expm1")
 def _expm1(field, x):
     return subtract(field, exp(field, x), constant(field, 1.0, x))
