@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import jax
 from jax.ad_checkpoint import checkpoint_name
+from jax.core import Tracer
 
 from torchlean_jax._trace import as_function
 from torchlean_jax.domains._errors import InputError
@@ -130,7 +131,7 @@ def equivalent(f, g, *, points: int = 2, seed: int = 0):
 
     @functools.wraps(functions[0], updated=())
     def compared(*args, **kwargs) -> Equivalence:
-        if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((args, kwargs))):
+        if any(isinstance(x, Tracer) for x in jax.tree.leaves((args, kwargs))):
             raise InputError("equivalent runs on arrays, not under jit, vmap or grad")
         question = pair(*functions, names, args, kwargs)
         return _answer(question, points, seed)

@@ -71,17 +71,14 @@ class FiniteField:
         towers = [Tower.random(self.random, order) for _ in range(2)]
         self.towers = towers
         self.moduli = [towers[0].p, towers[0].q, towers[1].p, towers[1].q]
+        # the rules, as this choice of primes applies them
+        self.rules: Any = BoundRules(rules, self)
         self.salt = self.random.integers(0, 2**64, 2, np.uint64)
         self.cut = cut
         # what the probability of error is counted from
         self.arguments, self.degree, self.least_name = 0, 1.0, towers[0].p
         self.has_nested_exponential = False
         self.has_finite_mask = False
-
-    @functools.cached_property
-    def rules(self) -> Any:
-        """The rules, as this choice of primes applies them."""
-        return BoundRules(rules, self)
 
     def variables(self, shape, dtype) -> FieldArray:
         """Independent uniform residues: a random point for an input of that shape."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # NumPy makes scalars of arrays without axes.
-Residues = np.ndarray | np.generic
+Residues = np.ndarray | np.uint64
 
 _HALF = 16  # bits of an exponent that one table of powers answers
 
@@ -102,10 +102,8 @@ class Tower:
 def _root(tower: Tower, n):
     """Of all roots of order n, one whose n/4-th power is the tower's i."""
     p = tower.p
-    for h in range(2, p):
-        root = pow(h, (p - 1) // n, p)
-        if _has_order(root, n, p):
-            break
+    candidates = (pow(h, (p - 1) // n, p) for h in range(2, p))
+    root = next(x for x in candidates if _has_order(x, n, p))
     if n % 4 == 0 and pow(root, n // 4, p) != tower.imaginary:
         root = pow(root, -1, p)
     return root

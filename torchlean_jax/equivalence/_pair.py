@@ -36,10 +36,7 @@ def pair(f, g, names, args, kwargs) -> Pair:
     """Both functions at the shapes of `args`; raises InputError for what cannot be
     compared."""
     leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=_is_shape)
-    traces = tuple(
-        _traced(function, name, args, kwargs)
-        for function, name in zip((f, g), names, strict=True)
-    )
+    traces = _traced(f, names[0], args, kwargs), _traced(g, names[1], args, kwargs)
     for found, name in zip(traces, names, strict=True):
         _refuse_impure(found.jaxpr, name)
     _require_same_outputs(traces, names)

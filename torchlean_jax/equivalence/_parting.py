@@ -1,5 +1,6 @@
 """Where two graphs part: the first values that the other program does not have."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +68,7 @@ def parting(pair: Pair, seed: int) -> Parting | None:
 
 def _walked(pair, seed):
     orders = [fourier_order(t.jaxpr) for t in pair.traces]
-    field = FiniteField(seed, order=int(np.lcm(*orders)))
+    field = FiniteField(seed, order=math.lcm(*orders))
     leaves = [
         field.variables(x.shape, x.dtype) if is_float(x) else x for x in pair.leaves
     ]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ SMALL = 1e-30
 _MOST_SCALARS = 3_000_000
 
 # 16 digits of every number, or a ball around 0 narrower than 10**-32
-_REAL = Real(digits=16)
+_REAL: Any = Real(digits=16)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Agreement of two programs at random points of finite fields."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -102,7 +103,8 @@ def _point(pair, seed):
     for number in range(_MOST_CUTS):
         if point.holds or not point.field.has_nested_exponential:
             return point, number
-        more = np.union1d(cut, np.intersect1d(*point.names()))
+        first, second = point.names()
+        more = np.union1d(cut, np.intersect1d(first, second))
         if more.size == cut.size:
             return point, number
         cut = more
@@ -119,7 +121,7 @@ class Point:
     @staticmethod
     def at(pair: Pair, seed: int, cut=None) -> "Point":
         orders = [fourier_order(t.jaxpr) for t in pair.traces]
-        number_system = FiniteField(seed, order=int(np.lcm(*orders)), cut=cut)
+        number_system = FiniteField(seed, order=math.lcm(*orders), cut=cut)
         leaves = [
             number_system.variables(x.shape, x.dtype) if is_float(x) else x
             for x in pair.leaves
