@@ -5,6 +5,7 @@ The rules are in one file per kind of primitive; importing this package loads th
 
 from torchlean_jax.domains.finite_field import (
     _arithmetic,
+    _compare,
     _complex,
     _contraction,
     _elementwise,
