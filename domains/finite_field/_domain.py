@@ -178,8 +178,8 @@ class FiniteField:
         )
 
     def name(self, x: FieldArray) -> Residues:
-        """uint64[*shape] that stands for the value of each element: equal for equal
-        values, by the residues that are those of the real expression."""
+        """A uint64 for each element that stands for its value: equal for equal values,
+        by the residues that are those of the real expression."""
         p_known, q_known = x.levels
         first = 1 if q_known and not p_known else 0
         residues = x.residues[first::2]
