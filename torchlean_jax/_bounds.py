@@ -31,11 +31,11 @@ def bounds(
         front to back: for inputs of few elements), `"crown-ibp"` (one backward pass
         from the outputs, on interval enclosures), `"crown"` (a backward pass from every
         nonlinearity's operand) or `"alpha-crown"` (the same with relaxation slopes
-        optimised for the result).
+        optimised for each element on either side).
     memory: bytes that the rows of one backward pass may take; larger passes run in
         chunks. `"forward"` raises InputError if its forms need more.
 
-    iterations: optimisation steps of `"alpha-crown"`.
+    iterations: optimisation steps of `"alpha-crown"`, for each element.
 
     Called on arrays, it computes in float64, compiles once per shape, and rounds
     endpoints outward to the dtype of each output. Under `jit`, `vmap` or `grad` it
@@ -69,11 +69,10 @@ class Bounded:
         task, leaves = self._task(args, kwargs)
         if is_traced(task, leaves):
             leaves = [x if is_set(x) else kept(x) for x in leaves]
-            outputs = task.compiled("output_bounds", self._how, ())(task.consts, leaves)
+            outputs = task.compiled("output_bounds", self._how)(task.consts, leaves)
             return task.unflatten(outputs)
         with jax.enable_x64(True):
-            picks = _picks(task, self._how, leaves)
-            compiled = task.compiled("output_bounds", self._how, picks)
+            compiled = task.compiled("output_bounds", self._how)
             outputs = compiled(task.wide_consts, leaves)
         outputs = [
             narrowed(y, aval.dtype)

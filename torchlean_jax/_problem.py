@@ -17,7 +17,8 @@ from torchlean_jax.domains.affine.relaxations import parameters
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._exact import is_tracer
 from torchlean_jax.interpreters._affine_forward import enclose_forward
-from torchlean_jax.interpreters._alpha import optimise
+from torchlean_jax.interpreters._alpha import initial_slopes, optimise
+from torchlean_jax.interpreters._ascent import Choices, ascend
 from torchlean_jax.interpreters._chunk import in_chunks
 from torchlean_jax.interpreters._crown import crown, enclose, lowered, raised
 from torchlean_jax.interpreters._graph import flatten
@@ -25,6 +26,7 @@ from torchlean_jax.interpreters._integers import over_reals
 from torchlean_jax.interpreters._looseness import losses
 from torchlean_jax.interpreters._missing import require_rules
 from torchlean_jax.interpreters._multiplied import subtract
+from torchlean_jax.interpreters._own_slopes import by_own_slopes
 from torchlean_jax.interpreters._patterns import recognise
 from torchlean_jax.interpreters._refine import members_at_once
 
@@ -124,8 +126,9 @@ class Task:
             self._compiled[key] = jax.jit(method)
         return self._compiled[key]
 
-    def enclosed(self, how, consts, leaves):
-        """The graph with enclosures refined as the method of `how` asks."""
+    def enclosed(self, how, consts, leaves, refine=None):
+        """The graph with enclosures refined as the method of `how` asks, or by
+        `refine`."""
         numbers = zip(self.graph.inputs, leaves, self.sets, strict=True)
         sets, operands = {}, {}
         for number, leaf, is_a_set in numbers:
@@ -139,36 +142,35 @@ class Task:
             return enclose_forward(
                 self.graph, operands, sets, memory=how.memory, consts=consts
             )
-        refine = crown if how.method in ("crown", "alpha-crown") else None
+        if refine is None and how.method in ("crown", "alpha-crown"):
+            refine = crown
         return enclose(
             self.graph, operands, sets, memory=how.memory, consts=consts, refine=refine
         )
 
-    def output_bounds(self, how, picks, consts, leaves):
+    def output_bounds(self, how, consts, leaves):
         """Intervals around each output."""
-        result = self.enclosed(how, consts, leaves)
+        own = by_own_slopes(how.iterations) if how.method == "alpha-crown" else None
+        result = self.enclosed(how, consts, leaves, own)
         moving = [n for n in dict.fromkeys(self.graph.outputs) if n in result.abstract]
-        if how.method in ("crown-ibp", "crown"):
+        if how.method in ("crown-ibp", "crown", "alpha-crown"):
             for number in moving:
                 result.refine(number)
-        elif how.method == "alpha-crown":
-            self._optimise_outputs(result, moving, how, dict(picks))
+        if own and moving:
+            self._optimise_outputs(result, moving, how.iterations)
         return [Interval.lift(result.values[number]) for number in self.graph.outputs]
 
-    def _optimise_outputs(self, result, moving, how, picks):
+    def _optimise_outputs(self, result, moving, iterations):
         sizes = [result.values[n].size for n in moving]
         unit = jnp.eye(sum(sizes), dtype=result.values[moving[0]].dtype)
         rows = jnp.concatenate([unit, -unit])
-        for number in moving:
-            result.refine(number)
         start, _ = result.start(moving, rows)  # no value twice: nothing is lost
-        best = optimise(
-            result,
-            start,
-            jnp.zeros(len(rows), rows.dtype),
-            picks,
-            iterations=how.iterations,
-        ).lower
+        zero = jnp.zeros(len(rows), rows.dtype)
+        best, _ = ascend(
+            lambda choices: result.lower(start, zero, slopes=choices.slopes),
+            Choices(initial_slopes(result, len(rows)), {}),
+            iterations,
+        )
         lower, upper = jnp.split(best, 2)
         for number, lo, hi in zip(
             moving, _split(lower, sizes), _split(-upper, sizes), strict=True
