@@ -6,6 +6,7 @@ what acceptance means and what is assumed.
 """
 
 import os
+from collections.abc import Callable
 
 from torchlean_check import (
     _convolution,
@@ -35,13 +36,18 @@ __all__ = [
 ]
 
 
-def check(certificate: str | os.PathLike | bytes) -> Report:
+def check(
+    certificate: str | os.PathLike | bytes, *, watch: Callable[[], None] = lambda: None
+) -> Report:
     """The verdict on one certificate, given as a path or as its bytes.
 
     `report.accepted` means: the claim `report.claim` was derived from the graph, the
     input set and the property in the file, by exact arithmetic, with a strict final
     inequality. `report.accepted == False` means that the derivation did not reach the
-    claim.
+    claim; the reason names the place in the proof.
+
+    watch: called at every leaf, and between pieces of work on it; what it raises, to
+    end a check that takes too long, reaches the caller.
 
     Raises:
         CertificateError: the bytes are not a certificate, or use something that this
@@ -49,12 +55,12 @@ def check(certificate: str | os.PathLike | bytes) -> Report:
         OSError: the file cannot be read.
     """
     if isinstance(certificate, bytes):
-        return check_bytes(certificate)
+        return check_bytes(certificate, watch)
     name = os.fspath(certificate)
     with open(name, "rb") as stream:
         blob = stream.read()
     try:
-        return check_bytes(blob)._replace(file=name)
+        return check_bytes(blob, watch)._replace(file=name)
     except CertificateError as error:
         error.file = name
         raise

@@ -7,6 +7,7 @@ leave undecided are refined: a linear form in the value is carried back to the i
 where its minimum is known.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torchlean_check._errors import UnsupportedCertificate
@@ -35,9 +36,17 @@ class Region(NamedTuple):
 class Bounds:
     """Boxes of all values of `program` over `region`."""
 
-    def __init__(self, program: Program, region: Region, refine: bool, slopes: dict):
-        """slopes: step -> free parameters of its lines while boxes are refined."""
-        self.program, self.region = program, region
+    def __init__(
+        self,
+        program: Program,
+        region: Region,
+        refine: bool,
+        slopes: dict,
+        watch: Callable[[], None] = lambda: None,
+    ):
+        """slopes: step -> free parameters of its lines while boxes are refined. watch:
+        called on the way."""
+        self.program, self.region, self.watch = program, region, watch
         self.boxes: dict[int, Tensor] = {}
         self.lines: dict[tuple[int, int], Any] = {}
         self.refined: dict[int, set[int]] = {}
@@ -70,17 +79,19 @@ class Bounds:
         return box
 
     def _refine(self, step, operands, slopes) -> None:
-        wanted = step.undecided([self.boxes[j] for j in operands])
-        for j, entries in zip(operands, wanted, strict=True):
-            done = self.refined.setdefault(j, set())
-            entries = [e for e in entries if e not in done]
+        for position, j in enumerate(operands):
             if self._is_tight(j):
                 continue
+            # what the operands before it left open, now that they are refined
+            open_ends = step.undecided([self.boxes[i] for i in operands])[position]
+            done = self.refined.setdefault(j, set())
+            entries = [e for e in open_ends if e not in done]
             done.update(entries)
             for start in range(0, len(entries), CHUNK):
                 self._refine_some(j, entries[start : start + CHUNK], slopes)
 
     def _refine_some(self, j: int, entries: list[int], slopes) -> None:
+        self.watch()
         size = self.program.values[j].size
         rows = []
         for sign in (1, -1):

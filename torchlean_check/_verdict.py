@@ -3,6 +3,7 @@
 import decimal
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torchlean_check._bounds import Bounds, Empty, Region
@@ -40,8 +41,11 @@ class Report(NamedTuple):
     file: str = ""
 
 
-def check_bytes(blob: bytes) -> Report:
-    """Re-derive the claim in `blob`; CertificateError if it is not well formed."""
+def check_bytes(blob: bytes, watch: Callable[[], None] = lambda: None) -> Report:
+    """Re-derive the claim in `blob`; CertificateError if it is not well formed.
+
+    watch: called between pieces of work; what it raises ends the check.
+    """
     start = time.perf_counter()
     members = read_members(blob)
     manifest = fields(
@@ -73,18 +77,23 @@ def check_bytes(blob: bytes) -> Report:
     cases = read_cases(manifest["proof"], arrays, program, formula, halfspaces)
     for name in arrays.entries.keys() - arrays.used:
         fail("arrays", f"array {name} is not used")
-    accepted, reason, margin, leaves = True, "the claim was re-derived", None, 0
+    accepted, reason, margin = True, "the claim was re-derived", None
+    where, leaves = "proof", 0
     try:
-        for leaf, part in _leaves(cases, region):
+        for place, leaf, part in _leaves(cases, region):
+            watch()
+            where = f"proof[{place}]"
             leaves += 1
-            low = _leaf_margin(program, leaf, part, formula, root)
+            low = _leaf_margin(program, leaf, part, formula, root, watch)
             if low is None:
                 continue
             margin = least([low, margin or low])
             if margin[0] <= 0:
-                raise NotProved("the derived lower bound is not above 0", "property")
+                bound = to_decimal(margin)
+                reason = f"the derived lower bound {bound} is not above 0"
+                raise NotProved(reason, "property")
     except NotProved as error:
-        accepted, reason = False, str(error)
+        accepted, reason = False, f"{where}: {error}"
     return Report(
         accepted,
         reason,
@@ -111,12 +120,15 @@ def _program(graph: dict, arrays: Arrays) -> tuple[Program, str]:
 
 
 def _leaves(cases: list, region: Region):
-    """Each leaf with its part of the region; the parts of a split share its point."""
+    """Each leaf with its place in the proof and its part of the region.
+
+    The parts of a split share its point.
+    """
     waiting = [region]
-    for case in cases:
+    for place, case in enumerate(cases):
         here = waiting.pop()
         if isinstance(case, Leaf):
-            yield case, here
+            yield place, case, here
             continue
         k, entry, at = case
         for at_most in (False, True):  # the last one pushed, value <= at, comes first
@@ -126,10 +138,10 @@ def _leaves(cases: list, region: Region):
         fail("proof", "the tree of cases is incomplete")
 
 
-def _leaf_margin(program: Program, leaf: Leaf, region: Region, formula: Formula, root):
+def _leaf_margin(program: Program, leaf, region, formula: Formula, root, watch):
     """A lower bound of the property on one leaf; None if the leaf has no input."""
     try:
-        bounds = Bounds(program, region, leaf.method == "crown", leaf.refining)
+        bounds = Bounds(program, region, leaf.method == "crown", leaf.refining, watch)
         shared = leaf.method == "ibp" or all(len(p) == 1 for p in leaf.final.values())
         lows = []
         rows = range(len(formula.rows))

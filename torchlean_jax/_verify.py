@@ -88,7 +88,8 @@ def verify(
         options of the search. Every method but alpha-crown can bound parts of boxes;
         with `Branching(cut="phases")`, crown and alpha-crown do, without certificate.
       timeout: seconds for the whole call, after which the answer is "unknown", with the
-        best bound and the share of the set that is proved. It turns `split` on.
+        best bound and the share of the set that is proved. It turns `split` on. (Where
+        a proof leaves no time to have its certificate checked, there is none.)
       watch: called with the `search.Search` after each batch of parts.
 
     Raises InputError for arguments that do not fit each other and MissingRuleError,
@@ -122,7 +123,8 @@ def verify(
             found |= by_attack(asked, options, int(seed))
             found["tried"] = f"{tried}; {found['tried']}"
     if found["status"] == "proved" and certificate:
-        found |= _certificate(asked, proof)
+        until = math.inf if course is None else course.until
+        found |= _certificate(asked, proof, until)
     if found["status"] == "refuted" and not isinstance(box, tuple):
         (found["counterexample"],) = found["counterexample"]
     errors = asked.errors
@@ -174,7 +176,7 @@ _VACUOUS = {
 }
 
 
-def _certificate(asked: Question, proof) -> dict:
+def _certificate(asked: Question, proof, until) -> dict:
     from torchlean_jax.certificate import _writer
 
     if asked.errors is not None:
@@ -183,7 +185,7 @@ def _certificate(asked: Question, proof) -> dict:
         return {"why_no_certificate": "the checker cannot re-derive bounds on cells"}
     tree = asked.formula.tree
     try:
-        written = _writer.certify(asked.model, asked.args, tree, **proof)
+        written = _writer.certify(asked.model, asked.args, tree, **proof, until=until)
     except CertificateWriteError as error:
         return {"why_no_certificate": str(error)}
     return {"certificate": written}

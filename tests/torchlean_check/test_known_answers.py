@@ -159,6 +159,48 @@ def test_true_by_one_part_in_two_to_the_sixty_is_accepted_and_false_is_not(seed)
         assert exact(report.margin) >= -sign * TINY
 
 
+def test_nothing_lies_between_the_halves_of_a_cut():
+    """|x - m| > 2**-56 but for m between neighbouring floats: the half with m fails."""
+    ulp = 2.0**-54
+    for cuts, failing in (([0.25], 2), ([0.25, 0.25 + ulp], 3), ([0.25 + ulp], 1)):
+        report = check(far_from_a_sliver(cuts, ulp, ulp / 4).pack())
+        assert not report.accepted
+        assert report.reason.startswith(f"proof[{failing}]: property: ")
+        assert check(far_from_a_sliver(cuts, ulp, -ulp / 4).pack()).accepted
+
+
+def far_from_a_sliver(cuts, ulp, offset):
+    """|x - 1/4 - ulp/2| > offset on [ulp, 1]."""
+    c = Certificate()
+    x = c.box([ulp], [1.0])
+    h = c.node("sub", [x, c.constant(np.array([0.25]))], [1])
+    h = c.node("sub", [h, c.constant(np.array([ulp / 2]))], [1])
+    c.output(c.node("abs", [h], [1]))
+    c.property = c.rows([[1]], [offset])
+    c.proof = pieces(ulp, 1.0, cuts)
+    return c
+
+
+class Late(Exception):
+    pass
+
+
+def test_who_watches_may_end_a_check():
+    """At every leaf, and before every block of refined entries."""
+    c = kinked(0, -1)
+    calls = []
+    assert check(c.pack(), watch=lambda: calls.append(1)).accepted
+    assert len(calls) >= len(c.proof) // 2 + 1
+    left = iter(range(len(calls) - 1))
+
+    def watch():
+        if next(left, None) is None:
+            raise Late
+
+    with pytest.raises(Late):
+        check(c.pack(), watch=watch)
+
+
 def test_a_relu_split_decides_the_neuron():
     """relu(h) - h over h in [-1, 1] is at least 0; the triangle alone gives -1/2."""
     c = Certificate()
