@@ -4,10 +4,12 @@ Nothing here needs to be right: the halves of a cell cover it whatever the choic
 
 The bound of a cell is reached at some input x by the linear form that was substituted;
 what the relaxation of an element gives away *there* is what fixing its phase can win
-back. (The intercept of the upper line, which BaBSR uses, is large for elements that are
-exact at x: fixing those changes nothing, and a search over them never ends.) Of the
-largest losses, both halves are bounded with the choices of the whole, and the product
-of the gains decides, as in mixed-integer programming.
+back. The intercept of the upper line, the score of BaBSR, is what an element can give
+away at most, at any x; it counts for little here, so that there is an order where no
+loss is left at x. (No fair comparison of the two is on record.)
+
+Of the largest losses, both halves are bounded with the choices of the whole, and the
+product of the gains decides, as in mixed-integer programming.
 
 Sources: Bunel et al. 2020 (arXiv:1909.06588); look-ahead, De Palma et al. 2021
 (arXiv:2104.06718); product rule, Achterberg 2007 (thesis, section 5.2).
@@ -53,6 +55,7 @@ def rank(
     """The free elements of a cell whose phases, fixed, should raise the bound most."""
     cell, _ = on_cell(graph, shared, target.phases, memory)
     scores, points = _scores(cell, parts, shared, target, choices)
+    candidates = min(candidates, scores.size)
     score, indices = jax.lax.top_k(scores, candidates)
 
     def bound(phases):

@@ -1,5 +1,6 @@
 """`verify` part by part: the search of `search._branch` as evidence for a verdict."""
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,9 +49,7 @@ def by_parts(
             return None
         return refuting.try_points(points)
 
-    def is_over():
-        return time.perf_counter() >= course.until
-
+    is_over = functools.partial(_is_past, course.until)
     first = iter(range(_ROUNDS_BEFORE_ATTACK))
     evidence = search.run(
         lambda: is_over() or next(first, None) is None, refutes, course.watch
@@ -67,7 +66,7 @@ def by_parts(
 
 
 def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
-    """What searches by phases say, one after the other for each clause of the formula.
+    """What searches by phases say, one for each clause of the formula, by turns.
 
     The attack comes first: it is the cheapest way to an answer in many inputs.
     """
@@ -82,31 +81,27 @@ def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
         tried.append(found.pop("tried"))
         if found:
             return found | {"tried": tried[0]}
-    parts, margin, left, evidence = 0, np.inf, [], None
     region, slack = Region(asked.model, asked.args, method), _slack(asked)
     refuting = Refuting(asked)
 
     def refutes(points):
         return None if attack is None else refuting.try_points(points)
 
-    def is_over():
-        return time.perf_counter() >= course.until
-
-    for rows in clauses(formula.shape):
-        kind = Cells(region, formula.rows[rows], formula.offset[rows], slack[rows])
-        search = Search(kind, course.options)
-        evidence = search.run(is_over, refutes, course.watch)
-        parts, margin = parts + search.parts, min(margin, search.bound)
-        if evidence is not None:
-            break
-        if search.status != "proved":
-            left.append(search)
+    kinds = (
+        Cells(region, formula.rows[rows], formula.offset[rows], slack[rows])
+        for rows in clauses(formula.shape)
+    )
+    searches = [Search(kind, course.options) for kind in kinds]
+    evidence = _by_turns(searches, course, refutes)
+    parts = sum(search.parts for search in searches)
+    margin = min(search.bound for search in searches)
+    left = [search for search in searches if search.status != "proved"]
     tried.append(f"{method} bounds of {parts} cells")
     if evidence is not None:
         return evidence | {"tried": "; ".join(tried), "parts": parts}
     if left:
         open_cells = sum(len(search.open) for search in left)
-        why = "time" if is_over() else "cells that cannot be cut"
+        why = _why(open_cells, "cells", _is_past(course.until))
         tried.append(f"ended by {why}, {open_cells} cells open")
     tried.append(f"margin at least {at_least(margin)}")
     status = "unknown" if left else "proved"
@@ -116,6 +111,32 @@ def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
         "tried": "; ".join(tried),
         "parts": parts,
     }
+
+
+def _by_turns(searches: list[Search], course: Course, refutes) -> dict | None:
+    """Run searches until all have ended, or one has found evidence, which is returned.
+
+    Each has its share of the time that is left, so that a hard one leaves some to those
+    after it; what these do not need, the hard ones get in another turn.
+    """
+    waiting = searches
+    while waiting:
+        late = []
+        for place, search in enumerate(waiting):
+            now = time.perf_counter()
+            until = now + (course.until - now) / (len(waiting) - place)
+            ended = functools.partial(_is_past, until)
+            evidence = search.run(ended, refutes, course.watch)
+            if evidence is not None:
+                return evidence
+            if _is_past(until) and search.goes_on and not _is_past(course.until):
+                late.append(search)
+        waiting = late
+    return None
+
+
+def _is_past(until: float) -> bool:
+    return time.perf_counter() >= until
 
 
 def _kind(asked: Question, method, options: Branching) -> Kind:
@@ -144,9 +165,7 @@ def _said(search, method, evidence: dict | None, tried, out_of_time) -> dict:
     if evidence is not None:
         return evidence | {"tried": "; ".join(tried), "parts": search.parts}
     if search.status == "unknown":
-        why = "parts that cannot be cut"
-        if len(search.open):
-            why = "time" if out_of_time else "the number of parts"
+        why = _why(len(search.open), "parts", out_of_time)
         tried.append(f"ended by {why}, {len(search.open)} parts open")
     margin = search.bound
     tried.append(f"margin at least {at_least(margin)}")
@@ -157,3 +176,10 @@ def _said(search, method, evidence: dict | None, tried, out_of_time) -> dict:
         "parts": search.parts,
         "proved_share": search.proved_share,
     }
+
+
+def _why(count, noun, out_of_time) -> str:
+    """What ended a search that left `count` parts open."""
+    if not count:
+        return f"{noun} that cannot be cut"
+    return "time" if out_of_time else f"the number of {noun}"

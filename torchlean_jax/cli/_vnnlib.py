@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,8 +22,9 @@ sat      there is one, and it was confirmed by rigorous arithmetic
 unknown  neither could be shown
 timeout  no answer in the time given
 
-With a time limit, properties of few varying inputs are decided by parts: boxes are cut
-until each part is proved or an unsafe input turns up."""
+With a time limit, what bounds leave open is decided by parts: boxes of few varying
+inputs are cut, for more of them phases of ReLUs are fixed, until each part is proved or
+an unsafe input turns up. (A proof by phases has no certificate.)"""
 
 EXAMPLES = """\
 examples:
@@ -89,17 +91,20 @@ def run(options) -> int:
 
 
 def _shown(show):
-    """Who follows a search, and says where it is, twice a second at most."""
+    """Who follows searches, and says where they are, twice a second at most."""
     last = -math.inf
 
     def watch(search):
         nonlocal last
-        if search.seconds >= last + 0.5:
-            last = search.seconds
+        if time.perf_counter() >= last + 0.5:
+            last = time.perf_counter()
+            phases = search.options.cut == "phases"
+            proved = f", {100 * search.proved_share_about:.2f}% proved"
             show(
-                f"{search.parts:,} parts bounded, {len(search.open):,} open, depth "
-                f"{search.depth}, margin at least {at_least(search.bound)}, "
-                f"{100 * search.proved_share_about:.2f}% proved"
+                f"{search.parts:,} parts{' by phases' if phases else ''} bounded, "
+                f"{len(search.open):,} open, depth {search.depth}, "
+                # what share of the inputs a cell of phases holds is not known
+                f"margin at least {at_least(search.bound)}{'' if phases else proved}"
             )
 
     return watch

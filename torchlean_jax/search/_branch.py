@@ -144,7 +144,7 @@ class Search:
         """
         start, before = time.perf_counter(), self.seconds
         evidence = None
-        while evidence is None and self._goes_on() and not stop():
+        while evidence is None and self.goes_on and not stop():
             evidence = self._round(refutes)
             self.seconds = before + time.perf_counter() - start
             if watch is not None:
@@ -155,7 +155,9 @@ class Search:
             self.status = "proved"
         return evidence
 
-    def _goes_on(self):
+    @property
+    def goes_on(self) -> bool:
+        """Whether `run` would bound more parts, given time."""
         most = self.options.most_parts
         return len(self.open) > 0 and (most is None or self.parts < most)
 

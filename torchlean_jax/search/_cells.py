@@ -46,12 +46,7 @@ class Region:
     def __init__(self, model: Snapshot, args: tuple, method: str):
         leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
         self.leaves, self.task = leaves, problem_of(model).at(leaves, tree)
-        sets = {
-            number
-            for number, leaf in zip(self.task.graph.inputs, leaves, strict=True)
-            if is_set(leaf)
-        }
-        self.parts = switches(self.task.graph, sets)
+        self.parts = _switches(self.task, leaves)
         if not self.parts:
             raise InputError(
                 "no max(x, c) of this model has phases to fix: cut its inputs instead"
@@ -64,6 +59,17 @@ class Region:
         with jax.enable_x64(True):
             given = [x if is_set(x) else wide(x) for x in leaves]
             self.shared = enclosed(self.task.wide_consts, given)
+
+
+def has_phases(model: Snapshot, args: tuple) -> bool:
+    """Whether anything in the model on its input sets has phases to fix."""
+    leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
+    return bool(_switches(problem_of(model).at(leaves, tree), leaves))
+
+
+def _switches(task: Task, leaves):
+    pairs = zip(task.graph.inputs, leaves, strict=True)
+    return switches(task.graph, {number for number, leaf in pairs if is_set(leaf)})
 
 
 def _whole(task: Task, parts, method, consts, leaves):

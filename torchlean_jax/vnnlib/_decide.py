@@ -9,31 +9,31 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
 from torchlean_jax import _snapshot
-from torchlean_jax._constants import wide
+from torchlean_jax._problem import is_set
 from torchlean_jax._verdict import Verdict
 from torchlean_jax._verify import verify
-from torchlean_jax.domains._errors import InputError, MissingRuleError, UndecidedError
-from torchlean_jax.domains.interval import Interval
-from torchlean_jax.domains.interval._exact import narrowed_ends
-from torchlean_jax.interpreters._forward import walk
+from torchlean_jax.domains._errors import InputError
 from torchlean_jax.onnx import Network
-from torchlean_jax.search import Search, _rational
-from torchlean_jax.vnnlib._case import Case, doubles
-from torchlean_jax.vnnlib._formula import All, Atom, Formula
+from torchlean_jax.search import Branching, Search
+from torchlean_jax.search._cells import has_phases
+from torchlean_jax.vnnlib._points import Problem, confirmed, nearest
 from torchlean_jax.vnnlib._query import Query
 
 METHODS = ("crown", "alpha-crown")
 MOST_CUT = 50  # varying inputs: with more, halving one of them changes little
+_BOUND_PARTS = {
+    "inputs": ("ibp", "forward", "crown-ibp", "crown"),
+    "phases": ("crown", "alpha-crown"),
+}
+_CELLS = 64  # bounded between two looks at the clock
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,23 +58,6 @@ class Answer:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """The network as a function of its parameters and inputs, the parameters, shapes
-    and dtypes of the inputs, and the whole of the file.
-
-    Parameters are arguments, so that networks of one shape share compiled programs.
-    """
-
-    function: Any
-    params: dict[str, jax.Array]
-    inputs: list[tuple[tuple[int, ...], Any]]
-    formula: Formula
-
-    def boxes(self, case: Case):
-        return case.boxes(self.inputs)
-
-
 def decide(
     network: Network,
     params: dict[str, jax.Array],
@@ -93,8 +76,10 @@ def decide(
     methods: bound methods in the order of trying; after the first comes the attack.
     attack, seed, certificate: as of `tl.verify`. Verdicts carry the certificates, one
         for each case.
-    timeout: seconds, in which cases with few varying inputs are decided by parts, by
-        the first of the methods; watch: who follows that (see `tl.verify`).
+    timeout: seconds, in which what bounds leave open is decided by parts, by the first
+        of the methods that bounds such: by parts of the inputs where at most 50 vary,
+        else by phases of ReLUs. Those proofs have no certificate, so the methods go
+        first if one is wanted. watch: who follows a search (see `tl.verify`).
 
     "unsat" and "sat" are statements about real arithmetic on the exact weights and the
     exact decimals of the file.
@@ -104,37 +89,65 @@ def decide(
     """
     start = time.perf_counter()
     problem = _problem(network, params, query)
-    said = list(query.empty)
     until = math.inf if timeout is None else start + timeout
-    verdicts, status = [], "unsat"
-    for number, case in enumerate(query.cases, 1):
-        options = {"attack": attack, "seed": seed, "certificate": certificate}
-        if timeout is not None and _is_cut(case):
-            options["timeout"] = max(until - time.perf_counter(), 1e-3)
-            options["watch"] = watch
-            found = _decide_case(problem, case, methods[:1], options)
-        else:
-            found = _decide_case(problem, case, methods, options)
-        verdicts += found.verdicts
-        said.append(f"case {number} of {len(query.cases)}: {found.tried}")
-        if found.status != "unsat":
-            status = found.status
-        if status == "sat":
-            break
-    else:
-        found = Answer(status=status)
+    course = _Course(methods, attack, seed, certificate, until, watch)
+    answers = _by_turns(problem, query.cases, course)
+    ordered = [answers[number] for number in sorted(answers)]
+    by_status = {answer.status: answer for answer in ordered}
+    status = next((s for s in ("sat", "unknown") if s in by_status), "unsat")
+    found = by_status["sat"] if status == "sat" else Answer(status=status)
+    total = len(query.cases)
+    said = [*query.empty]
+    said += [f"case {k + 1} of {total}: {answers[k].tried}" for k in sorted(answers)]
     if query.is_vacuous:
         said.append("no input and output satisfy the file, whatever the network is")
     return dataclasses.replace(
         found,
-        status=status,
-        verdicts=tuple(verdicts),
+        verdicts=tuple(verdict for answer in ordered for verdict in answer.verdicts),
         tried="; ".join(said),
         seconds=time.perf_counter() - start,
     )
 
 
-def _problem(network, params, query) -> _Problem:
+@dataclass(frozen=True)
+class _Course:
+    """How the cases of a file are decided: see `decide`; until: of the same clock."""
+
+    methods: tuple[str, ...]
+    attack: Any
+    seed: int
+    certificate: bool
+    until: float
+    watch: Callable[[Search], Any] | None
+
+
+def _by_turns(problem, cases, course) -> dict[int, Answer]:
+    """An answer to each case, up to one that is "sat".
+
+    Each case has its share of the time that is left. One for which that was too short
+    has another turn, from its start, if the others leave it more than it had.
+    """
+    answers, had = {}, {}
+    waiting = list(range(len(cases)))
+    while waiting:
+        late = []
+        for place, number in enumerate(waiting):
+            start = time.perf_counter()
+            share = (course.until - start) / (len(waiting) - place)
+            if share <= had.get(number, -math.inf):
+                continue
+            until, had[number] = start + share, share
+            found = _decide_case(problem, cases[number], course, until)
+            answers[number] = found
+            if found.status == "sat":
+                return answers
+            if found.status == "unknown" and time.perf_counter() >= until:
+                late.append(number)
+        waiting = late
+    return answers
+
+
+def _problem(network, params, query) -> Problem:
     inputs = []
     for declared in network.inputs:
         if declared.shape is None:
@@ -156,40 +169,67 @@ def _problem(network, params, query) -> _Problem:
             f"{network.name} takes {counts[0]} numbers and returns {counts[1]}; "
             f"{query.source} declares {query.inputs} and {query.outputs}"
         )
-    return _Problem(function, params, inputs, query.formula)
+    return Problem(function, params, inputs, query.formula)
 
 
-def _is_cut(case) -> bool:
-    """Whether a case is one for a search by parts of its box."""
-    varying = sum(low < high for low, high in zip(case.lo, case.hi, strict=True))
-    return 0 < varying <= MOST_CUT
-
-
-def _decide_case(problem, case, methods, options) -> Answer:
+def _decide_case(problem, case, course, until) -> Answer:
     if not all(case.unsafe):  # an empty group: every output is unsafe
         return _everything(problem, case)
-    boxes, spec = problem.boxes(case), case.spec()
 
     def model(params, *inputs):
         return case.model(functools.partial(problem.function, params))(*inputs)
 
     model.__name__ = problem.function.__name__
+    args, spec = (problem.params, *problem.boxes(case)), case.spec()
     tried, verdict = [], None
-    for method in methods:
-        verdict = verify(
-            model, (problem.params, *boxes), spec, method=method, **options
-        )
-        options = options | {"attack": False}
+    for options in _attempts(model, args, case, course, until):
+        verdict = verify(model, args, spec, certificate=course.certificate, **options)
         tried.append(verdict.tried)
         if verdict.status == "proved":
             return _answer("unsat", tried, verdict)
         if verdict.status == "refuted":
             _, *point = verdict.counterexample
-            found = _confirmed(problem, case, _nearest(case, point))
+            found = confirmed(problem, case, nearest(case, point))
             if found is not None:
                 return _answer("sat", tried, verdict, **found)
             tried.append("the counterexample is one of the rounded property only")
     return _answer("unknown", tried, verdict)
+
+
+def _attempts(model, args, case, course, until) -> Iterator[dict]:
+    """Options of `tl.verify`, for one attempt at a case after the other."""
+    cut = _cut(model, args, case) if until < math.inf else None
+    bounded = () if cut is None else _BOUND_PARTS[cut]
+    searching = [m for m in course.methods if m in bounded]
+    attacked = {"attack": course.attack, "seed": course.seed}
+    whole = course.methods
+    if searching and cut == "inputs":
+        whole = ()
+    elif searching and not course.certificate:
+        whole = whole[:1]  # the search begins with bounds as good as the others
+    for number, method in enumerate(whole):
+        yield {"method": method, **(attacked if number == 0 else {"attack": False})}
+    left = until - time.perf_counter()
+    if not searching or (whole and left <= 0):
+        return
+    if whole:
+        attacked["seed"] ^= 1  # the same points again would find nothing either
+    yield {
+        "method": searching[0],
+        "split": Branching(cut="phases", batch=_CELLS) if cut == "phases" else True,
+        "timeout": max(left, 1e-3),
+        "watch": course.watch,
+        **attacked,
+    }
+
+
+def _cut(model, args, case) -> str | None:
+    """What a search for a case would cut, if anything."""
+    varying = sum(low < high for low, high in zip(case.lo, case.hi, strict=True))
+    if varying <= MOST_CUT:
+        return "inputs" if varying else None
+    traced = _snapshot.snapshot(model, args, is_set)
+    return "phases" if has_phases(traced, args) else None
 
 
 def _answer(status, tried, verdict, **found) -> Answer:
@@ -199,98 +239,7 @@ def _answer(status, tried, verdict, **found) -> Answer:
 def _everything(problem, case) -> Answer:
     """A case that says nothing about outputs: any of its inputs is a solution."""
     middle = tuple((low + high) / 2 for low, high in zip(case.lo, case.hi, strict=True))
-    found = _confirmed(problem, case, middle)
+    found = confirmed(problem, case, middle)
     if found is None:
         return Answer(status="unknown", tried="no input found that satisfies the file")
     return Answer(status="sat", tried="every output is unsafe", **found)
-
-
-def _nearest(case, point) -> tuple[Fraction, ...]:
-    """The point of the exact box next to a point of floats."""
-    flat = np.concatenate([np.ravel(x).astype(np.float64) for x in point])
-    return tuple(
-        min(max(Fraction(x), low), high)
-        for x, low, high in zip(flat.tolist(), case.lo, case.hi, strict=True)
-    )
-
-
-def _confirmed(problem, case, exact) -> dict | None:
-    """What makes an answer "sat", if the whole file holds at the point `exact`.
-
-    (Not the case alone, whose box has corners that the file may leave out.) The network
-    is evaluated there by intervals, then, if these leave a sign open, in exact rational
-    arithmetic.
-    """
-    boxes = problem.boxes(case)
-    args = problem.params, *boxes
-    model = _snapshot.snapshot(problem.function, args, Interval.is_value)
-    params = jax.tree.leaves(problem.params)
-    for evaluate in (_by_intervals, _by_rationals):
-        try:
-            outputs = evaluate(model, params, boxes, exact)
-        except (MissingRuleError, UndecidedError):
-            continue
-        if _surely(problem.formula, exact, outputs):
-            how = "intervals" if evaluate is _by_intervals else "exact rationals"
-            return {"inputs": exact, "outputs": outputs, "confirmed": how}
-    return None
-
-
-def _surely(formula, inputs, outputs) -> bool:
-    """Whether a formula is true whatever the outputs are within their bounds."""
-    if not isinstance(formula, Atom):
-        quantifier = all if isinstance(formula, All) else any
-        return quantifier(_surely(part, inputs, outputs) for part in formula.parts)
-    read = {-1 - v: c for v, c in formula.terms if v < 0}
-    if not all(isinstance(end, Fraction) for j in read for end in outputs[j]):
-        return False
-    places = enumerate(outputs)
-    worst = [high if read.get(j, 0) > 0 else low for j, (low, high) in places]
-    return formula.holds(inputs, worst if read else ())
-
-
-def _by_intervals(model, params, boxes, exact):
-    """Bounds of the outputs, from the float64 numbers on both sides of each input."""
-    sides = [_split(doubles(exact, up=up), boxes) for up in (False, True)]
-
-    def build():
-        def outputs(params, point):
-            args = [*params, *point]
-            found = walk(model.trace.jaxpr, model.trace.consts, args, Interval)
-            values = [Interval.lift(y) for y in found]
-            return [jnp.ravel(y.lo) for y in values], [jnp.ravel(y.hi) for y in values]
-
-        return jax.jit(outputs)
-
-    with jax.enable_x64(True):
-        point = [
-            Interval(*narrowed_ends(lo, hi, jnp.dtype(jnp.float64)))
-            for lo, hi in zip(*sides, strict=True)
-        ]
-        known = [wide(leaf) for leaf in params]
-        bounds = model.once("bounds at a point", build)(known, point)
-        lows, highs = (np.concatenate(ends).tolist() for ends in bounds)
-    return tuple(
-        (_fraction(low), _fraction(high)) for low, high in zip(lows, highs, strict=True)
-    )
-
-
-def _by_rationals(model, params, boxes, exact):
-    common = math.lcm(*(x.denominator for x in exact))
-    numerators = np.empty(len(exact), object)
-    numerators[:] = [int(x * common) for x in exact]
-    point = [_rational.Rational(n, common) for n in _split(numerators, boxes)]
-    where = tuple(range(len(params), len(params) + len(point)))
-    outputs = _rational.evaluate(model.trace, [*params, *point], where)
-    return tuple((y, y) for y in outputs)
-
-
-def _split(flat, boxes):
-    """A flat array in the shapes of the inputs."""
-    sizes = np.cumsum([math.prod(b.shape) for b in boxes])[:-1]
-    parts = np.split(flat, sizes)
-    return [p.reshape(b.shape) for p, b in zip(parts, boxes, strict=True)]
-
-
-def _fraction(x: float) -> Fraction | float:
-    return Fraction(x) if math.isfinite(x) else x

@@ -1,0 +1,99 @@
+"""Searches by parts under fp32 semantics: no split proves what a run violates.
+
+The networks are those on which other tools err: over the reals A is x, which no float32
+run returns, and B is -1/2.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import torchlean_jax as tl
+from tests.published import published
+from tests.search.faults import planted
+from torchlean_jax import _parts
+from torchlean_jax.domains._errors import InputError
+from torchlean_jax.search import Attack, Branching, _boxes, _cells
+
+INPUTS = Branching(batch=32, most_parts=100)
+PHASES = Branching(batch=32, most_parts=100, cut="phases")
+POSITIVE = tl.spec.linear([1.0], 0.05)
+BOX = tl.box(jnp.asarray([0.1], jnp.float32), jnp.asarray([0.9], jnp.float32))
+
+
+def network(shift, x):
+    """At least 1/10 over the reals, whatever the shift is; one of 2^24 absorbs that in
+    every float32 run.
+
+    One pass over the kinks knows only that the second is below its chord, which is 1/4
+    at x = 1/2: not enough.
+    """
+    between = jnp.maximum(x - 0.5, 0) - jnp.maximum(x - 0.4, 0) + 0.2
+    return (between + shift) - shift
+
+
+def decided(shift, split, semantics, **options):
+    given: dict[str, Any] = {"attack": False, "certificate": False} | options
+    args = jnp.float32(shift), BOX
+    return tl.verify(network, args, POSITIVE, split=split, semantics=semantics, **given)
+
+
+@pytest.mark.parametrize("split", [INPUTS, PHASES], ids=["inputs", "phases"])
+def test_bounds_pay_for_rounding_on_every_part(split):
+    assert decided(0.0, False, "fp32").status == "unknown"
+    found = decided(0.0, split, "fp32")
+    assert found.status == "proved" and found.parts > 1
+    assert decided(2.0**24, split, "real").status == "proved"
+    run = decided(2.0**24, split, "fp32")
+    assert run.status == "unknown"
+    x = jnp.full(1, 0.5, jnp.float32)
+    (returned,) = np.asarray(tl.faithful_jit(network)(jnp.float32(2.0**24), x))
+    assert run.margin <= float(returned) - 0.05 <= 0
+
+
+@pytest.mark.parametrize("split", [INPUTS, PHASES], ids=["inputs", "phases"])
+def test_a_run_refutes_in_spite_of_the_reals(split):
+    quick = Attack(restarts=4, steps=4)
+    found = decided(2.0**24, split, "fp32", attack=quick)
+    assert found.status == "refuted" and "execution" in found.confirmed
+
+
+@pytest.mark.parametrize(
+    ("module", "split", "sound"),
+    [
+        (_cells, PHASES, "lower - self._slack"),
+        (_boxes, INPUTS, "[:count, :used] - self._slack"),
+    ],
+    ids=["phases", "inputs"],
+)
+def test_slack_that_is_forgotten_is_noticed(module, split, sound, monkeypatch):
+    faulty = sound.removesuffix(" - self._slack")
+    kept = [name for name in ("Region", "Bounded") if name in vars(module)]
+    with planted(module, sound, faulty, keep=kept):
+        for name in vars(module).keys() & {"Cells", "Boxes"}:
+            monkeypatch.setattr(_parts, name, vars(module)[name])
+        assert decided(2.0**24, split, "fp32").status == "proved"
+
+
+@pytest.mark.parametrize("attack", [True, False])
+@pytest.mark.parametrize("split", [INPUTS, PHASES], ids=["inputs", "phases"])
+@pytest.mark.parametrize(
+    ("name", "semantics"), [("A_f32run", "fp32"), ("B", "real"), ("B", "fp32")]
+)
+def test_the_published_networks_are_proved_by_no_split(name, semantics, split, attack):
+    path = published(f"soundness_counterexamples/false_cert_{name}.onnx")
+    net, params = tl.from_onnx(path)
+    (case,) = tl.read_vnnlib(path.with_suffix(".vnnlib")).cases
+    (declared,) = net.inputs
+    shape = tuple(n if isinstance(n, int) else 1 for n in declared.shape or ())
+    options: dict[str, Any] = {"split": split, "semantics": semantics}
+    ask = params, case.box(shape)
+    try:
+        found = tl.verify(net, ask, case.spec(), attack=attack, **options)
+    except InputError as error:
+        # nothing of A has phases
+        assert name != "B" and not attack and split is PHASES and "phases" in str(error)
+        return
+    assert found.status == ("refuted" if attack else "unknown")
