@@ -22,8 +22,9 @@ class Needing(Search):
     def run(self, stop, refutes, watch=None):
         self.turns += 1
         while self.goes_on and not stop():
+            began = time.perf_counter()
             time.sleep(0.005)
-            self.left -= 0.005
+            self.left -= time.perf_counter() - began
         return None if self.goes_on else self.evidence
 
 
