@@ -16,6 +16,9 @@ CLAIMS = {
     "one run": '`refuted` with `semantics="fp32"`: one execution, on this machine',
     "digits": "`tl.Real`",
     "bits": "`tl.IEEE32`",
+    "functions": "`tl.equivalent`",
+    "gradients": "`tl.check_vjp`, `tl.check_jvp`",
+    "reads": "`tl.depends`",
     "files": "an answer about ONNX and VNN-LIB files needs this beside the rest",
 }
 
@@ -48,6 +51,7 @@ PARTS = [
             "tests/torchlean_check/test_mutations.py::test_the_suite_notices",
             "tests/torchlean_check/test_tamper.py::test_every_field_of_the_manifest",
             "tests/torchlean_check/test_fuzz.py::test_random_structure",
+            "tests/certificate/test_trees.py::test_a_missing_leaf",
             "tests/test_imports.py::test_the_checker_names_only_the_standard_library",
         ),
         ("certificate",),
@@ -63,11 +67,15 @@ PARTS = [
             "tests/test_trace.py::test_a_module_is_its_function",
             "tests/certificate/test_writer.py::test_another_network_is_refused",
         ),
-        ("bounds", "refuted", "runs", "one run", "digits", "bits"),
+        (
+            *("bounds", "refuted", "runs", "one run", "digits", "bits"),
+            *("functions", "gradients", "reads"),
+        ),
     ),
     Part(
         "Our rules and relaxations",
-        "Each contains what it should, roundings included.",
+        "Each contains what it should, roundings included. The parts of a search cover "
+        "the whole.",
         (
             "tests/domains/interval/test_containment.py"
             "::test_jitted_and_batched_in_float32",
@@ -76,9 +84,36 @@ PARTS = [
             "tests/test_bounds.py::test_exact_outputs_lie_inside",
             "tests/domains/fp32/test_containment.py"
             "::test_runs_and_the_exact_result_are_inside",
+            "tests/interpreters/test_phases.py"
+            "::test_bounds_on_cells_are_below_exact_minima",
+            "tests/search/test_branch.py::test_parts_cover_the_whole",
             "scripts/derive_coefficients.py --check",
         ),
         ("bounds", "refuted", "runs"),
+    ),
+    Part(
+        "Our rules for residues, sets and difference quotients",
+        "A residue is that of the exact result; a set holds every input that an "
+        "element can depend on; the claim encloses each derivative on its segment.",
+        (
+            "tests/domains/finite_field/test_exact.py"
+            "::test_residues_are_those_of_the_exact_result",
+            "tests/test_equivalent.py"
+            "::test_a_wrong_rule_does_not_make_different_programs_equal",
+            "tests/test_equivalent.py::test_a_trap_is_not_called_equal",
+            "tests/domains/dependence/test_soundness.py::test_no_dependence_is_missed",
+            "tests/domains/dependence/test_soundness.py"
+            "::test_a_rule_that_forgets_is_noticed",
+            "tests/test_gradients.py::test_a_wrong_rule_is_found",
+        ),
+        ("functions", "gradients", "reads"),
+    ),
+    Part(
+        "Random numbers: NumPy's generators, and our hash",
+        "They are as good as independent and uniform ones: the chances of error that "
+        "reports state are over these. No program that is asked about knows the seed.",
+        (),
+        ("functions", "gradients"),
     ),
     Part(
         "The processor's arithmetic, as XLA uses it",
@@ -102,6 +137,8 @@ PARTS = [
         (
             "tests/domains/ieee32/test_testfloat.py::test_arithmetic",
             "tests/domains/ieee32/test_traps.py::test_a_plain_jit_changes_nothing",
+            "tests/test_quantize.py"
+            "::test_the_same_bits_eagerly_compiled_batched_and_on_doubles",
         ),
         ("bounds", "refuted", "runs", "bits"),
     ),
@@ -170,7 +207,7 @@ PARTS = [
             "tests/domains/real/test_precision.py::test_the_digits_are_those_of_mpmath",
             "tests/domains/real/test_mutation.py::test_a_forgotten_radius_is_noticed",
         ),
-        ("digits", "bounds", "refuted", "runs", "bits"),
+        ("digits", "bounds", "refuted", "runs", "bits", "functions", "gradients"),
     ),
     Part(
         "NumPy",
@@ -182,7 +219,10 @@ PARTS = [
             "::test_a_captured_constant_is_read_bit_for_bit",
             "tests/test_spec.py::test_matrices_of_narrow_dtypes_are_exact",
         ),
-        ("bounds", "refuted", "runs", "one run", "digits", "bits", "files"),
+        (
+            *("bounds", "refuted", "runs", "one run", "digits", "bits", "files"),
+            *("functions", "gradients", "reads"),
+        ),
     ),
     Part(
         "optax, SciPy's linear programs, BLAS: the searches",
