@@ -128,7 +128,31 @@ NAMES = list(cases(np.random.default_rng(0), np.float64))
 
 
 def test_every_rule_of_several_operands_has_a_case():
-    assert {name.split()[0] for name in NAMES} == OF_SEVERAL
+    assert {name.split()[0] for name in NAMES} | OF_WHOLE_NUMBERS == OF_SEVERAL
+
+
+# Their planes hold at whole numbers alone: the test is further down.
+OF_WHOLE_NUMBERS = {"call:rounded_shift"}
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_planes_of_a_rounded_shift_hold_at_every_whole_number(dtype):
+    rng = np.random.default_rng(3)
+    lo = rng.integers(-60, 60, COUNT)
+    hi = lo + rng.integers(0, 20, COUNT) * (np.arange(COUNT) % 4 > 0)
+    unit = 2.0 ** -rng.integers(0, 5, COUNT)
+    operands = (lo.astype(dtype), hi.astype(dtype)), unit.astype(dtype)
+    (low, _), below, (high, _), above = lines("call:rounded_shift", operands)
+    for k in range(COUNT):
+        gaps = []
+        for n in range(lo[k], hi[k] + 1):
+            true = round(Fraction(n) * Fraction(unit[k]))  # halves to even
+            under = Fraction(float(low[k])) * n + Fraction(float(below[k]))
+            over = Fraction(float(high[k])) * n + Fraction(float(above[k]))
+            assert under <= true <= over
+            gaps.append(over - under)
+        assert max(gaps) <= 1  # planes of slope `unit`, or two neighbours
+        assert lo[k] < hi[k] or gaps == [0]
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)

@@ -167,7 +167,9 @@ RULES_OF_OTHERS = {
     f"call:{n}/float"
     for n in ("elu", "leaky_relu", "logsumexp", "softmax", "softmax_of_gaps")
 }
-RULES_OF_OTHERS |= {"call:gelu_erf/float", "call:gelu_tanh/float"}
+RULES_OF_OTHERS |= {
+    f"call:{n}/float" for n in ("gelu_erf", "gelu_tanh", "rounded_shift")
+}
 
 # The same rule as `reshape` and its like, for primitives that do nothing to one
 # machine's arrays or that this JAX does not have.
