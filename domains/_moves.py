@@ -43,6 +43,22 @@ def pad(x, fill, *, padding_config):
     return x
 
 
+def pieces(sizes, axis) -> list[tuple]:
+    """Where in an array the results of `split` are, as indices."""
+    ends = np.cumsum(sizes)
+    return [
+        (slice(None),) * axis + (slice(e - n, e),)
+        for e, n in zip(ends, sizes, strict=True)
+    ]
+
+
+def written(x, at, update):
+    """A copy of `x` with `update` at an index."""
+    copy = np.array(x)
+    copy[at] = update
+    return copy
+
+
 def expand(x, *, dimensions):
     return np.expand_dims(x, tuple(dimensions))
 

@@ -71,6 +71,38 @@ def flatten(jaxpr, consts, *, keep=frozenset(), whole=frozenset()) -> Graph:
     return graph
 
 
+def spliced(
+    graph: Graph, traced, operands, source, out: int | None = None
+) -> tuple[list[Equation], int]:
+    """(the equations of a traced function on values of `graph`, the number of its one
+    result: `out` if it is given).
+
+    `graph` gets the new values and constants; where the equations go is for the caller
+    to say.
+    """
+    jaxpr, consts = _jaxpr.open_jaxpr(traced)
+    piece = flatten(jaxpr, consts)
+    numbers = dict(zip(piece.inputs, operands, strict=True))
+    if out is not None:
+        numbers[piece.outputs[0]] = out
+    for number, aval in enumerate(piece.avals):
+        if number not in numbers:
+            numbers[number] = len(graph.avals)
+            graph.avals.append(aval)
+    for number, array in piece.constants.items():
+        graph.constants[numbers[number]] = array
+    equations = [
+        Equation(
+            equation.eqn,
+            tuple(numbers[i] for i in equation.inputs),
+            tuple(numbers[o] for o in equation.outputs),
+            source,
+        )
+        for equation in piece.equations
+    ]
+    return equations, numbers[piece.outputs[0]]
+
+
 @dataclass
 class _Builder:
     graph: Graph

@@ -17,8 +17,7 @@ import numpy as np
 from jax.core import Tracer
 
 from torchlean_jax.domains import _families
-from torchlean_jax.interpreters import _jaxpr
-from torchlean_jax.interpreters._graph import Equation, Graph, flatten
+from torchlean_jax.interpreters._graph import Equation, Graph, spliced
 from torchlean_jax.interpreters._limits import (
     limits_of_array,
     limits_of_dtype,
@@ -271,26 +270,10 @@ class _Rewriting:
     def _append(self, meaning, operands, source, out=None) -> int:
         """The equations of `meaning` on values; gives the number of its result."""
         avals = [self.result.avals[i] for i in operands]
-        jaxpr, consts = _jaxpr.open_jaxpr(jax.make_jaxpr(meaning)(*avals))
-        piece = flatten(jaxpr, consts)
-        numbers = dict(zip(piece.inputs, operands, strict=True))
-        if out is not None:
-            numbers[piece.outputs[0]] = out
-        for number, aval in enumerate(piece.avals):
-            if number not in numbers:
-                numbers[number] = self._value(aval.shape)
-        for number, array in piece.constants.items():
-            self.result.constants[numbers[number]] = np.asarray(array)
-        self.result.equations += [
-            Equation(
-                equation.eqn,
-                tuple(numbers[i] for i in equation.inputs),
-                tuple(numbers[i] for i in equation.outputs),
-                source,
-            )
-            for equation in piece.equations
-        ]
-        return numbers[piece.outputs[0]]
+        traced = jax.make_jaxpr(meaning)(*avals)
+        equations, result = spliced(self.result, traced, operands, source, out)
+        self.result.equations += equations
+        return result
 
     def _value(self, shape) -> int:
         self.result.avals.append(jax.ShapeDtypeStruct(shape, _REAL))

@@ -17,7 +17,9 @@ from torchlean_jax.interpreters._crown import both, undecided_elements
 from torchlean_jax.interpreters._units import unit_rows
 
 BLOCK = 32  # elements that are bounded together, unless memory is short
-_ARRAYS = 8  # of the size of the slopes: slopes, gradients, Adam's two, the best, rows
+# Arrays of the size of the slopes that live together: these, the best, the gradient,
+# Adam's two, the change, the rows of the pass, and those that its derivative needs.
+_ARRAYS = 8
 
 
 def by_own_slopes(iterations: int):
@@ -39,10 +41,11 @@ def by_own_slopes(iterations: int):
 
 
 def _ascended(result, number, position, wanted, iterations):
-    """(lo, hi), flat; infinite where not `wanted`, or better by accident."""
+    """(lo, hi), flat; infinite where not `wanted`, but for what a block holds beside
+    (no certificate rests on these enclosures)."""
     size = wanted.size
     slopes = sum(a.nbytes for a in initial_slopes(result, 2).values())
-    block = max(1, min(BLOCK, size, result.memory // (_ARRAYS * slopes)))
+    block = max(1, min(BLOCK, size, result.memory // (_ARRAYS * max(slopes, 1))))
     order = jnp.argsort(~wanted, stable=True)
     order = jnp.concatenate([order, order[-1:].repeat(-size % block)])
     equations, values = result.graph.equations[:position], result.values

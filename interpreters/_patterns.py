@@ -13,9 +13,8 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from torchlean_jax.interpreters import _jaxpr
 from torchlean_jax.interpreters._formulas import Pattern, patterns_by_root
-from torchlean_jax.interpreters._graph import Equation, Graph, flatten
+from torchlean_jax.interpreters._graph import Equation, Graph, spliced
 from torchlean_jax.interpreters._match import Finder, Formula
 
 
@@ -71,7 +70,7 @@ def _replacement(finder, result, equation) -> list[Equation] | None:
             traced = jax.make_jaxpr(
                 lambda *a, f=meaning, last=found.parameters: f(*a, *last)
             )(*values)
-            return _spliced(result, traced, found.values, root, equation.source)
+            return spliced(result, traced, found.values, equation.source, root)[0]
     return None
 
 
@@ -108,26 +107,3 @@ def _summed_below(finder, root):
             following.extend(equation.inputs)
         front = following
     return None
-
-
-def _spliced(result, traced, values, root, source) -> list[Equation]:
-    """The equations of a traced meaning on `values`, the last of which gives `root`."""
-    jaxpr, consts = _jaxpr.open_jaxpr(traced)
-    piece = flatten(jaxpr, consts)
-    numbers = dict(zip(piece.inputs, values, strict=True))
-    numbers[piece.outputs[0]] = root
-    for number, aval in enumerate(piece.avals):
-        if number not in numbers:
-            numbers[number] = len(result.avals)
-            result.avals.append(aval)
-    for number, array in piece.constants.items():
-        result.constants[numbers[number]] = array
-    return [
-        Equation(
-            eq.eqn,
-            tuple(numbers[i] for i in eq.inputs),
-            tuple(numbers[o] for o in eq.outputs),
-            source,
-        )
-        for eq in piece.equations
-    ]

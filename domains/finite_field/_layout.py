@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from torchlean_jax.domains._moves import MOVES
+from torchlean_jax.domains._moves import MOVES, pieces, written
 from torchlean_jax.domains._places import OUTSIDE, gathered, targets, window
 from torchlean_jax.domains.finite_field._arithmetic import (
     add_mod,
@@ -64,12 +64,7 @@ def _name_rule(field, x, *, name):
 
 @rules.define("split")
 def _split(field, x, *, sizes, axis):
-    ends = np.cumsum(sizes)
-    at = [
-        (slice(None),) * axis + (slice(e - n, e),)
-        for e, n in zip(ends, sizes, strict=True)
-    ]
-    return [x[index] for index in at]
+    return [x[at] for at in pieces(sizes, axis)]
 
 
 @rules.define("unstack")
@@ -117,13 +112,7 @@ def _dynamic_slice(field, operation, operand, *starts):
 def _dynamic_update_slice(field, operation, operand, update, *starts):
     operand, update = field.lift(operand), field.lift(update)
     at = window(operand.shape, update.shape, starts)
-
-    def write(x, u):
-        written = np.array(x)
-        written[at] = u
-        return written
-
-    return moved(write, operand, update)
+    return moved(lambda x, u: written(x, at, u), operand, update)
 
 
 @rules.define_op("scatter")

@@ -7,6 +7,7 @@ gathers the numbers 0, 1, 2... in place of the elements.
 import numpy as np
 
 from torchlean_jax.domains._errors import UndecidedError
+from torchlean_jax.domains._moves import written
 from torchlean_jax.domains._places import OUTSIDE, gathered, targets, window
 from torchlean_jax.domains.real._apply import minus, plus, times
 from torchlean_jax.domains.real._arithmetic import larger_of, smaller_of
@@ -39,13 +40,7 @@ def _dynamic_slice(operation, operand, *starts):
 def _dynamic_update_slice(operation, operand, update, *starts):
     operand, update = lift(operand), lift(update)
     at = window(operand.shape, update.shape, starts)
-
-    def write(x, u):
-        written = np.array(x)
-        written[at] = u
-        return written
-
-    return moved(write, operand, update)
+    return moved(lambda x, u: written(x, at, u), operand, update)
 
 
 @rules.define_op("scatter")

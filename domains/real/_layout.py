@@ -5,7 +5,7 @@ Arrays that are still held as binary floats are moved as such.
 
 import numpy as np
 
-from torchlean_jax.domains._moves import MOVES
+from torchlean_jax.domains._moves import MOVES, pieces
 from torchlean_jax.domains.real._domain import Real
 from torchlean_jax.domains.real._value import RealArray, lift, rules
 
@@ -47,12 +47,7 @@ rules.define_each(
 
 @rules.define("split")
 def _split(x, *, sizes, axis):
-    ends = np.cumsum(sizes)
-    at = [
-        (slice(None),) * axis + (slice(e - n, e),)
-        for e, n in zip(ends, sizes, strict=True)
-    ]
-    return [x[index] for index in at]
+    return [x[at] for at in pieces(sizes, axis)]
 
 
 @rules.define("unstack")
