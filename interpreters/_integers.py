@@ -48,6 +48,7 @@ _KEEPS_WHOLE = (_ALIKE - {"dot_general", "conv_general_dilated"}) | {
 def over_reals(graph: Graph) -> Graph:
     """The same function with integer equations that cannot wrap written over reals.
 
+    >>> from torchlean_jax.interpreters._graph import flatten
     >>> f = lambda x: (jnp.clip(jnp.round(x), -9, 9).astype(jnp.int8) * 3).astype(float)
     >>> traced = jax.make_jaxpr(f)(1.0)
     >>> graph = over_reals(flatten(traced.jaxpr, traced.consts))

@@ -22,6 +22,7 @@ def recognise(graph: Graph) -> Graph:
     """The same function with known sub-graphs replaced; inputs and outputs keep their
     numbers.
 
+    >>> from torchlean_jax.interpreters._graph import flatten
     >>> traced = jax.make_jaxpr(lambda x: x * jax.nn.sigmoid(x))(1.0)
     >>> graph = recognise(flatten(traced.jaxpr, traced.consts))
     >>> [equation.name for equation in graph.equations]
