@@ -1,0 +1,7 @@
+"""The Bug Zoo: real bugs that return tensors of the right shape, each beside the check
+that catches it."""
+
+from torchlean_jax.bugzoo._card import Card, Finding, Report, Result
+from torchlean_jax.bugzoo._collection import card, cards
+
+__all__ = ["Card", "Finding", "Report", "Result", "card", "cards"]
