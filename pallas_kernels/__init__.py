@@ -1,0 +1,19 @@
+"""Fused kernels, each beside the formula that it must equal.
+
+Import it as `torchlean_jax.pallas_kernels`; the folder stands at the top of the
+repository only so that readers find it. A kernel is a folder: `_reference.py` (the
+formula, which interpreters walk), `_kernel.py` (the Pallas kernel), `_op.py` (the
+function that users call), `_shapes.py` (named shapes for tests and benchmarks),
+`_contract.py` (what it promises). How promises are checked is
+`torchlean_jax.contracts`.
+"""
+
+if __name__ != "torchlean_jax.pallas_kernels":
+    raise ImportError(
+        f"imported as {__name__!r}, which would make a second copy of every class; "
+        "write `from torchlean_jax.pallas_kernels...` instead"
+    )
+
+from torchlean_jax.pallas_kernels.rms_norm import rms_norm
+
+__all__ = ["rms_norm"]

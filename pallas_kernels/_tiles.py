@@ -1,0 +1,56 @@
+"""Which part of an array one program of a kernel takes, and with how many warps.
+
+A tile lives in the registers of one program. Triton wants powers of two; what of a tile
+lies beyond the array is masked. The arithmetic: a streaming kernel is bound by memory,
+so a tile should be a few KiB of contiguous rows (each warp then moves whole 128-byte
+lines), and small enough that eight programs fit on a multiprocessor of 65,536
+registers: 8,192 elements of float32 over 16 warps are 16 registers a thread for one
+array, and a kernel holds three or four of them.
+"""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+MOST_ELEMENTS = 8192
+FEW_ELEMENTS = 2048
+ELEMENTS_PER_WARP = 512
+
+
+@dataclass(frozen=True)
+class Tile:
+    """`rows` x `columns` elements, both powers of two, moved by `warps` warps."""
+
+    rows: int
+    columns: int
+
+    @property
+    def warps(self) -> int:
+        return min(16, max(1, self.rows * self.columns // ELEMENTS_PER_WARP))
+
+
+def row_tile(rows: int, columns: int, arrays: int = 1) -> Tile:
+    """A tile for work on whole rows, of which `arrays` arrays are held at once.
+
+    A row that fits stays in registers from its first reading to its last use; a longer
+    one is walked in pieces, and read once for each pass over it.
+    """
+    most = MOST_ELEMENTS // power_of_two(arrays)
+    across = min(power_of_two(columns), most)
+    down = min(power_of_two(rows), max(1, FEW_ELEMENTS // across))
+    return Tile(down, across)
+
+
+def power_of_two(n: int) -> int:
+    """The least power of two that is at least `n`."""
+    return 1 << max(0, n - 1).bit_length()
+
+
+def cdiv(n: int, d: int) -> int:
+    """n / d, rounded up."""
+    return -(-n // d)
+
+
+def along(start, length: int):
+    """The indices start, start + 1, ... of a tile."""
+    return start + jnp.arange(length)
