@@ -18,6 +18,7 @@ from torchlean_jax.domains._errors import InputError
 from torchlean_jax.interpreters import _control, _jaxpr
 from torchlean_jax.interpreters._kernel_memory import OUTSIDE, Buffer, Fault, Log, Ref
 from torchlean_jax.interpreters._kernel_program import Program, held, is_known, plain
+from torchlean_jax.interpreters._reference import fused_kernel
 
 # More programs than this are not unrolled: contracts have small named shapes.
 MOST_PROGRAMS = 4096
@@ -107,6 +108,8 @@ def _walk(jaxpr, consts, args, log):
         name = eqn.primitive.name
         if name == "pallas_call":
             outputs = _Grid(eqn, log).run(operands)
+        elif name == fused_kernel.name:
+            outputs = _evaluate(eqn.params["kernel"], operands, log)
         elif name in _control.CALLS:
             inner, inner_consts = _jaxpr.open_jaxpr(eqn.params[_control.CALLS[name]])
             outputs = _walk(inner, inner_consts, operands, log)

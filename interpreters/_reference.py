@@ -9,7 +9,7 @@ would not do: any function may have that name.
 
 import functools
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import jax
 from jax.core import ShapedArray
@@ -19,7 +19,6 @@ from jax.interpreters import batching, mlir
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.interpreters import _jaxpr
 
-Implementation = Literal["auto", "reference", "pallas"]
 IMPLEMENTATIONS = ("auto", "reference", "pallas")
 
 fused_kernel = Primitive("fused_kernel")
@@ -31,7 +30,7 @@ def kernel_call(
     formula: Callable[..., Any],
     kernel: Callable[..., Any],
     *args,
-    implementation: Implementation = "auto",
+    implementation: str = "auto",
 ):
     """`formula(*args)`, computed by `kernel(*args)` where the platform has it.
 

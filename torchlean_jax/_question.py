@@ -20,6 +20,7 @@ from torchlean_jax.domains.affine._ball import Ball
 from torchlean_jax.domains.fp32 import ErrorModel
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._exact import is_tracer
+from torchlean_jax.interpreters._reference import kernels_in
 from torchlean_jax.spec import Formula, Spec
 
 
@@ -37,6 +38,16 @@ class Question:
     formula: Formula
     where: Halfspaces | None
     errors: ErrorModel | None
+
+    @property
+    def contracts(self) -> tuple[str, ...]:
+        """What is assumed of the fused kernels that the model calls."""
+        names = ", ".join(kernels_in(self.model.trace.jaxpr))
+        if not names:
+            return ()
+        if self.errors is not None:
+            return (f"runs compute the formulas of {names}, as on a CPU, not kernels",)
+        return (f"fused kernels keep their contracts: {names} (torchlean kernels)",)
 
 
 def question(model, box, spec, semantics, where, errors) -> Question:

@@ -128,11 +128,12 @@ def verify(
     if found["status"] == "refuted" and not isinstance(box, tuple):
         (found["counterexample"],) = found["counterexample"]
     errors = asked.errors
+    assumed = _REAL if errors is None else _execution.assumptions(errors)
     return Verdict(
         **found,
         spec=spec,
         semantics=semantics,
-        assumptions=_REAL if errors is None else _execution.assumptions(errors),
+        assumptions=assumed + asked.contracts,
         method=method,
         seconds=time.perf_counter() - start,
     )

@@ -25,7 +25,9 @@ class _Tiles:
 
     def __init__(self, shape, tile):
         (rows, self.width), self.tile = shape, tile
-        self.row = along(pl.program_id(0) * tile.rows, tile.rows)
+        # asked outside of loops, where Pallas' interpret mode has no answer
+        self.program = pl.program_id(0)
+        self.row = along(self.program * tile.rows, tile.rows)
         self.real = self.row < rows
 
     def __len__(self):
@@ -96,7 +98,7 @@ def _backward(x_ref, w_ref, dy_ref, dx_ref, dw_ref, *, tile, eps):
         dx = scale * tiles.load_row(w_ref, step) * dy - shared * x
         tiles.store(dx_ref, step, dx)
         columns, _ = tiles.at(step)
-        place = dw_ref.at[pl.program_id(0), columns]
+        place = dw_ref.at[tiles.program, columns]
         plt.store(place, (dy * x * scale).sum(axis=0), mask=columns < tiles.width)
 
     tiles.each(write)

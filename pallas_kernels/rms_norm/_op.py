@@ -3,25 +3,25 @@
 import functools
 
 import jax
-from jaxtyping import Array, Float
 
-from torchlean_jax.interpreters._reference import Implementation, kernel_call
+from torchlean_jax.interpreters._reference import kernel_call
 from torchlean_jax.pallas_kernels._arguments import require, require_floats
 from torchlean_jax.pallas_kernels.rms_norm import _kernel, _reference
 
 
 def rms_norm(
-    x: Float[Array, "*batch n"],
-    weight: Float[Array, " n"],
+    x: jax.Array,
+    weight: jax.Array,
     *,
     eps: float = 1e-6,
-    implementation: Implementation = "auto",
-) -> Float[Array, "*batch n"]:
+    implementation: str = "auto",
+) -> jax.Array:
     """x / sqrt(mean(x**2) + eps) * weight along the last axis, in the dtype of `x`.
 
-    float32, bfloat16 or float16; computed in float32. Differentiable in reverse mode,
-    with a kernel of its own. implementation: "auto" runs the kernel on a CUDA GPU and
-    the formula elsewhere; "reference" the formula; "pallas" the kernel, or an error.
+    x: [..., n], weight: [n], float32, bfloat16 or float16; computed in float32.
+    Differentiable in reverse mode, with a kernel of its own. implementation: "auto"
+    runs the kernel on a CUDA GPU and the formula elsewhere; "reference" the formula;
+    "pallas" the kernel, or an error.
 
     Raises: InputError for other dtypes, a weight of another length, no features, an
         eps that is not positive; on lowering "pallas" for a platform without a GPU.

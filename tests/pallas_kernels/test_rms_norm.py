@@ -1,0 +1,233 @@
+"""RMSNorm: its contract, and thirteen ways to break it, each caught by a clause."""
+
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton as plt
+
+import torchlean_jax as tl
+from tests.pallas_kernels import base
+from torchlean_jax.contracts import Contract
+from torchlean_jax.pallas_kernels import rms_norm
+from torchlean_jax.pallas_kernels.rms_norm import _kernel
+from torchlean_jax.pallas_kernels.rms_norm._contract import EPS, TERMS
+
+FORWARD, BACKWARD = TERMS.programs
+
+
+def test_the_contract_holds_on_a_sample():
+    base.assert_contract_holds("rms_norm", shapes=["ragged"], dtypes=["float32"])
+
+
+def test_other_dtypes_keep_it_as_well():
+    for dtype in ("bfloat16", "float16"):
+        clauses = ["memory", "precision"]
+        base.assert_contract_holds("rms_norm", dtypes=[dtype], clauses=clauses)
+
+
+@pytest.mark.parametrize("program", TERMS.programs, ids=lambda p: p.name)
+@pytest.mark.parametrize("shape", ["ragged", "batched", "one"])
+def test_unrolled_or_interpreted(program, shape, interpreted):
+    args = program.arguments(jax.random.key(0), TERMS.shapes[shape], jnp.float32)
+    base.assert_runs_like_interpret_mode(program, args, interpreted)
+
+
+def test_against_fifty_digits():
+    """y of one row, from Python's own arithmetic."""
+    x, w = [0.5, -2.25, 3.0], [1.0, 0.5, -2.0]
+    scale = 1 / math.sqrt(math.fsum(v * v for v in x) / 3 + 1e-3)
+    expected = [a * scale * b for a, b in zip(x, w, strict=True)]
+    y = rms_norm(jnp.array(x), jnp.array(w), eps=1e-3)
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+
+
+def test_under_vmap_jit_and_grad():
+    x = jax.random.normal(jax.random.key(1), (2, 4, 6))
+    w = jnp.linspace(0.5, 2.0, 6)
+    each = jnp.stack([rms_norm(row, w) for row in x])
+    np.testing.assert_allclose(jax.vmap(rms_norm, (0, None))(x, w), each, rtol=1e-6)
+    loss = lambda x, w, how: (rms_norm(x, w, implementation=how) ** 3).sum()
+    fused = jax.jit(jax.grad(loss, (0, 1)), static_argnums=2)(x, w, "auto")
+    plain = jax.grad(loss, (0, 1))(x, w, "reference")
+    for a, b in zip(fused, plain, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def with_kernel(program, kernel):
+    """The terms with one of the two kernels replaced."""
+    programs = tuple(
+        dataclasses.replace(p, kernel=kernel) if p is program else p
+        for p in TERMS.programs
+    )
+    return dataclasses.replace(TERMS, programs=programs)
+
+
+def broken(monkeypatch, **changes):
+    """The terms of the forward kernel, some functions of its module replaced."""
+    for name, change in changes.items():
+        monkeypatch.setattr(_kernel, name, change)
+
+    # a new function: JAX keeps what it traced of the old one
+    def kernel(x, weight):
+        return _kernel.rms_norm(x, weight, eps=EPS)
+
+    (forward, _) = with_kernel(FORWARD, kernel).programs
+    return dataclasses.replace(TERMS, programs=(forward,), edges=())
+
+
+def _epsilon_outside(tiles, x_ref, eps):
+    squares = tiles.sum(lambda step: tiles.load(x_ref, step) ** 2)
+    return 1.0 / (jnp.sqrt(squares / tiles.width) + eps)
+
+
+def _padding_counts(tiles, x_ref, eps):
+    squares = tiles.sum(lambda step: tiles.load(x_ref, step) ** 2)
+    return jax.lax.rsqrt(squares / tiles.tile.columns + eps)
+
+
+def _narrow_sum(tiles, x_ref, eps):
+    squares = tiles.sum(
+        lambda step: (tiles.load(x_ref, step) ** 2).astype(jnp.bfloat16)
+    )
+    return jax.lax.rsqrt(squares.astype(jnp.float32) / tiles.width + eps)
+
+
+@pytest.mark.parametrize(
+    ("scale", "clause"),
+    [
+        (_epsilon_outside, "meaning"),
+        (_padding_counts, "meaning"),
+        (_narrow_sum, "rounding"),
+    ],
+)
+def test_a_wrong_scale(scale, clause, monkeypatch):
+    terms = broken(monkeypatch, _scale=scale)
+    options = {"shapes": ["ragged"], "dtypes": ["float32"], "clauses": [clause]}
+    assert clause in base.failing_clauses(terms, **options)
+
+
+class _NoMask(_kernel._Tiles):
+    def load(self, ref, step):
+        columns, _ = self.at(step)
+        return ref[self.row[:, None], columns[None, :]]
+
+
+class _StoresAll(_kernel._Tiles):
+    def store(self, ref, step, value):
+        columns, _ = self.at(step)
+        ref[self.row[:, None], columns[None, :]] = value
+
+
+class _LosesTheLastTile(_kernel._Tiles):
+    def __len__(self):
+        return super().__len__() - 1
+
+
+class _DropsTheEdge(_kernel._Tiles):
+    """Rows of an incomplete tile are left out."""
+
+    def __init__(self, shape, tile):
+        super().__init__(shape, tile)
+        self.real = self.row < shape[0] // 4 * 4
+
+
+class _WrongRow(_kernel._Tiles):
+    """The block index is not multiplied by the tile's height."""
+
+    def __init__(self, shape, tile):
+        super().__init__(shape, tile)
+        self.row = pl.program_id(0) + jnp.arange(tile.rows)
+        self.real = self.row < shape[0]
+
+
+class _SmallTiles:
+    """Tiles smaller than the array, so that there is more than one each way."""
+
+    def __init__(self, rows, columns, **_):
+        self.rows, self.columns, self.warps = 2, 4, 1
+
+
+@pytest.mark.parametrize(
+    ("tiles", "kind"),
+    [
+        (_NoMask, "read out of bounds"),
+        (_StoresAll, "write out of bounds"),
+        (_LosesTheLastTile, "never written"),
+        (_DropsTheEdge, "never written"),
+        (_WrongRow, "race"),
+    ],
+)
+def test_a_wrong_access(tiles, kind, monkeypatch):
+    terms = broken(monkeypatch, _Tiles=tiles, row_tile=_SmallTiles)
+    report = Contract(terms).check(
+        shapes=["ragged"], dtypes=["float32"], clauses=["memory"]
+    )
+    assert {c.clause for c in report.failures} == {"memory"}
+    assert kind in report.failures[0].detail
+
+
+def test_small_tiles_are_right(monkeypatch):
+    """What was broken above was right before."""
+    terms = broken(monkeypatch, row_tile=_SmallTiles)
+    options = {"shapes": ["ragged"], "dtypes": ["float32"]}
+    assert not base.failing_clauses(terms, clauses=["meaning", "memory"], **options)
+
+
+def _no_weight_gradient(x, weight, dy, *, eps):
+    dx, dw = _kernel.rms_norm_backward(x, weight, dy, eps=eps)
+    return dx, jnp.zeros_like(dw)
+
+
+def _no_rescale(x, weight, dy, *, eps):
+    """Without the term through the mean of squares."""
+    dx, dw = _kernel.rms_norm_backward(x, weight, dy, eps=eps)
+    scale = jax.lax.rsqrt((x * x).mean(axis=-1, keepdims=True) + eps)
+    return scale * weight * dy + 0 * dx, dw
+
+
+def _swapped(x, weight, dy, *, eps):
+    return _kernel.rms_norm_backward(dy, weight, x, eps=eps)
+
+
+@pytest.mark.parametrize("wrong", [_no_weight_gradient, _no_rescale, _swapped])
+def test_a_wrong_backward(wrong):
+    terms = with_kernel(BACKWARD, functools.partial(wrong, eps=EPS))
+    options = {"shapes": ["ragged"], "dtypes": ["float32"], "clauses": ["meaning"]}
+    assert base.failing_clauses(terms, **options) == {"meaning"}
+
+
+def test_atomic_sums_have_no_fixed_order():
+    def body(x_ref, w_ref, o_ref):
+        plt.atomic_add(o_ref, (pl.program_id(0) * 0 + jnp.arange(4),), x_ref[0, :4])
+
+    def kernel(x, w):
+        return pl.pallas_call(body, out_shape=x[0], grid=(2,))(x, w)
+
+    terms = with_kernel(FORWARD, kernel)
+    report = Contract(terms).check(
+        shapes=["square"], dtypes=["float32"], clauses=["memory"]
+    )
+    assert "no fixed order" in report.failures[0].detail
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((jnp.ones((2, 3)), jnp.ones(4)), {}, r"x \[2, 3\], weight \[4\]"),
+        ((jnp.ones(()), jnp.ones(1)), {}, "n >= 1"),
+        ((jnp.ones((2, 0)), jnp.ones(0)), {}, "n >= 1"),
+        ((jnp.ones((2, 3), jnp.int32), jnp.ones(3)), {}, r"x: int32\[2, 3\]"),
+        ((jnp.ones((2, 3)), jnp.ones(3)), {"eps": 0.0}, "positive eps"),
+        ((jnp.ones(3), jnp.ones(3)), {"implementation": "cuda"}, "auto, reference"),
+        ((jnp.ones(3), jnp.ones(3)), {"implementation": "pallas"}, "run on a GPU"),
+    ],
+)
+def test_bad_input(arguments, options, message):
+    with pytest.raises(tl.InputError, match=message):
+        rms_norm(*arguments, **options)

@@ -1,0 +1,14 @@
+"""Contracts: kernels known to equal their formulas, and how that was checked."""
+
+from torchlean_jax.contracts._collection import contract, contracts
+from torchlean_jax.contracts._contract import CLAUSES, Contract
+from torchlean_jax.contracts._report import Clause, ContractReport
+
+__all__ = [
+    "CLAUSES",
+    "Clause",
+    "Contract",
+    "ContractReport",
+    "contract",
+    "contracts",
+]

@@ -1,0 +1,152 @@
+"""A kernel beside its formula, and how its promise is checked."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from torchlean_jax.contracts import (
+    _determinism,
+    _edges,
+    _meaning,
+    _memory,
+    _precision,
+    _rounding,
+)
+from torchlean_jax.contracts._report import Clause, ContractReport
+from torchlean_jax.domains._errors import InputError, TorchLeanError
+from torchlean_jax.pallas_kernels._terms import Program, Terms
+
+CLAUSES = ("meaning", "rounding", "memory", "edges", "determinism", "precision")
+_SEED = 2026
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a kernel promises (`terms`), as something that can be checked.
+
+    Clauses: `meaning`, the kernel is the formula as a function of the reals, and its
+    reverse mode the derivative; `rounding`, its float32 error stays under a derived
+    tolerance; `memory`, no access out of bounds or before a write, no race; `edges`;
+    `determinism`, the same bits on every run and, where promised, in every batch;
+    `precision`, every product is lowered for CUDA in float32.
+    """
+
+    terms: Terms
+
+    @property
+    def name(self) -> str:
+        return self.terms.name
+
+    def check(
+        self,
+        *,
+        shapes: Sequence[str] | None = None,
+        dtypes: Sequence[str] | None = None,
+        clauses: Sequence[str] = CLAUSES,
+        watch: Callable[[Clause], None] | None = None,
+    ) -> ContractReport:
+        """Check these clauses at these named shapes and dtypes, by default at all.
+
+        watch: called with each clause when it is decided.
+
+        Raises: InputError for a shape, dtype or clause that the contract has not.
+
+        >>> from torchlean_jax.contracts import contract
+        >>> report = contract("rms_norm").check(shapes=["ragged"], clauses=["memory"])
+        >>> report.ok
+        True
+        """
+        terms = self.terms
+        shapes = self._known("shape", shapes, tuple(terms.shapes))
+        dtypes = self._known("dtype", dtypes, terms.dtypes)
+        clauses = self._known("clause", clauses, CLAUSES)
+        found = []
+        for clause in self._questions(shapes, dtypes, clauses):
+            found.append(clause)
+            if watch is not None:
+                watch(clause)
+        return ContractReport(tuple(found))
+
+    def _known(self, what, wanted, known):
+        unknown = [name for name in wanted or () if name not in known]
+        if unknown:
+            raise InputError(
+                f"{self.name} has no {what} {', '.join(map(repr, unknown))}; "
+                f"it has {', '.join(known)}"
+            )
+        return tuple(known) if wanted is None else tuple(wanted)
+
+    def _questions(self, shapes, dtypes, clauses) -> Iterator[Clause]:
+        terms = self.terms
+        for shape in shapes:
+            for program in terms.programs:
+                yield from self._about(program, shape, dtypes, clauses)
+            if "meaning" in clauses:
+                args = _arguments(terms.programs[0], terms.shapes[shape], "float32")
+                differentiable = [x for x in args if _is_float(x)]
+                yield self._decided(
+                    "meaning",
+                    f"grad of {terms.name}",
+                    shape,
+                    "float32",
+                    lambda a=differentiable: _meaning.differentiates(terms, a),
+                )
+        if "edges" in clauses:
+            for edge in terms.edges:
+                yield self._decided(
+                    "edges", edge.name, "", "", lambda e=edge: _edges.holds(terms, e)
+                )
+
+    def _about(self, program: Program, shape, dtypes, clauses) -> Iterator[Clause]:
+        terms = self.terms
+
+        def ask(clause, dtype, question):
+            return self._decided(clause, program.name, shape, dtype, question)
+
+        for dtype in dtypes:
+            args = _arguments(program, terms.shapes[shape], dtype)
+            if "meaning" in clauses and dtype == "float32":
+                yield ask("meaning", dtype, lambda a=args: _meaning.equal(program, a))
+            if "rounding" in clauses:
+                yield ask(
+                    "rounding",
+                    dtype,
+                    lambda a=args: _rounding.within_tolerance(program, a),
+                )
+            if "memory" in clauses:
+                yield ask("memory", dtype, lambda a=args: _memory.is_clean(program, a))
+            if "determinism" in clauses and (axis := terms.rows) is not None:
+                yield ask(
+                    "determinism",
+                    dtype,
+                    lambda a=args, x=axis: _determinism.rows_keep_their_bits(
+                        program, a, x
+                    ),
+                )
+            if "precision" in clauses:
+                yield ask(
+                    "precision", dtype, lambda a=args: _precision.is_stated(program, a)
+                )
+
+    def _decided(self, clause, program, shape, dtype, question) -> Clause:
+        start = time.perf_counter()
+        try:
+            holds, detail = question()
+            status = "pass" if holds else "fail"
+        except ImportError as error:
+            status, detail = "not run", str(error)
+        except TorchLeanError as error:
+            status, detail = "fail", str(error).splitlines()[0]
+        seconds = time.perf_counter() - start
+        return Clause(self.name, clause, program, shape, dtype, status, detail, seconds)
+
+
+def _arguments(program: Program, shape, dtype):
+    return program.arguments(jax.random.key(_SEED), shape, jnp.dtype(dtype))
+
+
+def _is_float(x) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating)

@@ -1,0 +1,27 @@
+"""Every matrix product is computed in float32, as the lowered IR says.
+
+A float32 product that states no precision becomes TF32 on a GPU, with 10 bits of
+significand, and interpret mode on a CPU does not show it.
+"""
+
+import re
+
+from torchlean_jax.contracts._cuda import lowered
+from torchlean_jax.pallas_kernels._terms import Program
+
+_DOT = re.compile(r"tt\.dot\b.*")
+
+
+def is_stated(program: Program, args) -> tuple[bool, str]:
+    kernels = lowered(program.kernel, *args)
+    if not kernels:
+        return False, "nothing was lowered to a Triton kernel"
+    products = [dot for kernel in kernels for dot in _DOT.findall(kernel.ir)]
+    loose = [dot for dot in products if "tf32" in dot.lower()]
+    narrow = [dot for dot in products if not re.search(r"-> tensor<[^>]*xf32", dot)]
+    if loose:
+        return False, f"a product in TF32: {loose[0].strip()}"
+    if narrow:
+        return False, f"a product that accumulates below float32: {narrow[0].strip()}"
+    names = ", ".join(kernel.name for kernel in kernels)
+    return True, f"{names}: lowered for CUDA, {len(products)} products, all in float32"

@@ -1,0 +1,119 @@
+"""The kernel's float32 error: its bound and what was measured lie under the tolerance.
+
+The tolerance is derived, not chosen: `slack` times the error that any order of
+evaluating the formula may have at this very input (`tl.float_error` of the formula).
+The bound is that of the kernel's own arithmetic, over any execution of it.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from torchlean_jax._float_error import float_error
+from torchlean_jax._interpret import interpret
+from torchlean_jax.domains.real import Real
+from torchlean_jax.interpreters._kernel_call import unrolled
+from torchlean_jax.pallas_kernels._terms import Program
+
+
+_REAL: Any = Real(digits=25)
+
+
+def _ordinary(x, random):
+    return x
+
+
+def _spread(x, random):
+    """Magnitudes over twelve powers of two, so that sums absorb small terms."""
+    return x * np.exp2(random.integers(-6, 7, x.shape)).astype(np.float32)
+
+
+def _alternating(x, random):
+    """Nearly equal magnitudes of alternating sign: sums cancel."""
+    signs = np.where(np.arange(x.size).reshape(x.shape) % 2, 1.0, -1.0)
+    return (signs * (1.0 + x / 64)).astype(np.float32)
+
+
+def _equal(x, random):
+    return np.full_like(x, 0.7)
+
+
+STRESSES = {
+    "ordinary": _ordinary,
+    "spread": _spread,
+    "alternating": _alternating,
+    "equal": _equal,
+}
+
+
+def within_tolerance(program: Program, args) -> tuple[bool, str]:
+    """Bound and measurement, relative to the tolerance, at every stressed input."""
+    stressed = [_stressed(change, args) for change in STRESSES.values()]
+    floats = [jnp.stack(column) for column in zip(*stressed, strict=True)]
+    kernel = jax.vmap(_of_floats(unrolled(program.kernel), args))
+    formula = jax.vmap(_of_floats(program.formula, args))
+    exact = interpret(formula, domain=_REAL)(*floats)
+    worst = dict.fromkeys(STRESSES, (0.0, 0.0))
+    outputs = zip(
+        *map(
+            jax.tree.leaves,
+            (
+                float_error(formula)(*floats).bound,
+                float_error(kernel)(*floats).bound,
+                exact,
+                jax.jit(kernel)(*floats),
+                kernel(*floats),
+            ),
+        ),
+        strict=True,
+    )
+    for allowed, proven, real, compiled, eager in outputs:
+        tolerance = program.slack * np.asarray(allowed, np.float64)
+        if not np.isfinite(tolerance).all():
+            return False, "the formula has no finite error here: choose other arguments"
+        gaps = [real.distance(np.asarray(run, np.float64)) for run in (compiled, eager)]
+        own, gap = np.asarray(proven, np.float64), np.maximum(*gaps)
+        for k, name in enumerate(STRESSES):
+            bound, measured = worst[name]
+            bound = max(bound, _share(own[k], tolerance[k]))
+            worst[name] = bound, max(measured, _share(gap[k], tolerance[k]))
+    name, (bound, measured) = max(worst.items(), key=lambda item: item[1])
+    detail = (
+        f"of the tolerance, {program.slack:g} times the formula's error: "
+        f"{bound:.2f} proven, {measured:.2f} measured ({name} inputs)"
+    )
+    return all(share <= 1 for pair in worst.values() for share in pair), detail
+
+
+def _stressed(change, args):
+    """The float arguments after a change, each with random numbers of its own."""
+    floats = [x for x in args if _is_float(x)]
+    return [
+        jnp.asarray(
+            change(np.asarray(x, np.float32), np.random.default_rng(k)), x.dtype
+        )
+        for k, x in enumerate(floats)
+    ]
+
+
+def _of_floats(f, args):
+    """`f` as a function of its float arguments; integers are what they are."""
+
+    def of_floats(*floats):
+        rest = iter(floats)
+        return f(*(next(rest) if _is_float(x) else x for x in args))
+
+    return of_floats
+
+
+def _is_float(x) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating)
+
+
+def _share(error, tolerance) -> float:
+    """The largest error / tolerance; 0 / 0 is 0."""
+    shares = np.divide(error, tolerance, where=tolerance > 0, out=np.zeros_like(error))
+    shares = np.where((tolerance == 0) & (error > 0), np.inf, shares)
+    return float(shares.max(initial=0.0))
