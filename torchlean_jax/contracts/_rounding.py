@@ -17,7 +17,6 @@ from torchlean_jax.domains.real import Real
 from torchlean_jax.interpreters._kernel_call import unrolled
 from torchlean_jax.pallas_kernels._terms import Program
 
-
 _REAL: Any = Real(digits=25)
 
 
