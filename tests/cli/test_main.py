@@ -72,6 +72,7 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     computing |= {("float", "error"), ("float", "audit"), ("float", "replay")}
     found = {tuple(words) for words in commands(parser())}
     others = {("check",), ("coverage",), ("float", "bridge"), ("float", "ops")}
+    others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
     assert found == computing | others
     for words in computing:
         target = ["m:f"] if words[0] in ("bounds", "float") else []

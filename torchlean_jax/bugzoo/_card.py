@@ -102,7 +102,7 @@ class Card:
         started = time.perf_counter()
         missing = self.missing()
         if missing:
-            return Result(self, None, None, 0.0)
+            return Result(self, None, None, 0.0, f"needs {', '.join(missing)}")
         faulty = self.examine(self.faulty)
         fixed = self.examine(self.fixed)
         return Result(self, faulty, fixed, time.perf_counter() - started)
@@ -110,12 +110,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Result:
-    """What a card's check said of both programs; None where packages are missing."""
+    """What a card's check said of both programs; None, and the `problem` why, where
+    nothing was said: packages are missing, or the check itself stopped."""
 
     card: Card
     faulty: Finding | None
     fixed: Finding | None
     seconds: float = field(compare=False)
+    problem: str | None = None
 
     @property
     def ran(self) -> bool:
@@ -127,3 +129,10 @@ class Result:
         if self.faulty is None or self.fixed is None:
             return False
         return not self.faulty.passed and self.fixed.passed
+
+    @property
+    def status(self) -> Literal["ok", "failed", "not run"]:
+        """Not run if packages are missing; whatever else is not ok has failed."""
+        if self.ok:
+            return "ok"
+        return "not run" if not self.ran and self.card.missing() else "failed"

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 import torchlean_jax
-from torchlean_jax.cli import _bounds, _coverage, _float, _given, _verify
+from torchlean_jax.cli import _bounds, _bugzoo, _coverage, _float, _given, _verify
 from torchlean_jax.cli._arguments import Parser
 from torchlean_jax.domains._errors import TorchLeanError
 
@@ -83,5 +83,6 @@ def parser() -> Parser:
     )
     _bounds.add_to(commands)
     _float.add_to(commands)
+    _bugzoo.add_to(commands)
     _coverage.add_to(commands)
     return root
