@@ -5,6 +5,9 @@ jax 0.10: `ClosedJaxpr` wraps `Jaxpr`, `scan` counts its operands in `num_consts
 tree (`ft_in`), and primitives gained parameters that are None unless asked for.
 """
 
+import functools
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -144,21 +147,31 @@ def _line(file_name, number):
 
 
 _LIBRARY_PARTS = ("/jax/", "/jaxlib/", "/flax/", "/equinox/", "/optax/", "/jaxtyping/")
-_OURS = ("/torchlean_jax/", "/interpreters/", "/domains/")
 
 
 def _is_library(file_name: str) -> bool:
-    import os
-
     if "/site-packages/" in file_name and any(p in file_name for p in _LIBRARY_PARTS):
         return True
     if file_name.startswith(os.path.dirname(os.path.dirname(jax.__file__)) + "/jax/"):
         return True
-    here = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
     path = os.path.realpath(file_name)
-    return file_name.startswith("<frozen") or any(
-        path.startswith(here + part) for part in _OURS
-    )
+    if path.startswith(_folder() + "bugzoo/_cards/"):
+        return False  # programs under examination, wherever they are kept
+    return file_name.startswith("<frozen") or path.startswith(_ours())
+
+
+@functools.cache
+def _folder() -> str:
+    """Where the package is: the rooms are inside it in a wheel, beside it in a
+    checkout."""
+    package = sys.modules[__name__.partition(".")[0]]
+    return os.path.dirname(os.path.realpath(str(package.__file__))) + "/"
+
+
+@functools.cache
+def _ours() -> tuple[str, ...]:
+    rooms = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    return _folder(), rooms + "/interpreters/", rooms + "/domains/"
 
 
 def subjaxprs(eqn):

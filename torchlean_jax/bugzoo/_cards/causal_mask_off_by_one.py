@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 
 import torchlean_jax as tl
-from torchlean_jax.bugzoo._card import Card, Finding
+from torchlean_jax.bugzoo._card import Card
+from torchlean_jax.bugzoo._checks import without_dependence
 
 
 def faulty(q, k, v):
@@ -20,13 +21,12 @@ def fixed(q, k, v):
 
 
 def examine(attend):
+    def layer(x):
+        return attend(x, x, x)
+
     x = jnp.linspace(-1.0, 1.0, 12).reshape(4, 3)
-    report = tl.depends(lambda x: attend(x, x, x), in_axis=0, out_axis=0)(x)
-    try:
-        report.assert_causal()
-    except tl.DependenceError as error:
-        return Finding(False, str(error))
-    return Finding(True, "no token can see a later one")
+    report = tl.depends(layer, in_axis=0, out_axis=0)(x)
+    return without_dependence(report.assert_causal, f"no token sees a later\n{report}")
 
 
 CARD = Card(
@@ -34,14 +34,17 @@ CARD = Card(
     title="A causal mask with the wrong diagonal",
     family="attention",
     story=(
-        "tril(k=1) keeps one diagonal too many, so that each token sees the next one. "
-        "Training loss falls to nearly nothing, shapes and dtypes are right, and the "
-        "model is useless in decoding, where the next token is not there yet."
+        "`tril(k=1)` keeps one diagonal too many, so that each token sees the next "
+        "one: the argument that is right for the upper triangle of what to hide is "
+        "wrong for the lower triangle of what to keep. Training loss falls to nearly "
+        "nothing, shapes and dtypes are right, and the model is useless in decoding, "
+        "where the next token is not there yet."
     ),
     contract="Position t of the result depends on positions 0 to t of the input alone.",
     check="tl.depends",
     faulty=faulty,
     fixed=fixed,
     examine=examine,
-    reports=("keras-team/keras#23038", "jax-ml/jax#19237"),
+    outcome="proved",
+    reports=("pbloem/former#10", "RVC-Boss/GPT-SoVITS#965"),
 )
