@@ -11,7 +11,7 @@ from torchlean_jax import bugzoo
 from torchlean_jax.bugzoo import Finding, _collection
 from torchlean_jax.cli import main
 
-LIMIT = 10  # what both programs compare with
+LIMIT, STEP = 10, 1  # what both programs compare with
 
 
 def faulty(x):
@@ -75,8 +75,12 @@ def test_show_lists_both_programs_and_what_they_use(plant, capsys):
     assert main(["bugzoo", "show", "fence-post"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "-     return x <= LIMIT" in lines and "+     return x < LIMIT" in lines
-    assert any(line.startswith("  LIMIT = 10") for line in lines)
-    assert "reports   some/where#1" in lines and not any("examine" in x for x in lines)
+    assert any(line.startswith("  LIMIT, STEP = 10, 1") for line in lines)
+    assert "reports   some/where#1" in lines
+    assert lines.count("  def examine(program):") == 1 and "CARD" not in " ".join(lines)
+    assert (
+        sum("LIMIT, STEP = 10" in line for line in lines) == 2
+    )  # also what examine uses
 
 
 def test_a_run_prints_the_witness_and_writes_json(plant, tmp_path, capsys):
@@ -183,7 +187,7 @@ def test_the_page_is_whole_and_fetches_nothing(plant, tmp_path):
     assert "<10 & 10 is admitted>" in reader.text["pre"]
     assert reader.text["td"] == "10yes"
     assert "return x <= LIMIT" in reader.text["differs"]
-    assert "LIMIT = 10" not in reader.text["differs"]
+    assert "LIMIT, STEP = 10" not in reader.text["differs"]
     assert "def faulty" not in reader.text["differs"]
     assert '# "<" for the reader\'s eyes' in reader.text["fixed"]
     assert [p.name for p in tmp_path.iterdir()] == ["zoo.html"]

@@ -96,7 +96,7 @@ def _article(result: Result) -> str:
         f" {_badge(STATUS[result.status], result.status)}"
         f" {_badge(card.outcome, card.outcome)}</h3>"
         f"<p>{_prose(card.story)}</p>{_facts(result)}{_programs(card)}"
-        f"{_findings(result)}</article>"
+        f"{_question(card)}{_findings(result)}</article>"
     )
 
 
@@ -136,6 +136,14 @@ def _programs(card: Card) -> str:
         for name, column in zip(("faulty", "fixed"), columns, strict=True)
     )
     return f"<div class=pair>{panes}</div>"
+
+
+def _question(card: Card) -> str:
+    lines = "".join(f"<span>{x}\n</span>" for x in _coloured(source(card, "examine")))
+    return (
+        f"<details><summary>How {_text(card.check)} is asked</summary>"
+        f"<figure><pre><code>{lines}</code></pre></figure></details>"
+    )
 
 
 def _coloured(text: str) -> list[str]:
@@ -179,9 +187,11 @@ def _findings(result: Result) -> str:
 
 def _finding(name: str, finding: Finding) -> str:
     said = "passes the check" if finding.passed else "is caught"
+    lines = finding.witness.splitlines()
+    witness = "".join(f"<span>{_text(line)}\n</span>" for line in lines)
     return (
         f'<figure class="{name} said"><figcaption>The {name} program {said}'
-        f"</figcaption><pre>{_text(finding.witness)}</pre>{_table(finding.table)}</figure>"
+        f"</figcaption><pre>{witness}</pre>{_table(finding.table)}</figure>"
     )
 
 

@@ -13,7 +13,7 @@ Side = tuple[str, ...]
 
 
 def source(card: Card, program: str) -> str:
-    """The source of `program`, "faulty" or "fixed", of a card.
+    """The source of `program`, "faulty", "fixed" or "examine", of a card.
 
     It begins with the functions and constants of the card's own file that the program
     uses, in the order of the file: together they are all that was run, but for imports.
@@ -30,11 +30,8 @@ def source(card: Card, program: str) -> str:
         used = {n.id for n in ast.walk(definitions[name]) if isinstance(n, ast.Name)}
         pending |= (used & definitions.keys()) - wanted
     lines = text.splitlines()
-    parts = [
-        "\n".join(lines[_first_line(node) - 1 : node.end_lineno])
-        for name, node in definitions.items()
-        if name in wanted
-    ]
+    nodes = dict.fromkeys(definitions[name] for name in definitions if name in wanted)
+    parts = ("\n".join(lines[_first_line(n) - 1 : n.end_lineno]) for n in nodes)
     return "\n\n".join(parts)
 
 

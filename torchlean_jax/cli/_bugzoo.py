@@ -26,9 +26,9 @@ what `torchlean bugzoo run` does."""
 
 SHOW = """\
 Show cards without running them.
-The story, the contract, the public reports, and both programs as one listing: lines
-that start with - belong to the faulty program, lines that start with + to the fixed
-one."""
+The story, the contract, the public reports, both programs as one listing (lines that
+start with - belong to the faulty program, lines that start with + to the fixed one),
+and how they are examined."""
 
 RUN = """\
 Run cards: each faulty program must be caught, and each fixed one must pass.
@@ -116,6 +116,8 @@ def _describe(card: bugzoo.Card) -> None:
         else:
             for line in (*(f"- {x}" for x in faulty), *(f"+ {x}" for x in fixed)):
                 print(line.rstrip())
+    print()
+    print(textwrap.indent(bugzoo.source(card, "examine"), "  "))
 
 
 def _run(options) -> int:

@@ -24,7 +24,9 @@ def examine(attend):
 
     x = jnp.linspace(-1.0, 1.0, 8).reshape(4, 1, 2)  # tokens, heads, width
     report = tl.depends(layer, in_axis=0, out_axis=0)(x)
-    return without_dependence(report.assert_causal, f"no token sees a later\n{report}")
+    return without_dependence(
+        report.assert_causal, f"no token sees a later one\n{report}"
+    )
 
 
 CARD = Card(
