@@ -1,12 +1,13 @@
 """Rotary pairs are taken from two halves where the weights expect neighbours."""
 
 import jax.numpy as jnp
+import numpy as np
 
 import torchlean_jax as tl
 from torchlean_jax.bugzoo._card import Card
 from torchlean_jax.bugzoo._checks import same_function
 
-FREQUENCIES = jnp.array([1.0, 0.25])
+FREQUENCIES = np.array([1.0, 0.25], np.float32)
 
 
 def faulty(x):
