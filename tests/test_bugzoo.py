@@ -5,7 +5,6 @@ import pytest
 
 from torchlean_jax import bugzoo
 
-
 # what lives in a library is also asked of the newest release of JAX
 NAMES = [
     pytest.param(card.name, marks=[pytest.mark.smoke] if card.library else [])
