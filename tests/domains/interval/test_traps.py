@@ -196,6 +196,15 @@ def test_casts_out_of_range_may_be_any_integer():
     assert result.lo == 0 and result.hi == 255
 
 
+def test_a_cast_of_one_integer_keeps_its_low_bits():
+    numbers = np.arange(-300, 300, dtype=np.int32)
+    low_bits = [(int(n) + 128) % 256 - 128 for n in numbers]
+    lo, hi = np.append(numbers, 100), np.append(numbers, 300)  # the last is no point
+    for result in both_ways(lambda v: v.astype(jnp.int8), tl.Interval(lo, hi)):
+        assert result.lo.tolist() == [*low_bits, -128]
+        assert result.hi.tolist() == [*low_bits, 127]
+
+
 def test_a_carry_turns_abstract_in_the_loop():
     def f(x):
         def body(carry, t):
