@@ -68,6 +68,16 @@ def test_the_simplifier_is_noticed():
     assert report[f"faithful_jit {CPU}"].parting is None
 
 
+def test_a_difference_that_is_fused_only_where_nobody_looks():
+    """Of two equal products one is rounded, and the other fused into the difference."""
+    f = lambda u, v: u[0] * v[1] - u[1] * v[0]
+    u = np.float32([[0.1, 0.3, 0.7], [0.3, 0.9, 0.1]])
+    assert not f(u, u).any() and np.asarray(jax.jit(f)(u, u)).any()
+    report = tl.replay(f)(u, u)
+    assert report[f"jit {CPU}"].as_compiled is False
+    assert not report.agree
+
+
 def test_flushing_is_an_option():
     x = np.float32([1e-38, 3.0])
     kept = tl.replay(lambda x: x * 0.25)(x)

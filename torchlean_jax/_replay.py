@@ -79,8 +79,11 @@ class Replay:
 
     @property
     def agree(self) -> bool:
-        """Whether every run gave the same bits at every node."""
-        return all(run.parting is None for run in self.runs)
+        """Whether every run gave the same bits at every node, and no compiled program
+        other outputs when its inner nodes are not seen."""
+        return all(
+            run.parting is None and run.as_compiled is not False for run in self.runs
+        )
 
     @property
     def first(self) -> Parting | None:

@@ -122,6 +122,7 @@ def replay(options) -> int:
             {
                 "run": run.name,
                 "output_ulps": run.output_ulps,
+                "as_compiled": run.as_compiled,
                 "parts_at": None if run.parting is None else str(run.parting),
             }
             for run in found
