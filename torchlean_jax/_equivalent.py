@@ -71,6 +71,7 @@ class Equivalence:
                 f"  output {w.output}, element {w.element}: {w.values[0]} and "
                 f"{w.values[1]}, {w.difference:.3g} apart"
             )
+            lines.append(f"  at {w.input}")
         if self.where is not None:
             lines += [f"  {line}" for line in str(self.where).splitlines()]
         lines += [f"  assuming {line}" for line in self.assumptions]

@@ -44,6 +44,24 @@ class Witness:
     difference: float
     relative: float
 
+    @property
+    def input(self) -> str:
+        """The arguments in one line, large ones by their ends."""
+        return ", ".join(map(_shown, jax.tree.leaves((self.args, self.kwargs))))
+
+
+def _shown(x) -> str:
+    if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        return str(x)
+    text = np.array2string(
+        np.asarray(x),
+        separator=", ",
+        threshold=12,
+        edgeitems=2,
+        formatter={"float_kind": lambda number: f"{number:.6g}"},
+    )
+    return " ".join(text.split())
+
 
 def sample_points(pair: Pair, seed: int) -> list[list]:
     """Arguments to try: the example, and random ones of several sizes and with ties."""
