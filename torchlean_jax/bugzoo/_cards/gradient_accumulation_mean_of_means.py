@@ -1,0 +1,58 @@
+"""Gradient accumulation that averages averages."""
+
+import jax.numpy as jnp
+import numpy as np
+
+import torchlean_jax as tl
+from torchlean_jax.bugzoo._card import Card, Finding
+
+
+def faulty(losses, mask):
+    """losses, mask: (micro batches, tokens)."""
+    each = jnp.sum(losses * mask, axis=1) / jnp.sum(mask, axis=1)
+    return jnp.mean(each)
+
+
+def fixed(losses, mask):
+    """losses, mask: (micro batches, tokens)."""
+    each = jnp.sum(losses * mask, axis=1)
+    return jnp.sum(each) / jnp.sum(mask)
+
+
+def in_one_batch(losses, mask):
+    """The mean over all tokens that count, one after the other."""
+    kept = [losses[b, t] for b in range(2) for t in range(4) if mask[b, t]]
+    return sum(kept) / len(kept)
+
+
+def examine(accumulated):
+    mask = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]])
+    losses = jnp.linspace(1.0, 4.5, 8).reshape(2, 4)
+    ours = lambda losses: accumulated(losses, mask)  # noqa: E731
+    whole = lambda losses: in_one_batch(losses, mask)  # noqa: E731
+    report = tl.equivalent(ours, whole)(losses)
+    return Finding(report.equal is True, f"4 tokens and 1 token: {report}")
+
+
+CARD = Card(
+    name="gradient-accumulation-mean-of-means",
+    title="Gradient accumulation: a mean of means",
+    family="loss",
+    story=(
+        "Each micro batch returns the mean loss of its tokens, and the step averages "
+        "these. That is the loss of the whole batch only if all of them hold equally "
+        "many tokens; else tokens of short sequences count for more. Runs that were "
+        "meant to be the same differ with the number of accumulation steps. It stood "
+        "in most trainers until 2024."
+    ),
+    contract="Accumulated over micro batches, the loss is the mean over all tokens.",
+    check="tl.equivalent",
+    faulty=faulty,
+    fixed=fixed,
+    examine=examine,
+    reports=(
+        "huggingface/transformers#34191",
+        "huggingface/transformers#35203",
+        "huggingface/transformers#37197",
+    ),
+)
