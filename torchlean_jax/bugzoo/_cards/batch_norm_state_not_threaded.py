@@ -2,17 +2,20 @@
 
 import jax
 import jax.numpy as jnp
-from flax import linen
 
 import torchlean_jax as tl
 from torchlean_jax.bugzoo._card import Card, Finding
 
-NORM = linen.BatchNorm(use_running_average=False, momentum=0.9)
+
+def norm():
+    from flax import linen
+
+    return linen.BatchNorm(use_running_average=False, momentum=0.9)
 
 
 def loss(params, stats, x):
     variables = {"params": params, "batch_stats": stats}
-    y, updates = NORM.apply(variables, x, mutable=["batch_stats"])
+    y, updates = norm().apply(variables, x, mutable=["batch_stats"])
     return jnp.mean((y - 1.0) ** 2), updates["batch_stats"]
 
 
@@ -30,7 +33,7 @@ def fixed(params, stats, x):
 
 def examine(step):
     x = 3.0 + jax.random.normal(jax.random.key(0), (4, 2))
-    variables = NORM.init(jax.random.key(1), x)
+    variables = norm().init(jax.random.key(1), x)
     params, stats = variables["params"], variables["batch_stats"]
     kept = lambda params, stats, x: step(params, stats, x)[1]["mean"]  # noqa: E731
     report = tl.depends(kept, argnums=2, in_axis=1)(params, stats, x)

@@ -1,23 +1,28 @@
 """A BatchNorm that still takes the statistics of the batch when it serves."""
 
 import jax
-from flax import linen
 
 import torchlean_jax as tl
 from torchlean_jax.bugzoo._card import Card, Finding
 
 
 def faulty(variables, x):
+    from flax import linen
+
     norm = linen.BatchNorm(use_running_average=False)
     return norm.apply(variables, x, mutable=["batch_stats"])[0]
 
 
 def fixed(variables, x):
+    from flax import linen
+
     norm = linen.BatchNorm(use_running_average=True)
     return norm.apply(variables, x)
 
 
 def examine(serve):
+    from flax import linen
+
     x = jax.random.normal(jax.random.key(0), (4, 3))
     variables = linen.BatchNorm(use_running_average=True).init(jax.random.key(1), x)
     predict = lambda x: serve(variables, x)  # noqa: E731

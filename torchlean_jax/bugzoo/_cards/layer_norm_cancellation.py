@@ -4,7 +4,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import linen
 
 import torchlean_jax as tl
 from torchlean_jax.bugzoo._card import Card, Finding
@@ -13,11 +12,15 @@ REAL: Any = tl.Real(digits=8)
 
 
 def faulty(x):
+    from flax import linen
+
     norm = linen.LayerNorm(use_bias=False, use_scale=False)
     return norm.apply({}, x)
 
 
 def fixed(x):
+    from flax import linen
+
     norm = linen.LayerNorm(use_bias=False, use_scale=False, use_fast_variance=False)
     return norm.apply({}, x)
 

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import torchlean_jax as tl
 from torchlean_jax.bugzoo._card import Card, Finding
 
-W = jax.random.normal(jax.random.key(0), (1000, 10))
+# the head of a value network
+W = jax.random.normal(jax.random.key(0), (4096, 1))
 
 
 def faulty(x):
@@ -23,7 +24,7 @@ def fixed(x):
 
 
 def examine(project):
-    x = jax.random.normal(jax.random.key(1), (32, 1000))
+    x = jax.random.normal(jax.random.key(1), (32, 4096))
     report = tl.batch_invariant(project, sizes=(1, 2, 8, 32))(x)
     return Finding(report.bitwise, str(report))
 

@@ -1,7 +1,6 @@
 """A weight decay that is added after the sign has been turned."""
 
 import jax.numpy as jnp
-import optax
 
 import torchlean_jax as tl
 from torchlean_jax.bugzoo._card import Card, Finding
@@ -10,6 +9,8 @@ RATE, DECAY = 0.01, 0.1
 
 
 def faulty(w, gradient):
+    import optax
+
     optimiser = optax.chain(
         optax.trace(0.9),
         optax.scale(-RATE),
@@ -20,6 +21,8 @@ def faulty(w, gradient):
 
 
 def fixed(w, gradient):
+    import optax
+
     optimiser = optax.chain(
         optax.trace(0.9),
         optax.add_decayed_weights(DECAY),
