@@ -75,6 +75,15 @@ def test_what_only_an_identity_of_roots_shows_stays_undecided():
     assert "1e-30 at 6 points" in report.reason
 
 
+def test_the_text_shows_the_input_of_the_witness():
+    x = jnp.linspace(0.25, 4.0, 16)
+    report = tl.equivalent(lambda k, x: x.sum(), lambda k, x: x.prod())(
+        jax.random.key(0), x
+    )
+    assert report.equal is False
+    assert "[0.25, 0.5, ..., 3.75, 4]" in str(report)
+
+
 # Each pair agrees on much of its domain, or at a lucky sign in a finite field.
 TRAPS = {
     "the root of a square": (lambda x: jnp.sqrt(x * x), lambda x: x),

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 
 import torchlean_jax as tl
-from torchlean_jax.bugzoo._card import Card, Finding
+from torchlean_jax.bugzoo._card import Card
+from torchlean_jax.bugzoo._checks import same_function
 
 # Powers of two, so that no constant is rounded.
 B1, B2, EPSILON = 0.875, 0.9375, 2.0**-20
@@ -48,14 +49,14 @@ def definition(gradients):
 
 
 def examine(directions):
-    report = tl.equivalent(directions, definition)(jnp.array([0.5, 1.0, -2.0]))
-    return Finding(report.equal is True, str(report))
+    gradients = jnp.array([0.5, 1.0, -2.0])
+    return same_function(tl.equivalent(directions, definition)(gradients))
 
 
 CARD = Card(
     name="adam-bias-correction-off-by-one",
     title="Adam's bias correction, one step late",
-    family="float",
+    family="optimiser",
     story=(
         "The step counter starts at 1 and is raised before it is used. The averages "
         "start at 0 and are divided by 1 - b^t to make up for it; with t one too large "
@@ -73,4 +74,5 @@ CARD = Card(
         "kozistr/pytorch_optimizer#308",
     ),
     sources=("Kingma and Ba 2015, Adam, section 3 (arXiv:1412.6980)",),
+    requires=("flint",),
 )

@@ -38,7 +38,7 @@ def examine(step):
 CARD = Card(
     name="average-that-never-moves",
     title="An average that never moves",
-    family="float",
+    family="optimiser",
     story=(
         "The averaged copy of the weights takes their dtype. In bfloat16 numbers near "
         "1 are 1/128 apart; a thousandth of the way to the new weight is less than "
@@ -56,4 +56,5 @@ CARD = Card(
         "AndreasBergmeister/ram#6",
         "Nerogar/OneTrainer#996",
     ),
+    requires=("flint",),
 )

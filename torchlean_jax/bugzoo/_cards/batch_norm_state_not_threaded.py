@@ -35,9 +35,12 @@ def examine(step):
     x = 3.0 + jax.random.normal(jax.random.key(0), (4, 2))
     variables = norm().init(jax.random.key(1), x)
     params, stats = variables["params"], variables["batch_stats"]
-    kept = lambda params, stats, x: step(params, stats, x)[1]["mean"]  # noqa: E731
-    report = tl.depends(kept, argnums=2, in_axis=1)(params, stats, x)
-    mean = kept(params, stats, x)
+
+    def running_mean(params, stats, x):
+        return step(params, stats, x)[1]["mean"]
+
+    report = tl.depends(running_mean, argnums=2, in_axis=1)(params, stats, x)
+    mean = running_mean(params, stats, x)
     seen = f"running mean {mean} after a step on features of mean {x.mean(0)}"
     blind = [report.outputs.describe(k) for k in range(2) if not report.matrix[k, k]]
     if blind:

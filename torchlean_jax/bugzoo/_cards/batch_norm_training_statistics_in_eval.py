@@ -25,7 +25,10 @@ def examine(serve):
 
     x = jax.random.normal(jax.random.key(0), (4, 3))
     variables = linen.BatchNorm(use_running_average=True).init(jax.random.key(1), x)
-    predict = lambda x: serve(variables, x)  # noqa: E731
+
+    def predict(x):
+        return serve(variables, x)
+
     try:
         tl.depends(predict, in_axis=0, out_axis=0)(x).assert_batch_independent()
     except tl.DependenceError as error:

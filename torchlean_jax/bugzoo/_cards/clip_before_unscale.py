@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 
 import torchlean_jax as tl
-from torchlean_jax.bugzoo._card import Card, Finding
+from torchlean_jax.bugzoo._card import Card
+from torchlean_jax.bugzoo._checks import same_function
 
 MOST = 1.0
 
@@ -31,16 +32,20 @@ def fixed(w, x, scale):
 def examine(step):
     x = jnp.linspace(-1.0, 1.0, 6).reshape(2, 3)
     w = jnp.array([0.5, -1.0, 0.25])
-    scaled = lambda w, x: step(w, x, 1024.0)  # noqa: E731
-    plain = lambda w, x: step(w, x, 1.0)  # noqa: E731
-    report = tl.equivalent(scaled, plain)(w, x)
-    return Finding(report.equal is True, f"loss scales 1024 and 1: {report}")
+
+    def scaled_by_1024(w, x):
+        return step(w, x, 1024.0)
+
+    def scaled_by_1(w, x):
+        return step(w, x, 1.0)
+
+    return same_function(tl.equivalent(scaled_by_1024, scaled_by_1)(w, x))
 
 
 CARD = Card(
     name="clip-before-unscale",
     title="Clipping before unscaling",
-    family="float",
+    family="optimiser",
     story=(
         "In half precision the loss is multiplied by a scale, so that small gradients "
         "survive, and the gradient divided by it before the step. Clipped in between, "
@@ -59,4 +64,5 @@ CARD = Card(
         "rwth-i6/returnn#1590",
     ),
     sources=("Micikevicius et al. 2018, Mixed Precision Training (arXiv:1710.03740)",),
+    requires=("flint",),
 )

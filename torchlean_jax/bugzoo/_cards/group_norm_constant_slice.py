@@ -49,4 +49,5 @@ CARD = Card(
         "keras-team/keras#2960",
     ),
     sources=("Wu and He 2018, Group Normalization (arXiv:1803.08494)",),
+    requires=("flint",),
 )

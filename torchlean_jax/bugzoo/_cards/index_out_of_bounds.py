@@ -29,7 +29,7 @@ def examine(embed):
 CARD = Card(
     name="index-out-of-bounds",
     title="An index out of bounds",
-    family="batch",
+    family="integers",
     story=(
         "An index past the end is moved to the last row, since no error can come out "
         "of compiled code; arange(5)[10] is 4. A tokenizer with a few words more than "

@@ -34,7 +34,7 @@ def examine(quantise):
 CARD = Card(
     name="int8-that-wraps",
     title="Eight bits that wrap",
-    family="float",
+    family="integers",
     story=(
         "The zero point is added in 32 bits, and the cast to 8 keeps the low ones. "
         "What is a little above the calibrated range becomes the most negative number "

@@ -68,5 +68,5 @@ CARD = Card(
         "The American Statistician 37",
     ),
     library="flax",
-    requires=("flax",),
+    requires=("flax", "flint"),
 )

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 import torchlean_jax as tl
 from torchlean_jax.bugzoo._card import Card, Finding
+from torchlean_jax.bugzoo._checks import same_function
 
 
 def faulty(series):
@@ -21,13 +22,18 @@ def fixed(series):
 
 
 def examine(normalise):
-    here = lambda x, y: normalise(x)  # noqa: E731
-    there = lambda x, y: normalise(y)  # noqa: E731
+    def of_one(x, y):
+        return normalise(x)
+
+    def of_the_other(x, y):
+        return normalise(y)
+
     x = jnp.linspace(0.0, 2.0, 5)
-    report = tl.equivalent(here, there)(x, x**2)
-    if report.equal is False:
-        return Finding(True, f"two series are told apart: {report}")
-    return Finding(False, f"any two series x and y give the same result: {report}")
+    same = same_function(tl.equivalent(of_one, of_the_other)(x, x**2))
+    said = (
+        "any two series give the same" if same.passed else "two series are told apart"
+    )
+    return Finding(not same.passed, f"{said}: {same.witness}")
 
 
 CARD = Card(
@@ -47,4 +53,5 @@ CARD = Card(
     fixed=fixed,
     examine=examine,
     reports=("pytorch/pytorch#108956", "pytorch/pytorch#12968"),
+    requires=("flint",),
 )

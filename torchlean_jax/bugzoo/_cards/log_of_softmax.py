@@ -53,4 +53,5 @@ CARD = Card(
     examine=examine,
     outcome="proved",
     reports=("pytorch/pytorch#725", "tracel-ai/burn#315", "Theano/Theano#2781"),
+    requires=("flint",),
 )

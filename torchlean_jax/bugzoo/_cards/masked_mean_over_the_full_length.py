@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 
 import torchlean_jax as tl
-from torchlean_jax.bugzoo._card import Card, Finding
+from torchlean_jax.bugzoo._card import Card
+from torchlean_jax.bugzoo._checks import same_function
 
 
 def faulty(tokens, mask):
@@ -19,16 +20,20 @@ def fixed(tokens, mask):
 def examine(pool):
     mask = jnp.array([1.0, 1.0, 1.0, 0.0, 0.0])
     tokens = jnp.linspace(-1.0, 1.8, 15).reshape(5, 3)
-    padded = lambda tokens: pool(tokens, mask)  # noqa: E731
-    alone = lambda tokens: pool(tokens[:3], mask[:3])  # noqa: E731
-    report = tl.equivalent(padded, alone)(tokens)
-    return Finding(report.equal is True, f"3 tokens, with 2 pads and alone: {report}")
+
+    def with_2_pads(tokens):
+        return pool(tokens, mask)
+
+    def alone(tokens):
+        return pool(tokens[:3], mask[:3])
+
+    return same_function(tl.equivalent(with_2_pads, alone)(tokens))
 
 
 CARD = Card(
     name="masked-mean-over-the-full-length",
     title="A masked mean divided by the full length",
-    family="loss",
+    family="batch",
     story=(
         "The pads are masked out, and then the sum is divided by the padded length. "
         "The embedding of a sentence shrinks as longer sentences join its batch. A "
@@ -46,4 +51,5 @@ CARD = Card(
         "SeanLee97/AnglE#101",
         "HKUDS/LightRAG#3675",
     ),
+    requires=("flint",),
 )

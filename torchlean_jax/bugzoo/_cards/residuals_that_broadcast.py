@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 
 import torchlean_jax as tl
-from torchlean_jax.bugzoo._card import Card, Finding
+from torchlean_jax.bugzoo._card import Card
+from torchlean_jax.bugzoo._checks import same_function
 
 
 def faulty(w, x, targets):
@@ -27,8 +28,7 @@ def examine(loss):
     w = jnp.array([[1.0], [-0.5]])
     x = jnp.linspace(-1.0, 1.0, 8).reshape(4, 2)
     targets = jnp.array([0.0, 1.0, 2.0, 3.0])
-    report = tl.equivalent(loss, definition)(w, x, targets)
-    return Finding(report.equal is True, str(report))
+    return same_function(tl.equivalent(loss, definition)(w, x, targets))
 
 
 CARD = Card(
@@ -52,4 +52,5 @@ CARD = Card(
         "tensorflow/tensorflow#37770",
         "LAMDA-Tabular/TALENT#92",
     ),
+    requires=("flint",),
 )

@@ -6,26 +6,25 @@ import jax.numpy as jnp
 import torchlean_jax as tl
 from torchlean_jax.bugzoo._card import Card, Finding
 
-# the head of a value network
-W = jax.random.normal(jax.random.key(0), (4096, 1))
+
+def faulty(x, w):
+    return x @ w
 
 
-def faulty(x):
-    return x @ W
-
-
-def fixed(x):
+def fixed(x, w):
     def add_product(total, pair):
         column, weights = pair
         return total + column[:, None] * weights, None
 
-    start = jnp.zeros((x.shape[0], W.shape[1]))
-    return jax.lax.scan(add_product, start, (x.T, W))[0]
+    start = jnp.zeros((x.shape[0], w.shape[1]))
+    return jax.lax.scan(add_product, start, (x.T, w))[0]
 
 
 def examine(project):
+    """Of the head of a value network."""
+    w = jax.random.normal(jax.random.key(0), (4096, 1))
     x = jax.random.normal(jax.random.key(1), (32, 4096))
-    report = tl.batch_invariant(project, sizes=(1, 2, 8, 32))(x)
+    report = tl.batch_invariant(project, sizes=(1, 2, 8, 32))(x, w)
     return Finding(report.bitwise, str(report))
 
 

@@ -29,7 +29,7 @@ def examine(seconds_between):
 CARD = Card(
     name="unsigned-meets-signed",
     title="Unsigned meets signed",
-    family="float",
+    family="integers",
     story=(
         "uint32 and int32 meet in int64; without x64, which is the default, JAX cuts "
         "that down to int32, and what is above 2^31 becomes negative. Hashes, token "

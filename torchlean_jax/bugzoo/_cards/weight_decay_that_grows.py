@@ -33,7 +33,9 @@ def fixed(w, gradient):
 
 
 def examine(step):
-    shrinks_by = lambda w: w - step(w, jnp.zeros_like(w))  # noqa: E731
+    def shrinks_by(w):
+        return w - step(w, jnp.zeros_like(w))
+
     every = tl.box([0.5], [2.0])
     verdict = tl.verify(shrinks_by, every, tl.spec.linear([[1.0]]), certificate=False)
     if verdict.status == "refuted":
@@ -47,7 +49,7 @@ def examine(step):
 CARD = Card(
     name="weight-decay-that-grows",
     title="Weight decay of the wrong sign",
-    family="float",
+    family="optimiser",
     story=(
         "The chain turns the update into a descent step and then adds the decayed "
         "weights. Both parts are right and the order is not: what is added is no "
