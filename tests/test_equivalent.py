@@ -140,6 +140,12 @@ LAWS = {
         lambda x, y: jnp.concatenate([x, y]).max(),
         lambda x, y: jnp.maximum(x.max(), y.max()),
     ),
+    "no elements": (lambda x, y: jnp.append(x[:0], y) * 2, lambda x, y: y + y),
+    "no terms": (lambda x, y: x + jnp.dot(x[:0], y[:0]), lambda x, y: x),
+    "the root of one among constants": (
+        lambda x, y: x * jnp.sqrt(jnp.array([1.0, 0.5]))[0],
+        lambda x, y: x,
+    ),
     "nested": (
         lambda x, y: jnp.exp(jax.nn.softmax(x + y)),
         lambda x, y: jnp.exp(jnp.exp(x + y) / jnp.exp(x + y).sum()),

@@ -44,20 +44,16 @@ _MOST_TERMS = 1 << 11
 def contracted(field, x: FieldArray, y: FieldArray, arrange_x, arrange_y, back):
     """The matrix product of arranged arrays, as a value of shape `back(product)`."""
     parts = []
-    rows = zip(_parts(x), _parts(y), _moduli(field, x), strict=True)
+    rows = zip(x.parts, y.parts, _moduli(field, x), strict=True)
     for a, b, modulus in rows:
         parts.append(back(matrix_product_mod(arrange_x(a), arrange_y(b), modulus)))
     residues = np.stack(parts)
     if x.is_complex:
         residues = residues.reshape(4, 2, *residues.shape[1:])
-    terms = arrange_x(_parts(x)[0]).shape[-1]
+    terms = arrange_x(x.parts[0]).shape[-1]
     degree = x.degree.times(y.degree).summed(max(terms, 1))
     kinds = _kinds(x, y, arrange_x, arrange_y, back)
     return result(residues, x, y, kinds=kinds, degree=degree, positive=True)
-
-
-def _parts(x):
-    return x.residues.reshape(-1, *x.shape)
 
 
 def _moduli(field, x):

@@ -255,10 +255,9 @@ def _root(field, tag, x, function):
     That root(x)**2 = x is not used: a finite field has two roots or none, and root(x*x)
     must not come out as x by a lucky sign.
     """
-    if x.held is not None and x.kinds is None and (x.held >= 0).all():
-        root = function(x.held)
-        if ((root * root == x.held) & is_short(root)).all():
-            return field.lift(root).named(x.dtype)
+    root, exact = _roots_of_squares(x, function)
+    if exact.all():
+        return field.lift(root).named(x.dtype)
     field.note_arguments(x)
     inverse = invert(field, x)
     names, turned = field.name(x), field.name(inverse)
@@ -271,7 +270,17 @@ def _root(field, tag, x, function):
     least = FieldArray(value, x.dtype, kinds, degree=VARIABLE)
     other = invert(field, least)
     residues = np.where((names <= turned) | zero, least.residues, other.residues)
+    residues = np.where(exact, field.lift(root).residues, residues)
     return FieldArray(residues, x.dtype, kinds, degree=VARIABLE, nonnegative=True)
+
+
+def _roots_of_squares(x, function):
+    """The roots of constants that are squares of short floats, and which are."""
+    if x.held is None or x.kinds is not None:
+        return np.zeros(x.shape), np.zeros(x.shape, bool)
+    root = function(np.maximum(x.held, 0.0))
+    exact = (root * root == x.held) & is_short(root)
+    return np.where(exact, root, 0.0), exact
 
 
 @rules.define("pow")

@@ -92,6 +92,12 @@ class FieldArray:
         return self.residues.shape[2 if self.is_complex else 1 :]
 
     @property
+    def parts(self) -> np.ndarray:
+        """The residues with all arrays of elements along the first axis."""
+        # counted: where there are no elements, -1 could stand for any number of arrays
+        return self.residues.reshape(8 if self.is_complex else 4, *self.shape)
+
+    @property
     def ndim(self) -> int:
         return len(self.shape)
 
@@ -126,7 +132,7 @@ class FieldArray:
 def moved(move, *operands: FieldArray) -> FieldArray:
     """`move` of the arrays of elements of several values, as one value."""
     first = operands[0]
-    parts = [x.residues.reshape(-1, *x.shape) for x in operands]
+    parts = [x.parts for x in operands]
     residues = np.stack([move(*each) for each in zip(*parts, strict=True)])
     held = None
     if all(x.held is not None for x in operands):
