@@ -3,13 +3,12 @@
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, cast
 
 import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax.domains._errors import InputError, LostDigitsError
-from torchlean_jax.domains._registry import RuleTable
 from torchlean_jax.domains.real import _value
 from torchlean_jax.domains.real._flint import (
     TooFewBitsError,
@@ -61,7 +60,8 @@ class Real:
     digits: int = 30
     max_bits: int | None = None
 
-    rules: ClassVar[RuleTable] = _value.rules
+    # not a field of the dataclass; and no ClassVar, which the protocol would refuse
+    rules = cast(Any, _value.rules)
 
     def __post_init__(self):
         if not isinstance(self.digits, int) or not 1 <= self.digits <= 100_000:
