@@ -14,6 +14,10 @@ class InputError(TorchLeanError, ValueError):
     """A box, spec, label, shape or dtype that cannot mean what was asked."""
 
 
+class ShapeError(InputError):
+    """An array whose shape or dtype is not the one that was declared."""
+
+
 class FileFormatError(InputError):
     """A file that is damaged, contradicts itself, or says what cannot be meant."""
 

@@ -21,6 +21,7 @@ from torchlean_jax._interpret import interpret
 from torchlean_jax._quantization_error import quantization_error
 from torchlean_jax._quantize import QuantizedModel, quantize
 from torchlean_jax._replay import Replay, replay
+from torchlean_jax._shapes import shapes
 from torchlean_jax._verdict import Verdict
 from torchlean_jax._verify import verify
 from torchlean_jax.domains._errors import (
@@ -30,6 +31,7 @@ from torchlean_jax.domains._errors import (
     InputError,
     MissingOperatorError,
     MissingRuleError,
+    ShapeError,
     TorchLeanError,
     UndecidedError,
 )
@@ -75,6 +77,7 @@ __all__ = [
     "RealArray",
     "RejectedError",
     "Replay",
+    "ShapeError",
     "TorchLeanError",
     "UndecidedError",
     "Verdict",
@@ -99,6 +102,7 @@ __all__ = [
     "quantize",
     "read_vnnlib",
     "replay",
+    "shapes",
     "spec",
     "verify",
 ]
