@@ -142,7 +142,7 @@ def faults(leaves: list[Leaf]) -> list[str]:
                 except (jaxtyping.AnnotationError, ArithmeticError):
                     # `#n` of size 1 says nothing of n; an array with a fault neither
                     fault = "the expression for a size has no value here"
-            found.append(fault.removesuffix(" as expected by the type hint"))
+            found.append(fault.removesuffix(" by the type hint"))
     return found
 
 

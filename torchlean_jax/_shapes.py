@@ -211,17 +211,20 @@ class Layer(NamedTuple):
         verb = "returned" if returned else "was given"
         origin = "" if returned else _recent.origin(first.value)
         rows = [
-            (leaf.label, str(leaf), leaf.item.text or "(a scalar)", fault)
-            for leaf, fault in zip(leaves, wrong, strict=True)
+            (leaf.label, str(leaf), leaf.item.text or "(a scalar)") for leaf in leaves
         ]
-        raise ShapeError(f"{self} {verb} {first}{origin}\n{_table(rows)}")
+        table = _table(rows, wrong)
+        raise ShapeError(f"{self} {verb} {first}{origin}\n{table}")
 
 
-def _table(rows) -> str:
+def _table(rows, wrong) -> str:
+    """A line for each row, and one for what is wrong with it."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows
-    )
+    lines = []
+    for row, fault in zip(rows, wrong, strict=True):
+        lines.append("  " + "  ".join(map(str.ljust, row, widths)).rstrip())
+        lines += [" " * (widths[0] + 6) + fault] * bool(fault)
+    return "\n".join(lines)
 
 
 class _Recent(threading.local):
@@ -243,10 +246,10 @@ class _Recent(threading.local):
         latest = list(reversed(self.returns))
         for array, _, layer in latest:
             if array() is value:
-                return f" by {layer}"
+                return f"\n  by {layer}"
         for _, aval, layer in latest:
             if (aval.shape, aval.dtype) == (value.shape, value.dtype):
-                return f", a shape that {layer} returned before"
+                return f",\n  a shape that {layer} returned before"
         return ""
 
 
