@@ -145,10 +145,10 @@ def _runs_concretely(eqn, operands, domain):
 
 
 def _message(found, total, domain, what):
-    names = {name for name, _ in found}
+    names = ", ".join(sorted({name for name, _ in found}))
     lines = [
-        f"{domain.rules.domain} cannot pass {len(names)} of the primitives in {what} "
-        f"({len(found)} of {total} equations)",
+        f"{domain.rules.domain} cannot pass {names} in {what} ({len(found)} of {total} "
+        "equations)",
         "",
     ]
     for (name, place), eqn in found.items():

@@ -22,7 +22,7 @@ from torchlean_jax.equivalence._reals import (
     sample_points,
     suspicious_points,
 )
-from torchlean_jax.equivalence._residues import CERTAIN, Agreement, agreement
+from torchlean_jax.equivalence._residues import CERTAIN, Agreement, Point, agreement
 
 # Below this share of the value two programs are said to differ by a rounding: 64 units
 # in the last place of a binary32. A label of a difference that is proven.
@@ -155,7 +155,7 @@ def cut(x):
 
 
 def _answer(question: Pair, points: int, seed: int) -> Equivalence:
-    found = agreement(question, points, seed)
+    found = agreement(functools.partial(Point.of, question), points, seed)
     if found.holds and found.error_probability > CERTAIN:
         found = replace(
             found,

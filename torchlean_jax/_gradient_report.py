@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from torchlean_jax._equivalent import Equivalence
+
 # What is wrong first; what comes later in the list is said only if nothing before is.
 _SEVERITY = (
     *("wrong", "nan", "stopped", "beside", "undecided", "none", "undefined"),
@@ -92,7 +94,10 @@ class GradientCheck:
     """The answer of `check_vjp` and `check_jvp`.
 
     ok: True if the claim is the derivative for every input at every point, False if it
-    is not for some, None where that stays open. leaves: a LeafCheck per float input, in
+    is not for some, None where that stays open. as_functions: an Equivalence, whether
+    the two are also the same function of the inputs, with `.error_probability` and the
+    degree and primes it follows from; scope: "as functions" if that is settled as `ok`
+    is, else "at points". leaves: a LeafCheck per float input, in
     order; failures: a GradientFailure per refuted leaf; nodes: with `nodes=True` the
     derivative of each equation alone; points: how many inputs were tried; skipped: why
     others were not.
@@ -104,11 +109,24 @@ class GradientCheck:
     leaves: tuple[LeafCheck, ...]
     failures: tuple[GradientFailure, ...]
     points: int
+    as_functions: Equivalence
     nodes: tuple[Any, ...] = ()
     skipped: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.ok is True
+
+    @property
+    def scope(self) -> str:
+        settled = self.ok is not None and self.as_functions.equal is self.ok
+        return "as functions" if settled else "at points"
+
+    @property
+    def error_probability(self) -> float | None:
+        """That the derivative is another one as a function; None at points, and where
+        nothing is left to chance."""
+        known = self.as_functions.error_probability
+        return known if self.scope == "as functions" else None
 
     def __str__(self) -> str:
         verdict = {
@@ -117,6 +135,8 @@ class GradientCheck:
             None: "may be the derivative",
         }[self.ok]
         where = f"{self.points} point{'s' if self.points > 1 else ''}"
+        if self.scope == "as functions":
+            where = f"as functions, and at {where}"
         lines = [f"the {self.mode} of `{self.name}` {verdict} ({where})"]
         width = max(len(leaf.name) for leaf in self.leaves)
         lines += [f"  {leaf.name.ljust(width)}  {leaf}" for leaf in self.leaves]
@@ -126,9 +146,17 @@ class GradientCheck:
             lines.append(f"  nodes: {good} of {len(self.nodes)} agree alone")
             lines += [f"    {node.verdict}: {node}" for node in others]
         lines += [f"  {line}" for line in self.skipped]
+        lines += [f"  {line}" for line in self._of_functions()]
         for failure in self.failures:
             lines += str(failure).splitlines()
         return "\n".join(lines)
+
+    def _of_functions(self) -> list[str]:
+        """What is known of the derivative as a function, in words."""
+        if self.scope == "as functions":
+            return str(self.as_functions).splitlines()[1:]  # the first is the verdict
+        said = {True: "agrees", False: "differs", None: "open"}[self.as_functions.equal]
+        return [f"as functions: {said}: {self.as_functions.reason}"]
 
 
 def told_apart(*numbers) -> list[str]:

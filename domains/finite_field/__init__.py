@@ -13,9 +13,12 @@ from torchlean_jax.domains.finite_field import (
     _order,
     _reduce,
     _refused,
+    _slopes,
+    _tangents,
 )
 from torchlean_jax.domains.finite_field._domain import FiniteField
+from torchlean_jax.domains.finite_field._dual import DualArray, DualField
 from torchlean_jax.domains.finite_field._layout import CUT
 from torchlean_jax.domains.finite_field._value import FieldArray
 
-__all__ = ["CUT", "FieldArray", "FiniteField"]
+__all__ = ["CUT", "DualArray", "DualField", "FieldArray", "FiniteField"]

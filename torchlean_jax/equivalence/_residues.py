@@ -1,6 +1,7 @@
 """Agreement of two programs at random points of finite fields."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -29,6 +30,8 @@ class Agreement:
 
     agrees: per output leaf, boolean arrays of the elements found equal at every point;
     undefined: of those that were no number in both programs at every point.
+    is_rational: whether the programs are nothing but rational functions, which differ
+    wherever residues do.
     """
 
     agrees: list = field(default_factory=list)
@@ -39,6 +42,7 @@ class Agreement:
     primes: tuple = ()
     has_finite_mask: bool = False
     cuts: int = 0
+    is_rational: bool = True
     problem: str = ""
     seed: int = 0
 
@@ -53,12 +57,15 @@ class Agreement:
         return any(a.any() for a in self.agrees) or not sum(a.size for a in self.agrees)
 
 
-def agreement(pair: Pair, points: int, seed: int) -> Agreement:
-    """Both programs at `points` random points where every element is defined."""
+def agreement(at: Callable[..., "Point"], points: int, seed: int) -> Agreement:
+    """Two programs at `points` random points where every element is defined.
+
+    at(seed, cut): both of them at one point.
+    """
     found = Agreement(seed=seed)
     try:
         for attempt in range(points + _SPARE_POINTS):
-            point, cuts = _point(pair, seed + attempt)
+            point, cuts = _point(at, seed + attempt)
             if point.is_accident and attempt < _SPARE_POINTS:
                 continue
             found = _with_point(found, point, cuts)
@@ -92,13 +99,14 @@ def _with_point(found, point, cuts):
         primes=(*found.primes, *point.field.moduli),
         has_finite_mask=found.has_finite_mask or point.field.has_finite_mask,
         cuts=max(found.cuts, cuts),
+        is_rational=found.is_rational and point.is_rational,
     )
 
 
-def _point(pair, seed):
+def _point(at, seed):
     """One random point; where exponentials are nested and something differs, with more
     and more of the values that both programs have taken as variables."""
-    point = Point.at(pair, seed)
+    point = at(seed, None)
     cut = np.zeros(0, np.uint64)
     for number in range(_MOST_CUTS):
         if point.holds or not point.field.has_nested_exponential:
@@ -108,7 +116,7 @@ def _point(pair, seed):
         if more.size == cut.size:
             return point, number
         cut = more
-        point = Point.at(pair, seed, cut)
+        point = at(seed, cut)
     return point, _MOST_CUTS
 
 
@@ -119,7 +127,7 @@ class Point:
         self.field, self.outputs, self.seen = field, outputs, seen
 
     @staticmethod
-    def at(pair: Pair, seed: int, cut=None) -> "Point":
+    def of(pair: Pair, seed: int, cut) -> "Point":
         orders = [fourier_order(t.jaxpr) for t in pair.traces]
         number_system = FiniteField(seed, order=math.lcm(*orders), cut=cut)
         leaves = [
@@ -171,6 +179,14 @@ class Point:
             for a, b in zip(*self.outputs, strict=True)
             if isinstance(a, FieldArray) and isinstance(b, FieldArray)
         )
+
+    @property
+    def is_rational(self) -> bool:
+        """Whether all outputs are rational functions of the inputs: no exponential, no
+        uninterpreted function, no mask for an infinity."""
+        outputs = [x for xs in self.outputs for x in xs if isinstance(x, FieldArray)]
+        pure = not (self.field.arguments or self.field.has_finite_mask)
+        return pure and all(all(x.levels) and x.kinds is None for x in outputs)
 
     @property
     def degree(self) -> float:
