@@ -1,7 +1,7 @@
 """The network that is trained, the one that is proved about and the one that runs, as
 one object."""
 
-from torchlean_jax import spec
+from torchlean_jax import claims, spec
 from torchlean_jax._audit import Audit, audit_compilation
 from torchlean_jax._ball import ball
 from torchlean_jax._batch_invariant import BatchInvariance, batch_invariant
@@ -89,6 +89,7 @@ __all__ = [
     "check",
     "check_jvp",
     "check_vjp",
+    "claims",
     "cut",
     "depends",
     "equivalent",
