@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ["torchlean_jax", "pallas_kernels", "interpreters", "domains"]
-OURS = [*ROOMS, "torchlean_check"]
+OURS = [*ROOMS, "torchlean_check", "torchlean_pytest"]
 SCRIPTS = ["tests", "scripts", "benchmarks", "docs", "notebooks"]
 # What only an extra installs, by the name it is imported under.
 OPTIONAL = [

@@ -23,7 +23,7 @@ ROOMS = [
     for room in ("domains", "interpreters", "pallas_kernels")
     if (ROOT / room).is_dir()
 ]
-PACKAGES = ["torchlean_jax", "torchlean_check"]
+PACKAGES = ["torchlean_jax", "torchlean_check", "torchlean_pytest"]
 
 
 def run(*command, cwd=ROOT, **environment):
@@ -123,7 +123,7 @@ IMPORT_EVERYTHING = """
 import importlib, pkgutil, sys
 site = sys.argv[1]
 count = 0
-for name in ["torchlean_jax", "torchlean_check"]:
+for name in ["torchlean_jax", "torchlean_check", "torchlean_pytest"]:
     package = importlib.import_module(name)
     assert package.__file__.startswith(site), package.__file__
     for module in pkgutil.walk_packages(package.__path__, name + "."):
@@ -146,11 +146,14 @@ def test_every_module_imports_from_an_installation(built, tmp_path, suffix):
     sources = [path for path in in_wheel(built[".whl"]) if path.endswith(".py")]
     mains = [path for path in sources if path.endswith("__main__.py")]
     assert int(modules) == len(sources) - len(mains) - len(PACKAGES)
+    plugins = output_of(sys.executable, "-m", "pytest", "--help", **elsewhere)
+    assert "--torchlean-claims" in plugins  # by its entry point, not by `-p`
 
 
 @pytest.mark.smoke
 def test_the_commands_exist():
-    commands = importlib.metadata.distribution("torchlean-jax").entry_points
+    found = importlib.metadata.distribution("torchlean-jax").entry_points
+    commands = found.select(group="console_scripts")
     assert {command.name for command in commands} == {"torchlean", "torchlean-check"}
     for command in commands:
         assert callable(command.load())

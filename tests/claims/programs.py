@@ -83,10 +83,10 @@ PROGRAMS = {
         "claimed",
     ),
     "bounded_by": (
-        claims.bounded_by(-0.5, 0.5, box=(-3.0, 3.0)),
+        claims.bounded_by(-0.5, 0.5, box=(-3.0, 3.0), method="ibp"),
         ["f32[3]"],
-        lambda x: jax.nn.sigmoid(x) - 0.5,
-        lambda x: jax.nn.sigmoid(x) - 0.4,
+        lambda x: jnp.clip(x, -0.25, 0.25),
+        lambda x: jnp.clip(x, -0.25, 0.75),
         "at x = ",
     ),
     "batch_invariant": (

@@ -70,12 +70,13 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     computing = {("bounds",), ("verify", "digits"), ("verify", "robustness")}
     computing |= {("verify", "crown-ops"), ("verify", "vnnlib")}
     computing |= {("float", "error"), ("float", "audit"), ("float", "replay")}
+    computing |= {("audit",)}
     found = {tuple(words) for words in commands(parser())}
     others = {("check",), ("coverage",), ("float", "bridge"), ("float", "ops")}
     others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
     assert found == computing | others
     for words in computing:
-        target = ["m:f"] if words[0] in ("bounds", "float") else []
+        target = ["m:f"] if words[0] in ("bounds", "float", "audit") else []
         target = ["n.onnx", "p.vnnlib"] if words[-1] == "vnnlib" else target
         options = parser().parse_args([*words, *target, "--seed", "3", "--json", "x"])
         assert options.seed == 3 and str(options.json) == "x"

@@ -41,11 +41,9 @@ class Result:
         return _WORDS[self.holds]
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.verdict}: `{self.function}` {self.claim.says} "
-            f"({self.claim.file}:{self.claim.line})"
-        ]
-        return "\n".join([*lines, *(f"  {line}" for line in self.why.splitlines())])
+        said = f"{self.verdict}: `{self.function}` {self.claim.says}"
+        reasons = (f"  {line}" for line in self.why.splitlines())
+        return "\n".join([f"{said} ({self.claim.place})", *reasons])
 
 
 @dataclass(frozen=True, eq=False)

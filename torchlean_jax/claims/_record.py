@@ -7,6 +7,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torchlean_jax.domains._errors import InputError
@@ -30,6 +31,13 @@ class Claim:
     line: int
     ask: Callable = field(repr=False)
     namespace: dict = field(repr=False)
+
+    @property
+    def place(self) -> str:
+        """`file:line`, from the working directory where it lies below."""
+        path, here = Path(self.file), Path.cwd()
+        path = path.relative_to(here) if path.is_relative_to(here) else path
+        return f"{path}:{self.line}"
 
 
 @dataclass(frozen=True, eq=False)

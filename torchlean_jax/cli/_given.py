@@ -8,6 +8,7 @@ import sys
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 
 import jax.numpy as jnp
 import numpy as np
@@ -74,12 +75,17 @@ def import_function(name: str):
     if not (colon and module and attribute):
         raise tl.InputError(f"{name!r} is not MODULE:FUNCTION, such as model.py:score")
     try:
-        found = _load_file(module) if module.endswith(".py") else _load_module(module)
+        found = import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
     except (Exception, SystemExit) as error:  # a user's module can raise anything
         raise tl.InputError(f"cannot import {name}: {_one_line(error)}") from error
     return found
+
+
+def import_module(name: str) -> ModuleType:
+    """The module of that dotted name, or in that .py file. Its errors pass through."""
+    return _load_file(name) if name.endswith(".py") else _load_module(name)
 
 
 def _load_file(path):

@@ -6,7 +6,15 @@ import warnings
 from collections.abc import Sequence
 
 import torchlean_jax
-from torchlean_jax.cli import _bounds, _bugzoo, _coverage, _float, _given, _verify
+from torchlean_jax.cli import (
+    _audit,
+    _bounds,
+    _bugzoo,
+    _coverage,
+    _float,
+    _given,
+    _verify,
+)
 from torchlean_jax.cli._arguments import Parser
 from torchlean_jax.domains._errors import TorchLeanError
 
@@ -83,6 +91,7 @@ def parser() -> Parser:
     )
     _bounds.add_to(commands)
     _float.add_to(commands)
+    _audit.add_to(commands)
     _bugzoo.add_to(commands)
     _coverage.add_to(commands)
     return root
