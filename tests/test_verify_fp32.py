@@ -68,6 +68,7 @@ def test_the_published_counterexamples_to_other_tools(name, semantics, expected)
         semantics=semantics,
     )
     assert verdict.status in expected
+    assert (verdict.certificate is not None) == (expected == {"proved"})
 
 
 def _layers(seed):
@@ -137,16 +138,20 @@ def test_every_run_is_above_the_margin_and_the_price_is_what_theory_says(seed):
         assert least >= Fraction(runs.margin)
 
 
-def test_the_verdict_names_its_model_and_gives_no_certificate():
+def test_the_verdict_names_its_model_and_so_does_the_certificate():
     model = tl.ErrorModel.xla_cpu().replace("careful libm", ulps={"tanh": 1.0})
     function, box = _mlp(_layers(0)), tl.box(np.zeros(6, np.float32), radius=0.0)
     label = int(jnp.argmax(function(jnp.zeros(6))))
     spec = tl.spec.margin(label)
     verdict = tl.verify(function, box, spec, semantics="fp32", errors=model)
     usual = tl.verify(function, box, spec, semantics="fp32")
-    assert verdict.status == "proved" and verdict.certificate is None
-    assert "careful libm" in str(verdict) and "executions" in str(verdict)
+    assert verdict.status == "proved" and "executions" not in str(verdict)
+    assert "careful libm" in str(verdict) and "With certificate" in str(verdict)
     assert verdict.margin > usual.margin
+    claims = [tl.check(v.certificate, model=function).claim for v in (verdict, usual)]
+    assert "error model 'careful libm'" in claims[0] and claims[0].endswith("tanh 1.")
+    assert "error model 'xla-cpu'" in claims[1] and claims[1].endswith("tanh 6.49.")
+    assert all("in every floating-point execution" in claim for claim in claims)
 
 
 GPU = {"backend": "gpu", "device": "NVIDIA H100", "isa": "", "jaxlib": "0.10.2"}

@@ -10,10 +10,13 @@ from collections.abc import Callable
 
 from torchlean_check import (
     _convolution,
+    _library,
     _moves,
     _piecewise,
     _products,
+    _roundings,
     _special,
+    _sums,
     _windows,
 )
 from torchlean_check._errors import (

@@ -56,6 +56,8 @@ class Program:
         self.operands: list[tuple[int, ...]] = []
         self.names: dict[int, int] = {}  # value of the certificate -> ours
         self.relaxed: dict[int, int] = {}  # value of the certificate -> its relaxation
+        self.nodes: list[tuple] = []  # (op, operands, result, params) as written
+        self.folded: dict[int, tuple] = {}  # known value -> (step, operands) behind it
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
         self.entries = self.terms = 0
@@ -88,10 +90,15 @@ class Program:
         """The result of a step; computed at once when its operands are known."""
         dtype = operands[0].dtype
         if all(x.known is not None for x in operands):
-            return self.constant(
-                step.forward([x.known for x in operands]), shape, dtype
-            )
+            tensor = step.forward([x.known for x in operands])
+            value = self.constant(tensor, shape, dtype)
+            self.folded[value.id] = step, tuple(x.id for x in operands)
+            return value
         return self._append(step, tuple(x.id for x in operands), shape, dtype, None)
+
+    def made(self, x: Value) -> tuple[Any, tuple[int, ...]]:
+        """The last step behind a value, evaluated at once or not, and its operands."""
+        return self.folded.get(x.id) or (self.steps[x.id], self.operands[x.id])
 
     def broadcast(self, x: Value, shape) -> Value:
         """Scalars and axes of size 1 stand for more, as in a jaxpr."""
@@ -166,6 +173,7 @@ def _lower_node(g: Program, node, where: str) -> None:
     if value.shape != shape:
         fail(where, f"result has shape {list(value.shape)}, declared {list(shape)}")
     _name(g, node["out"], value, where)
+    g.nodes.append((node["op"], operands, value, params))
     for k in range(before, len(g.steps)):
         if getattr(g.steps[k], "has_slopes", False):
             g.relaxed[node["out"]] = k

@@ -16,7 +16,8 @@ from torchlean_check._claim import (
     read_region,
 )
 from torchlean_check._container import read_manifest, read_members
-from torchlean_check._errors import NotProved, UnsupportedCertificate
+from torchlean_check._errors import NotProved
+from torchlean_check._executions import Executions, read_error_model
 from torchlean_check._graph import Program, lower
 from torchlean_check._halfspaces import constraint_text
 from torchlean_check._schema import Arrays, checked, fail, fields, graph_digest
@@ -51,10 +52,12 @@ def check_bytes(blob: bytes, watch: Callable[[], None] = lambda: None) -> Report
     manifest = fields(
         read_manifest(members["manifest.json"]),
         "manifest",
+        ("error_model",),
         format=str,
         version=int,
         semantics=str,
         assumptions=[str],
+        error_model=dict,
         arrays=dict,
         graph=dict,
         graph_digest=str,
@@ -64,8 +67,7 @@ def check_bytes(blob: bytes, watch: Callable[[], None] = lambda: None) -> Report
     )
     if manifest["format"] != "torchlean-certificate" or manifest["version"] != VERSION:
         fail("format", f"not a torchlean-certificate of version {VERSION}")
-    if manifest["semantics"] != "real":
-        raise UnsupportedCertificate("only claims over the reals", "semantics")
+    model = read_error_model(manifest)
     arrays = Arrays(manifest["arrays"], members)
     program, digest = _program(manifest["graph"], arrays)
     if digest != manifest["graph_digest"]:
@@ -84,7 +86,7 @@ def check_bytes(blob: bytes, watch: Callable[[], None] = lambda: None) -> Report
             watch()
             where = f"proof[{place}]"
             leaves += 1
-            low = _leaf_margin(program, leaf, part, formula, root, watch)
+            low = _leaf_margin(program, leaf, part, formula, root, model, watch)
             if low is None:
                 continue
             margin = least([low, margin or low])
@@ -97,7 +99,7 @@ def check_bytes(blob: bytes, watch: Callable[[], None] = lambda: None) -> Report
     return Report(
         accepted,
         reason,
-        _claim_text(manifest, digest, formula, root),
+        _claim_text(manifest, digest, formula, root, model),
         margin,
         to_decimal(margin),
         digest,
@@ -138,7 +140,7 @@ def _leaves(cases: list, region: Region):
         fail("proof", "the tree of cases is incomplete")
 
 
-def _leaf_margin(program: Program, leaf, region, formula: Formula, root, watch):
+def _leaf_margin(program: Program, leaf, region, formula: Formula, root, model, watch):
     """A lower bound of the property on one leaf; None if the leaf has no input."""
     try:
         bounds = Bounds(program, region, leaf.method == "crown", leaf.refining, watch)
@@ -150,6 +152,10 @@ def _leaf_margin(program: Program, leaf, region, formula: Formula, root, watch):
             lows += _row_bounds(program, bounds, leaf, slopes, formula, group)
     except Empty:
         return None
+    if model is not None:
+        executions = Executions(bounds, model)
+        pairs = zip(formula.rows, lows, strict=True)
+        lows = [executions.lowered(c, exp, low) for (c, exp, *_), low in pairs]
     return formula.margin(root, lows)
 
 
@@ -177,8 +183,8 @@ def _row_bounds(program: Program, bounds: Bounds, leaf, slopes, formula, group) 
     return [greatest([(v, unit), (w, low_exp)]) for v, w in pairs]
 
 
-def _claim_text(manifest: dict, digest: str, formula: Formula, root) -> str:
-    table, sets = manifest["arrays"], []
+def _claim_text(manifest: dict, digest: str, formula: Formula, root, model) -> str:
+    graph, table, sets = manifest["graph"], manifest["arrays"], []
     for entry in manifest["input_set"]["inputs"]:
         if "lo" in entry:
             lo, hi = (table[entry[k]]["sha256"] for k in ("lo", "hi"))
@@ -191,11 +197,16 @@ def _claim_text(manifest: dict, digest: str, formula: Formula, root) -> str:
             )
     within = "; ".join(sets)
     within += constraint_text(manifest["input_set"]["constraints"], table)
+    inputs, numbers, assumed = "real inputs", "over the real numbers", []
+    if model is not None:
+        held = ", ".join(f"v{x['value']} {x['dtype']}" for x in graph["inputs"])
+        inputs = f"inputs that are numbers of their dtype ({held})"
+        numbers, assumed = "in every floating-point execution", [model.text()]
     return (
-        f"For all real inputs with {within}: the outputs y of graph {digest}, "
-        f"over the real numbers, satisfy C @ y - d > 0 in {formula.text(root)}, where "
+        f"For all {inputs} with {within}: the outputs y of graph {digest}, "
+        f"{numbers}, satisfy C @ y - d > 0 in {formula.text(root)}, where "
         f"{'; '.join(formula.sources)}. Assumed: "
-        + ("; ".join(manifest["assumptions"]) or "nothing further")
+        + ("; ".join([*assumed, *manifest["assumptions"]]) or "nothing further")
         + "."
     )
 

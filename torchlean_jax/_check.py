@@ -46,9 +46,13 @@ def check(certificate, *, model=None, args=None):
     if not report.accepted:
         raise RejectedError(f"rejected: {report.reason}")
     if model is not None:
+        manifest = _manifest(source)
         if args is None:
-            args = [_any_box(**shape) for shape in _input_shapes(source)]
-        found = _format.graph_digest(graph_of(model, args))
+            args = [
+                _any_box(i["shape"], i["dtype"]) for i in manifest["graph"]["inputs"]
+            ]
+        graph = graph_of(model, args, manifest["semantics"])
+        found = _format.graph_digest(graph)
         if found != report.graph_digest:
             raise RejectedError(
                 f"the certificate is about another network: its graph has digest "
@@ -57,13 +61,11 @@ def check(certificate, *, model=None, args=None):
     return report
 
 
-def _input_shapes(source):
-    """Shapes and dtypes of the inputs of an accepted (hence well-formed)
-    certificate."""
+def _manifest(source) -> dict:
+    """That of an accepted (hence well-formed) certificate."""
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     with zipfile.ZipFile(stream) as archive:
-        graph = json.loads(archive.read("manifest.json"))["graph"]
-    return [{"shape": i["shape"], "dtype": i["dtype"]} for i in graph["inputs"]]
+        return json.loads(archive.read("manifest.json"))
 
 
 def _any_box(shape, dtype):

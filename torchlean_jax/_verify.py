@@ -27,10 +27,6 @@ _REAL = (
     "arithmetic is real: what rounding does to a floating-point run is not part of the "
     "claim",
 )
-_OF_EXECUTIONS = (
-    "the checker cannot re-derive rounding errors of executions; "
-    'semantics="real" has a certificate'
-)
 
 
 def verify(
@@ -180,13 +176,13 @@ _VACUOUS = {
 def _certificate(asked: Question, proof, until) -> dict:
     from torchlean_jax.certificate import _writer
 
-    if asked.errors is not None:
-        return {"why_no_certificate": _OF_EXECUTIONS}
     if proof is None:
         return {"why_no_certificate": "the checker cannot re-derive bounds on cells"}
     tree = asked.formula.tree
     try:
-        written = _writer.certify(asked.model, asked.args, tree, **proof, until=until)
+        written = _writer.certify(
+            asked.model, asked.args, tree, **proof, errors=asked.errors, until=until
+        )
     except CertificateWriteError as error:
         return {"why_no_certificate": str(error)}
     return {"certificate": written}

@@ -36,11 +36,12 @@ def pack(
     property: Mapping[str, Any],
     proof: Sequence[Mapping[str, Any]],
     assumptions: Sequence[str] = (),
-    semantics: str = "real",
+    error_model: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The bytes of a certificate.
 
-    Args: the fields of the manifest. An array is a numpy array (or anything with
+    Args: the fields of the manifest; with an error model, the claim is about executions
+        under it, else about the reals. An array is a numpy array (or anything with
         `__array__`) of a float, integer or boolean dtype; a Python float stands for the
         dyadic number `[m, e]` that it is.
     Raises: TypeError for a value that the format cannot hold, ValueError for NaN and
@@ -50,7 +51,7 @@ def pack(
     manifest = {
         "format": "torchlean-certificate",
         "version": VERSION,
-        "semantics": semantics,
+        "semantics": "real" if error_model is None else "fp32",
         "assumptions": list(assumptions),
         "graph_digest": graph_digest(graph),
         "graph": _plain(graph, table.name),
@@ -58,6 +59,8 @@ def pack(
         "property": _plain(property, table.name),
         "proof": _plain(list(proof), table.name),
     }
+    if error_model is not None:
+        manifest["error_model"] = _plain(error_model, table.name)
     manifest["arrays"] = {name: _described(a) for name, a in table.arrays.items()}
     members = {f"arrays/{name}": _raw(a) for name, a in table.arrays.items()}
     members["manifest.json"] = _canonical(manifest)

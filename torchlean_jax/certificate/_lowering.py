@@ -12,8 +12,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_jax.domains._domain import Domain
 from torchlean_jax.domains._errors import CertificateWriteError
-from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters import _forward
 
 
@@ -91,11 +91,15 @@ class Lowering:
 
     graph: Any
     values: dict
+    domain: Domain
     nodes: list = field(default_factory=list)
     constants: dict = field(default_factory=dict)
     alias: dict = field(default_factory=dict)
     written: dict = field(default_factory=dict)
     fresh: int = 0
+
+    def is_decided(self, number) -> bool:
+        return not self.domain.is_value(self.values[number])
 
     def constant(self, array) -> int:
         self.fresh += 1
@@ -122,29 +126,29 @@ class Lowering:
         """The file's number of one of our values; concrete ones become constants."""
         while number in self.alias:
             number = self.alias[number]
-        value = self.values[number]
-        if isinstance(value, Interval):
+        if not self.is_decided(number):
             return number
         if number not in self.written:
-            self.written[number] = self.constant(value)
+            self.written[number] = self.constant(self.values[number])
         return self.written[number]
 
 
-def lower(graph, arrays, sets) -> tuple[dict, dict[int, int]]:
+def lower(graph, arrays, sets, domain: Domain) -> tuple[dict, dict[int, int]]:
     """The JSON pieces of `graph`, and the file's number of each of its values.
 
-    arrays: concrete inputs by number; sets: numbers of the input sets.
+    arrays: concrete inputs by number; sets: numbers of the input sets; domain: whose
+    claims the graph is for, which decides what is exact.
 
     Raises CertificateWriteError naming every equation that the format cannot express.
     """
-    values = _concrete_values(graph, arrays, sets)
-    lowering = Lowering(graph, values, fresh=len(graph.avals))
+    values = _concrete_values(graph, arrays, sets, domain)
+    lowering = Lowering(graph, values, domain, fresh=len(graph.avals))
     needed = _needed(graph, values)
     refused = []
     for equation in graph.equations:
         if not needed.intersection(equation.outputs):
             continue
-        if all(not isinstance(values[o], Interval) for o in equation.outputs):
+        if all(map(lowering.is_decided, equation.outputs)):
             continue
         reason = _lower_equation(equation, lowering)
         if reason:
@@ -167,19 +171,19 @@ def lower(graph, arrays, sets) -> tuple[dict, dict[int, int]]:
 _WHOLES = {"call:softplus": "softplus"}
 
 
-def _concrete_values(graph, arrays, sets):
-    """Exact arrays where nothing depends on the sets and nothing rounds; intervals
-    elsewhere.
+def _concrete_values(graph, arrays, sets, domain):
+    """Exact arrays where nothing depends on the sets and nothing rounds; values of the
+    domain elsewhere.
 
-    The intervals serve only to tell the two apart.
+    These serve only to tell the two apart.
     """
     values = {**graph.constants, **arrays}
     for number in sets:
         aval = graph.avals[number]
-        values[number] = Interval.unknown(aval.shape, aval.dtype)
+        values[number] = domain.unknown(aval.shape, aval.dtype)
     for equation in graph.equations:
         operands = [values[i] for i in equation.inputs]
-        outputs = _forward.apply(equation.eqn, operands, Interval)
+        outputs = _forward.apply(equation.eqn, operands, domain)
         values.update(zip(equation.outputs, outputs, strict=True))
     return values
 
@@ -222,7 +226,7 @@ def _lower_equation(equation, lowering) -> str | None:
         fields = {}
     else:
         return "no rule in the checker"
-    if name == "select_n" and isinstance(lowering.values[equation.inputs[0]], Interval):
+    if name == "select_n" and not lowering.is_decided(equation.inputs[0]):
         return "an undecided choice"
     if name in _PLAIN:
         inputs = [
@@ -258,9 +262,15 @@ def _cast(equation, lowering):
     source, target = equation.inputs[0], equation.outputs[0]
     before, after = (jnp.dtype(lowering.graph.avals[n].dtype) for n in (source, target))
     if jnp.issubdtype(before, jnp.floating) and jnp.issubdtype(after, jnp.floating):
-        lowering.alias[target] = (
-            source  # over the reals a cast between floats is the identity
-        )
+        if before == after:
+            lowering.alias[target] = source
+        else:  # the identity over the reals; an execution rounds there
+            shape, params = (
+                lowering.graph.avals[target].shape,
+                {"new_dtype": str(after)},
+            )
+            inputs = [lowering.operand(source)]
+            lowering.node("convert_element_type", inputs, shape, params, target)
         return None
     return f"a cast from {before} to {after}"
 
@@ -272,7 +282,8 @@ def _take(equation, lowering):
     moved = [
         k for k, i in enumerate(equation.inputs) if _is_float(lowering.graph.avals[i])
     ]
-    if any(isinstance(v, Interval) for k, v in enumerate(values) if k not in moved):
+    places = [i for k, i in enumerate(equation.inputs) if k not in moved]
+    if not all(map(lowering.is_decided, places)):
         return "an undecided index"
     starts, at = {}, 0
     for k in moved:

@@ -13,9 +13,12 @@ import torchlean_check
 from torchlean_jax._halfspaces import Halfspaces
 from torchlean_jax._problem import is_set, problem_of
 from torchlean_jax.certificate import _format
+from torchlean_jax.certificate._error_model import error_model_for
 from torchlean_jax.certificate._lowering import lower
-from torchlean_jax.domains._errors import CertificateWriteError
+from torchlean_jax.domains._errors import CertificateWriteError, MissingRuleError
 from torchlean_jax.domains.affine._ball import Ball
+from torchlean_jax.domains.fp32 import FP32, ErrorModel
+from torchlean_jax.domains.interval import Interval
 from torchlean_jax.search._tree import Tree
 
 
@@ -46,6 +49,7 @@ def certify(
     where: Halfspaces | None = None,
     multipliers=None,
     tree: Tree | None = None,
+    errors: ErrorModel | None = None,
     until: float = math.inf,
 ) -> Certificate:
     """The certificate that `spec_tree` holds of `function` on the sets among `args`.
@@ -54,12 +58,15 @@ def certify(
     the bound method that proved it; slopes: what `alpha-crown` found, by value number;
     where, multipliers: constraints among the inputs, and float64[R, m] for the rows.
     tree: the parts into which boxes were cut, each of which `method` bounds, by their
-    places among the sets. until: when, by `time.perf_counter`, the checker is to stop
-    trying it.
+    places among the sets. errors: the error model if the claim is about executions,
+    None if it is about the reals. until: when, by `time.perf_counter`, the checker is
+    to stop trying it.
     Raises CertificateWriteError, with the reason, for what the format cannot express or
     the checker cannot follow.
     """
-    (graph, number), sets = _lowered_graph(function, args)
+    semantics = "real" if errors is None else "fp32"
+    task, arrays, sets = _task(function, args)
+    graph, number = _lowered_graph(task, arrays, semantics)
     input_set = {
         "inputs": [{"value": k, **_set(x)} for k, x in enumerate(sets)],
         "constraints": [] if where is None else [{"rows": where.A, "offset": where.b}],
@@ -68,15 +75,21 @@ def certify(
     if where is not None:
         leaf["multipliers"] = multipliers
     cases = [leaf] if tree is None else _cases(tree, leaf)
+    model = None if errors is None else error_model_for(task.plain_graph, errors)
     try:
         blob = _format.pack(
-            graph=graph, input_set=input_set, property=spec_tree, proof=cases
+            graph=graph,
+            input_set=input_set,
+            property=spec_tree,
+            proof=cases,
+            error_model=model,
         )
     except ValueError as error:
         raise CertificateWriteError(str(error)) from error
     # trees in any case: where an interval is -a to a up to rounding, the slope may be
     # another one here than there, at one of thousands of leaves
     may_differ = where is not None or method == "forward" or len(cases) > 1
+    may_differ = may_differ or errors is not None
     if may_differ or not _replayed_alike(graph):
         _require_acceptance(blob, until)
     return Certificate(blob, _format.graph_digest(graph))
@@ -110,34 +123,49 @@ _METHODS = {
 }
 
 
-def graph_of(function, args) -> dict:
-    """The graph of `function` as certificates have it."""
-    return _lowered_graph(function, args)[0][0]
+def graph_of(function, args, semantics: str = "real") -> dict:
+    """The graph of `function` as certificates of claims about `semantics` have it."""
+    task, arrays, _ = _task(function, args)
+    return _lowered_graph(task, arrays, semantics)[0]
 
 
-def _lowered_graph(function, args):
+def _task(function, args):
+    """The traced function, its concrete arguments by number, and the sets."""
     leaves, tree = jax.tree.flatten((tuple(args), {}), is_leaf=is_set)
     task = problem_of(function).at(leaves, tree)
-    numbers = list(zip(task.graph.inputs, leaves, strict=True))
+    numbers = zip(task.graph.inputs, leaves, strict=True)
     arrays = {n: x for n, x in numbers if not is_set(x)}
-    lowered = _lowered(task) if not arrays else _lower(task, arrays)
-    return lowered, [x for x in leaves if is_set(x)]
+    return task, arrays, [x for x in leaves if is_set(x)]
 
 
-def _lower(task, arrays):
-    """Known wholes stay whole where the checker knows them; else all goes in pieces."""
-    sets = set(task.graph.inputs) - set(arrays)
-    try:
-        return lower(task.graph, arrays, sets)
-    except CertificateWriteError:
-        return lower(task.plain_graph, arrays, sets)
+def _lowered_graph(task, arrays, semantics):
+    how = {"real": _of_reals, "fp32": _of_executions}[semantics]
+    return _without_arrays(task, how) if not arrays else how(task, arrays)
 
 
 @functools.lru_cache(maxsize=64)
-def _lowered(task):
+def _without_arrays(task, how):
     """The graph of a task without concrete arguments: the same for each of its input
     sets."""
-    return _lower(task, {})
+    return how(task, {})
+
+
+def _of_reals(task, arrays):
+    """Known wholes stay whole where the checker knows them; else all goes in pieces."""
+    sets = set(task.graph.inputs) - set(arrays)
+    try:
+        return lower(task.graph, arrays, sets, Interval)
+    except CertificateWriteError:
+        return lower(task.plain_graph, arrays, sets, Interval)
+
+
+def _of_executions(task, arrays):
+    """All goes in pieces, each of which rounds."""
+    graph = task.plain_graph
+    try:
+        return lower(graph, arrays, set(graph.inputs) - set(arrays), FP32())
+    except MissingRuleError as error:
+        raise CertificateWriteError(str(error)) from error
 
 
 def _stored(slopes, number) -> dict:
@@ -157,6 +185,7 @@ def _stored(slopes, number) -> dict:
 # On these the checker takes the very same lines as the bounds did, in exact arithmetic.
 _SAME_LINES = frozenset(
     "reshape squeeze transpose broadcast_in_dim rev concatenate pad slice take copy "
+    "convert_element_type "
     "reduce_sum cumsum reduce_window_sum dot_general conv_general_dilated add add_any "
     "sub neg mul div select_n max".split()
 )
@@ -173,7 +202,10 @@ def _require_acceptance(blob, until):
         if time.perf_counter() >= until:
             raise CertificateWriteError("no time left to check it")
 
-    report = torchlean_check.check(blob, watch=watch)
+    try:
+        report = torchlean_check.check(blob, watch=watch)
+    except torchlean_check.CertificateError as error:
+        raise CertificateWriteError(f"the checker refuses it: {error}") from error
     if not report.accepted:
         raise CertificateWriteError(
             f"the checker's own relaxations do not reach the claim: {report.reason}"

@@ -1,0 +1,224 @@
+"""One floating-point execution of a certificate's graph, in exact fractions.
+
+Each choice that the error model leaves open is drawn at random: the order and tree of a
+sum, products fused into sums, subnormals flushed, quotients by way of the inverse, the
+last places of functions. Shares nothing with the checker; rounding is checked against
+numpy by `test_executions.py`.
+"""
+
+import math
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+
+from tests.torchlean_check.evaluator import OPERATIONS, Claim
+
+FORMATS = {  # bits of the significand, exponent of the smallest normal number
+    "float16": (11, -14),
+    "bfloat16": (8, -126),
+    "float32": (24, -126),
+    "float64": (53, -1022),
+}
+
+
+def nearest(value: Fraction, dtype: str) -> Fraction:
+    """The nearest number of a format, to even; magnitudes that overflow are not met."""
+    bits, least = FORMATS[dtype]
+    if value == 0:
+        return value
+    power = math.floor(math.log2(abs(value))) if abs(value) > 2**-1000 else -1100
+    power += abs(value) >= Fraction(2) ** (power + 1)
+    power -= abs(value) < Fraction(2) ** power
+    unit = Fraction(2) ** (max(power, least) - bits + 1)
+    return round(value / unit) * unit
+
+
+def is_subnormal(value: Fraction, dtype: str) -> bool:
+    return 0 < abs(value) < Fraction(2) ** FORMATS[dtype][1]
+
+
+class Execution:
+    """Draws one execution after another; `habits` shift the odds between them."""
+
+    def __init__(self, claim: Claim, model: dict, rng):
+        self.claim, self.model, self.rng = claim, model, rng
+
+    def outputs(self, point) -> np.ndarray:
+        graph = self.claim.manifest["graph"]
+        rng = self.rng
+        self.flushing, self.fusing, self.order = rng.random(), rng.random(), None
+        self.order = rng.choice(["sequential", "reversed", "sorted", "tree", "random"])
+        self.dtypes, self.exact, self.values = {}, {}, dict(point)
+        for entry in graph["inputs"]:
+            self.dtypes[entry["value"]] = entry["dtype"]
+        for entry in graph["constants"]:
+            table = self.claim.manifest["arrays"][entry["array"]]
+            self.dtypes[entry["value"]] = table["dtype"]
+            self.values[entry["value"]] = self.claim.arrays[entry["array"]]
+        for node in graph["nodes"]:
+            self.step(node)
+        return np.concatenate([np.ravel(self.read(v)) for v in graph["outputs"]])
+
+    def step(self, node):
+        dtype = self.dtypes[node["in"][-1 if node["op"] == "select_n" else 0]]
+        op, params, out = node["op"], node["params"], node["out"]
+        self.dtypes[out] = params.get("new_dtype", dtype)
+        if op in SPECIAL:
+            result = SPECIAL[op](self, node, dtype)
+        elif op in EXACT:
+            operands = [self.read(v) for v in node["in"]]
+            result = OPERATIONS[op](*operands, **params, node=node)
+        else:
+            operands = [self.read(v, may_fuse=op in ("add", "sub")) for v in node["in"]]
+            exact = OPERATIONS[op](*operands, **params, node=node)
+            exact = np.asarray(exact, object).reshape(node["shape"])
+            if op == "mul":
+                self.exact[out] = exact
+            result = self.each(lambda v: self.rounded(v, self.dtypes[out]), exact)
+        result = np.asarray(result, object).reshape(node["shape"])
+        self.values[out] = result
+
+    def each(self, function, array):
+        flat = [function(v) for v in np.ravel(np.asarray(array, object))]
+        return np.array([*flat, None], object)[:-1].reshape(np.shape(array))
+
+    def flushed(self, value, dtype):
+        if is_subnormal(value, dtype) and self.rng.random() < self.flushing:
+            return Fraction(0)
+        return value
+
+    def rounded(self, value, dtype):
+        return self.flushed(nearest(value, dtype), dtype)
+
+    def read(self, value, may_fuse=False):
+        dtype = self.dtypes[value]
+        if dtype not in FORMATS:
+            return np.asarray(self.values[value], object)
+        if may_fuse and value in self.exact and self.rng.random() < self.fusing:
+            return self.exact[value]
+        return self.each(lambda v: self.flushed(v, dtype), self.values[value])
+
+    def sum(self, terms, dtype):
+        """Terms are (exact value, whether it is a product yet to be rounded)."""
+        rng, terms = self.rng, list(terms)
+        if self.order == "reversed":
+            terms.reverse()
+        elif self.order == "sorted":
+            terms.sort(key=lambda t: abs(t[0]), reverse=rng.random() < 0.5)
+        elif self.order == "random":
+            rng.shuffle(terms)
+        terms = [
+            (v if raw and rng.random() < self.fusing else self.rounded(v, dtype))
+            for v, raw in terms
+        ]
+        while len(terms) > 1:
+            k = rng.integers(len(terms) - 1) if self.order == "tree" else 0
+            terms[k : k + 2] = [self.rounded(terms[k] + terms[k + 1], dtype)]
+        return self.rounded(terms[0], dtype) if terms else Fraction(0)
+
+    def contraction(self, pairs, dtype):
+        inner = "float64" if dtype == "float64" else "float32"
+        terms = [(x * y, True) for x, y in pairs]
+        return self.rounded(self.sum(terms, inner), dtype)
+
+    def function(self, op, value, dtype):
+        """Within the model's ulps of the function, most often at the very end."""
+        with mpmath.workdps(60):
+            x = mpmath.mpf(value.numerator) / value.denominator
+            exact = FUNCTIONS[op](x)
+            man, e = mpmath.frexp(exact)
+            exact = Fraction(int(mpmath.nint(man * 2**190))) * Fraction(2) ** (e - 190)
+        if op == "sqrt" or exact == 0:
+            return self.rounded(exact, dtype)
+        bits, least = FORMATS[dtype]
+        ulps = Fraction(self.model["ulps"][op], 100)
+        power = max(math.floor(math.log2(abs(exact))), least)
+        unit = Fraction(2) ** (power - bits + 1)
+        end = self.rng.choice([-1, 1]) * int(ulps * 64) * unit / 64
+        return int((exact + end) / unit) * unit  # toward 0, and so within
+
+
+def _div(run, node, dtype):
+    x, y = (run.read(v) for v in node["in"])
+    if run.rng.random() < 0.5:
+        return run.each(lambda v: run.rounded(v, dtype), x / y)
+    inverse = run.each(lambda v: run.rounded(1 / v, dtype), y)
+    return run.each(lambda v: run.rounded(v, dtype), x * inverse)
+
+
+def _dot(run, node, dtype):
+    x, y = (run.read(v) for v in node["in"])
+    ((a,), (b,)), _ = node["params"]["dimension_numbers"]
+    x, y = np.moveaxis(x, a, -1), np.moveaxis(y, b, -1)
+    rows, columns = x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1])
+    return [
+        run.contraction(zip(r, c, strict=True), dtype) for r in rows for c in columns
+    ]
+
+
+def _conv(run, node, dtype):
+    """Stride 1, NCHW and OIHW."""
+    x, w = (run.read(v) for v in node["in"])
+    pads = [(0, 0), (0, 0), *map(tuple, node["params"]["padding"])]
+    x = np.pad(x, pads, constant_values=Fraction(0))
+    ky, kx = w.shape[2:]
+    found = []
+    for n, o, i, j in np.ndindex(*node["shape"]):
+        patch = x[n, :, i : i + ky, j : j + kx]
+        pairs = zip(patch.ravel(), w[o].ravel(), strict=True)
+        found.append(run.contraction(pairs, dtype))
+    return found
+
+
+def _reduce_sum(run, node, dtype):
+    (x,) = (run.read(v) for v in node["in"])
+    (axis,) = node["params"]["axes"]
+    x = np.moveaxis(x, axis, -1)
+    return [run.sum([(v, False) for v in r], dtype) for r in x.reshape(-1, x.shape[-1])]
+
+
+def _cumsum(run, node, dtype):
+    (x,) = (run.read(v) for v in node["in"])
+    return [run.sum([(v, False) for v in x[: k + 1]], dtype) for k in range(len(x))]
+
+
+def _power(run, node, dtype):
+    (x,) = (run.read(v) for v in node["in"])
+    result = x
+    for _ in range(node["params"]["y"] - 1):
+        result = run.each(lambda v: run.rounded(v, dtype), result * x)
+    return result
+
+
+def _function(run, node, dtype):
+    (x,) = (run.read(v) for v in node["in"])
+    return run.each(lambda v: run.function(node["op"], v, dtype), x)
+
+
+FUNCTIONS = {
+    "exp": mpmath.exp,
+    "expm1": mpmath.expm1,
+    "log": mpmath.log,
+    "log1p": mpmath.log1p,
+    "tanh": mpmath.tanh,
+    "logistic": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "erf": mpmath.erf,
+    "sin": mpmath.sin,
+    "cos": mpmath.cos,
+    "sqrt": mpmath.sqrt,
+    "rsqrt": lambda x: 1 / mpmath.sqrt(x),
+}
+SPECIAL = {
+    "div": _div,
+    "dot_general": _dot,
+    "conv_general_dilated": _conv,
+    "reduce_sum": _reduce_sum,
+    "cumsum": _cumsum,
+    "integer_pow": _power,
+    **dict.fromkeys(FUNCTIONS, _function),
+}
+EXACT = frozenset(
+    "reshape transpose take select_n concatenate rev copy stop_gradient neg abs max "
+    "min reduce_max reduce_min reduce_window_max".split()
+)
