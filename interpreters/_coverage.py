@@ -101,7 +101,7 @@ def forward_column(title: str, domain: Domain) -> Column:
 
 COLUMNS: list[Column] = [
     forward_column("Interval", Interval),
-    forward_column("Real", Real),
+    forward_column("Real", Real()),
     forward_column("FP32", FP32()),
     forward_column("IEEE32", IEEE32()),
     forward_column("Dependence", Dependence(count=1)),

@@ -98,8 +98,7 @@ PARTS = [
         (
             "tests/domains/finite_field/test_exact.py"
             "::test_residues_are_those_of_the_exact_result",
-            "tests/domains/finite_field/test_dual.py"
-            "::test_value_and_tangent_are_exact",
+            "tests/domains/finite_field/test_dual.py::test_value_and_tangent_are_exact",
             "tests/test_equivalent.py"
             "::test_a_wrong_rule_does_not_make_different_programs_equal",
             "tests/test_equivalent.py::test_a_trap_is_not_called_equal",

@@ -39,7 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARKER}: a claim that a function makes")
     start = config.invocation_params.dir
-    asked = [(start / path).resolve() for path in config.getoption("torchlean_claims")]
+    given = config.getoption("torchlean_claims") or ()
+    asked = [(start / path).resolve() for path in given]
     usual = [path.resolve() for path in config.getini("torchlean_claims")]
     for path in [*asked, *usual]:
         if not path.exists():

@@ -1,7 +1,5 @@
 """The kernel is its formula, as functions; its reverse mode is the derivative."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +12,7 @@ from torchlean_jax.interpreters._kernel_call import unrolled
 from torchlean_jax.pallas_kernels._terms import Program, Terms
 
 # The digits at which both are compared over the reals, and how close they have to be.
-_REAL: Any = Real(digits=40)
+_REAL = Real(digits=40)
 CLOSE = 1e-30
 
 

@@ -5,8 +5,6 @@ evaluating the formula may have at this very input (`tl.float_error` of the form
 The bound is that of the kernel's own arithmetic, over any execution of it.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +15,7 @@ from torchlean_jax.domains.real import Real
 from torchlean_jax.interpreters._kernel_call import unrolled
 from torchlean_jax.pallas_kernels._terms import Program
 
-_REAL: Any = Real(digits=25)
+_REAL = Real(digits=25)
 
 
 def _ordinary(x, random):
