@@ -19,6 +19,8 @@ CLAIMS = {
     "functions": "`tl.equivalent`",
     "gradients": "`tl.check_vjp`, `tl.check_jvp`",
     "reads": "`tl.depends`",
+    "kernels": "an answer about a model with fused kernels needs this beside the rest, "
+    "where they run",
     "files": "an answer about ONNX and VNN-LIB files needs this beside the rest",
 }
 
@@ -237,6 +239,21 @@ PARTS = [
             "tests/search/test_confirm.py::test_points_outside_are_refused",
         ),
         (),
+    ),
+    Part(
+        "Triton, and the GPU it compiles for",
+        "They compute what the lowered IR says. That the kernel which is lowered is its "
+        "formula, within a derived error and without a faulty access, is checked at "
+        "the named shapes.",
+        (
+            "torchlean kernels check",
+            "tests/pallas_kernels/test_rms_norm.py"
+            "::test_the_contract_holds_on_a_sample",
+            "tests/interpreters/test_kernel_call.py"
+            "::test_the_unrolled_kernel_computes_what_the_kernel_computes",
+            "tests/interpreters/test_kernel_call.py::test_a_planted_fault_is_named",
+        ),
+        ("kernels",),
     ),
     Part(
         "ONNX: the package `onnx` and our importer",

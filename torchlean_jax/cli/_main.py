@@ -13,6 +13,7 @@ from torchlean_jax.cli import (
     _coverage,
     _float,
     _given,
+    _kernels,
     _verify,
 )
 from torchlean_jax.cli._arguments import Parser
@@ -93,5 +94,6 @@ def parser() -> Parser:
     _float.add_to(commands)
     _audit.add_to(commands)
     _bugzoo.add_to(commands)
+    _kernels.add_to(commands)
     _coverage.add_to(commands)
     return root

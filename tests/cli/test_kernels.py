@@ -1,0 +1,70 @@
+"""`torchlean kernels`: what it lists, explains and checks, and how it ends."""
+
+import dataclasses
+import json
+
+import pytest
+
+from torchlean_jax.cli import main
+from torchlean_jax.contracts import Contract, _collection
+from torchlean_jax.pallas_kernels.rms_norm._contract import TERMS
+
+SAMPLE = ["--shape", "one", "--dtype", "float32"]
+
+
+def test_without_a_command_the_kernels_are_listed(capsys):
+    assert main(["kernels"]) == 0
+    printed = capsys.readouterr().out
+    assert "rms_norm  y = x / sqrt(mean(x**2) + eps) * weight" in printed
+    assert main(["kernels", "list"]) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_explain_states_the_tolerance_and_what_is_assumed(capsys):
+    assert main(["kernels", "explain", "rms_norm"]) == 0
+    printed = capsys.readouterr().out
+    for said in ("2 times what any order", "ragged (5, 12)", "bfloat16", "assumed"):
+        assert said in printed
+
+
+def test_check_prints_and_writes_each_clause(tmp_path, capsys):
+    file = tmp_path / "kernels.json"
+    asked = ["kernels", "check", "rms_norm", *SAMPLE, "--clause", "memory", "precision"]
+    assert main([*asked, "--json", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "pass     memory       rms_norm_backward one float32: every access" in printed
+    )
+    assert "1 kernels, 4 clauses" in printed
+    clauses = json.loads(file.read_text())["clauses"]
+    assert {c["status"] for c in clauses} == {"pass"}
+    assert {c["clause"] for c in clauses} == {"memory", "precision"}
+
+
+def test_a_broken_contract_is_exit_code_1(monkeypatch, capsys):
+    forward, _ = TERMS.programs
+
+    def kernel(x, weight):
+        return forward.kernel(x, weight) + 1.0
+
+    terms = dataclasses.replace(
+        TERMS, programs=(dataclasses.replace(forward, kernel=kernel),), edges=()
+    )
+    monkeypatch.setattr(_collection, "contracts", lambda: (Contract(terms),))
+    asked = ["kernels", "check", "rms_norm", *SAMPLE, "--clause", "meaning"]
+    assert main(asked) == 1
+    assert "fail     meaning      rms_norm one float32: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["check", "rms_nor"], "there are: rms_norm"),
+        (["check", "rms_norm", "--shape", "round"], "it has one, ragged"),
+        (["check", "rms_norm", "--dtype", "float64"], "it has float32, bfloat16"),
+        (["explain", "softplus"], "there are:"),
+    ],
+)
+def test_bad_usage(words, message, capsys):
+    assert main(["kernels", *words]) == 2
+    assert message in capsys.readouterr().err

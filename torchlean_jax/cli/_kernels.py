@@ -1,0 +1,135 @@
+"""`torchlean kernels`: fused kernels, and whether they keep their contracts."""
+
+import textwrap
+from dataclasses import asdict
+
+import jax
+
+from torchlean_jax.cli._arguments import add_command, writable_path
+from torchlean_jax.cli._output import live, provenance, write_json
+from torchlean_jax.contracts import CLAUSES, Clause, Contract, contract, contracts
+
+TEXT = """\
+Fused kernels, each beside the formula that it must equal.
+A contract is checked clause by clause: that the kernel is the formula as a function and
+its reverse mode the derivative (meaning), that its float32 error stays under a derived
+tolerance (rounding), that no access is out of bounds or raced (memory), the cases at
+the edge (edges), bits that do not depend on the batch (determinism), and that every
+product is lowered for CUDA in float32 (precision). Without a command, list kernels."""
+
+LIST = """\
+List the kernels, with their formulas.
+Nothing is checked: that is what `torchlean kernels check` does."""
+
+CHECK = """\
+Check the contracts of some kernels, or of all.
+Each clause is decided at every named shape and dtype of the kernel, unless some are
+asked for, and printed when it fails, or when one kernel is named."""
+
+EXPLAIN = """\
+Explain what the contract of a kernel says.
+The formula, the programs with their tolerances and the reason for these, the shapes,
+dtypes and edges at which the contract is checked, and what is assumed."""
+
+EXAMPLES = """\
+examples:
+  torchlean kernels
+  torchlean kernels explain rms_norm
+  torchlean kernels check rms_norm --shape ragged --dtype float32
+  torchlean kernels check --clause memory precision --json kernels.json"""
+
+CODES = """\
+exit code: 0 if every clause that was asked for passes, 1 if one fails, 2 for bad usage,
+3 if none fails but some were not run."""
+
+
+def add_to(commands) -> None:
+    command = add_command(commands, "kernels", _list, text=TEXT, examples=EXAMPLES)
+    kinds = command.add_subparsers(title="commands", metavar="COMMAND")
+    add_command(kinds, "list", _list, text=LIST, examples="exit code: 0")
+    explain = add_command(kinds, "explain", _explain, text=EXPLAIN)
+    explain.add_argument("names", nargs="+", metavar="NAME", help="names of kernels")
+    check = add_command(kinds, "check", _check, text=CHECK, examples=CODES)
+    check.add_argument("names", nargs="*", metavar="NAME", help="names of kernels")
+    check.add_argument("--shape", nargs="+", metavar="NAME", help="named shapes")
+    check.add_argument("--dtype", nargs="+", metavar="DTYPE", help="dtypes")
+    check.add_argument("--clause", nargs="+", choices=CLAUSES, default=CLAUSES)
+    check.add_argument(
+        "--json",
+        type=writable_path,
+        metavar="FILE",
+        help="write every clause to FILE: pass, fail or not run, and why",
+    )
+
+
+def _list(options) -> int:
+    width = max(len(each.name) for each in contracts())
+    for each in contracts():
+        print(f"{each.name:<{width}}  {each.terms.formula}")
+    return 0
+
+
+def _explain(options) -> int:
+    for number, each in enumerate(map(contract, options.names)):
+        if number:
+            print()
+        _describe(each)
+    return 0
+
+
+def _describe(each: Contract) -> None:
+    terms = each.terms
+    print(f"{terms.name}: {terms.summary}\n")
+    rows = {"formula": terms.formula}
+    for program in terms.programs:
+        rows[program.name] = (
+            f"its float32 error stays under {program.slack:g} times what any order of "
+            f"evaluating the formula may have: {program.because}"
+        )
+    rows["shapes"] = ", ".join(f"{k} {v}" for k, v in terms.shapes.items())
+    rows["dtypes"] = ", ".join(terms.dtypes)
+    rows["edges"] = ", ".join(edge.name for edge in terms.edges)
+    rows["bits"] = "the same on every run on one machine" + (
+        ", for a row in every batch" if terms.rows is not None else ""
+    )
+    rows["assumed"] = "; ".join(
+        (*terms.assumed, "Triton and the GPU compute what the lowered IR says")
+    )
+    width = max(map(len, rows)) + 2
+    for name, text in rows.items():
+        lines = textwrap.wrap(
+            text,
+            88,
+            initial_indent=f"{name:<{width}}",
+            subsequent_indent=" " * width,
+        )
+        print(*lines, sep="\n")
+
+
+def _check(options) -> int:
+    wanted = [contract(name) for name in dict.fromkeys(options.names)] or contracts()
+    found: list[Clause] = []
+    with live("checking") as show:
+
+        def watch(clause: Clause) -> None:
+            found.append(clause)
+            show(f"{clause.kernel} {clause.clause} {clause.program} {clause.shape}")
+            if clause.status != "pass" or options.names:
+                print(clause, flush=True)
+
+        for each in wanted:
+            report = each.check(
+                shapes=options.shape,
+                dtypes=options.dtype,
+                clauses=options.clause,
+                watch=watch,
+            )
+            for (kernel, clause), counts in report.summary().items():
+                parts = ", ".join(f"{n} {status}" for status, n in counts.items())
+                print(f"{kernel:<20}{clause:<13}{parts}", flush=True)
+    seconds = sum(clause.seconds for clause in found)
+    print(f"{len(wanted)} kernels, {len(found)} clauses ({seconds:.1f} s)")
+    rows = [asdict(clause) for clause in found]
+    write_json(options.json, {"clauses": rows, **provenance(jax.devices()[0])})
+    statuses = {clause.status for clause in found}
+    return 1 if "fail" in statuses else 3 if "not run" in statuses else 0
