@@ -242,9 +242,9 @@ PARTS = [
     ),
     Part(
         "Triton, and the GPU it compiles for",
-        "They compute what the lowered IR says. That the kernel which is lowered is its "
-        "formula, within a derived error and without a faulty access, is checked at "
-        "the named shapes.",
+        "They compute what the lowered IR says. That the kernel which is lowered is "
+        "its formula, within a derived error and without a faulty access, is checked "
+        "at the named shapes.",
         (
             "torchlean kernels check",
             "tests/pallas_kernels/test_rms_norm.py"

@@ -34,7 +34,8 @@ class Claim:
 
     @property
     def place(self) -> str:
-        """`file:line`, from the working directory where it lies below."""
+        """The file and the line, from the working directory where the file lies below.
+        """
         path, here = Path(self.file), Path.cwd()
         path = path.relative_to(here) if path.is_relative_to(here) else path
         return f"{path}:{self.line}"
