@@ -7,8 +7,6 @@ import jax.numpy as jnp
 import torchlean_jax as tl
 from torchlean_jax.bugzoo._card import Card, Finding
 
-REAL: Any = tl.Real(digits=8)
-
 
 def faulty(average, weight):
     average = average.astype(weight.dtype)
@@ -21,8 +19,9 @@ def fixed(average, weight):
 
 
 def examine(step):
+    domain: Any = tl.Real(digits=8)
     average, weight = jnp.float32(1.0), jnp.bfloat16(1.5)
-    moved = float(tl.interpret(step, domain=REAL)(average, weight).mid) - 1.0
+    moved = float(tl.interpret(step, domain=domain)(average, weight).mid) - 1.0
     bound = float(tl.float_error(step)(average, weight).bound)
     later = average
     for _ in range(1000):

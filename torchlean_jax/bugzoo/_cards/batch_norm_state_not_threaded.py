@@ -65,6 +65,6 @@ CARD = Card(
     fixed=fixed,
     examine=examine,
     outcome="proved",
-    reports=("google/flax#1489", "google/flax#1250", "paiml/aprender#2166"),
+    reports=("google/flax#1489", "paiml/aprender#2166"),
     requires=("flax",),
 )

@@ -53,7 +53,11 @@ CARD = Card(
     fixed=fixed,
     examine=examine,
     outcome="proved",
-    reports=("google/flax#3602", "google/flax#932"),
+    reports=(
+        "fxia22/pointnet.pytorch#19",
+        "keras-team/keras#3085",
+        "YAndrewL/CLAPE#1",
+    ),
     sources=(
         "Ioffe and Szegedy 2015, Batch Normalization, section 3.1 (arXiv:1502.03167)",
     ),

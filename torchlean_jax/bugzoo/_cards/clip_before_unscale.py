@@ -59,9 +59,9 @@ CARD = Card(
     fixed=fixed,
     examine=examine,
     reports=(
-        "facebookresearch/fairscale#263",
         "Lightning-AI/pytorch-lightning#9599",
         "rwth-i6/returnn#1590",
+        "milesial/Pytorch-UNet#468",
     ),
     sources=("Micikevicius et al. 2018, Mixed Precision Training (arXiv:1710.03740)",),
     requires=("flint",),

@@ -42,8 +42,7 @@ CARD = Card(
         "Each micro batch returns the mean loss of its tokens, and the step averages "
         "these. That is the loss of the whole batch only if all of them hold equally "
         "many tokens; else tokens of short sequences count for more. Runs that were "
-        "meant to be the same differ with the number of accumulation steps. It stood "
-        "in most trainers until 2024."
+        "meant to be the same then differ with the number of accumulation steps."
     ),
     contract="Accumulated over micro batches, the loss is the mean over all tokens.",
     check="tl.equivalent",

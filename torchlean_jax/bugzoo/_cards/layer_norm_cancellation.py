@@ -8,8 +8,6 @@ import jax.numpy as jnp
 import torchlean_jax as tl
 from torchlean_jax.bugzoo._card import Card, Finding
 
-REAL: Any = tl.Real(digits=8)
-
 
 def faulty(x):
     from flax import linen
@@ -26,10 +24,11 @@ def fixed(x):
 
 
 def examine(normalise):
+    domain: Any = tl.Real(digits=8)
     x = jnp.arange(40000.0, 40004.0)
     bound = float(tl.float_error(normalise)(x).bound.max())
     runs = jax.jit(normalise)(x)
-    real = tl.interpret(normalise, domain=REAL)(x)
+    real = tl.interpret(normalise, domain=domain)(x)
     rows = zip(x, real.decimal(6), runs, strict=True)
     table = [("x", "over the reals", "float32 run")]
     table += [(f"{a:.0f}", str(b), f"{c:.5f}") for a, b, c in rows]

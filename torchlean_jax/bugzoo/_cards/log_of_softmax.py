@@ -8,8 +8,6 @@ import jax.numpy as jnp
 import torchlean_jax as tl
 from torchlean_jax.bugzoo._card import Card, Finding
 
-REAL: Any = tl.Real(digits=8)
-
 
 def faulty(logits):
     return jnp.log(jax.nn.softmax(logits))
@@ -20,10 +18,11 @@ def fixed(logits):
 
 
 def examine(log_probabilities):
+    domain: Any = tl.Real(digits=8)
     logits = jnp.array([0.0, 60.0, 120.0])
     bound = tl.float_error(log_probabilities)(logits).bound
     run = log_probabilities(logits)
-    real = tl.interpret(log_probabilities, domain=REAL)(logits)
+    real = tl.interpret(log_probabilities, domain=domain)(logits)
     table = [("logit", "over the reals", "float32 run", "any run is within")]
     rows = zip(logits, real.decimal(6), run, bound, strict=True)
     table += [(f"{a:.0f}", str(b), f"{c:.6g}", f"{d:.2g}") for a, b, c, d in rows]

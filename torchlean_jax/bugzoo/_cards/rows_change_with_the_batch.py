@@ -25,7 +25,12 @@ def examine(project):
     w = jax.random.normal(jax.random.key(0), (4096, 1))
     x = jax.random.normal(jax.random.key(1), (32, 4096))
     report = tl.batch_invariant(project, sizes=(1, 2, 8, 32))(x, w)
-    return Finding(report.bitwise, str(report))
+    farthest: dict[int, float] = {}
+    for batch, distance in report.runs:
+        farthest[batch.size] = max(farthest.get(batch.size, 0.0), distance or 0.0)
+    table = [("rows in the batch", "farthest from the row alone")]
+    table += [(str(size), f"{distance:.2g}") for size, distance in farthest.items()]
+    return Finding(report.bitwise, str(report), tuple(table))
 
 
 CARD = Card(

@@ -62,7 +62,7 @@ CARD = Card(
     fixed=fixed,
     examine=examine,
     outcome="proved",
-    reports=("chainer/chainer#261", "google-deepmind/optax#364"),
+    reports=("chainer/chainer#261",),
     sources=("Loshchilov and Hutter 2019, AdamW (arXiv:1711.05101)",),
     requires=("optax",),
 )
