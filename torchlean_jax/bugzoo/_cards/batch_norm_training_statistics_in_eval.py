@@ -3,7 +3,8 @@
 import jax
 
 import torchlean_jax as tl
-from torchlean_jax.bugzoo._card import Card, Finding
+from torchlean_jax.bugzoo._card import Card
+from torchlean_jax.bugzoo._checks import without_dependence
 
 
 def faulty(variables, x):
@@ -29,11 +30,11 @@ def examine(serve):
     def predict(x):
         return serve(variables, x)
 
-    try:
-        tl.depends(predict, in_axis=0, out_axis=0)(x).assert_batch_independent()
-    except tl.DependenceError as error:
-        return Finding(False, str(error))
-    return Finding(True, "no row of the output depends on another row of the batch")
+    report = tl.depends(predict, in_axis=0, out_axis=0)(x)
+    return without_dependence(
+        report.assert_batch_independent,
+        "no row of the output depends on another row of the batch",
+    )
 
 
 CARD = Card(

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 
 import torchlean_jax as tl
-from torchlean_jax.bugzoo._card import Card, Finding
+from torchlean_jax.bugzoo._card import Card
+from torchlean_jax.bugzoo._checks import without_dependence
 
 
 def faulty(x, w):
@@ -19,11 +20,10 @@ def examine(classify):
     x = jnp.linspace(-1.0, 1.0, 12).reshape(4, 3)
     w = jnp.array([[1.0, -1.0], [0.5, 0.0], [0.0, 2.0]])
     report = tl.depends(classify, in_axis=0, out_axis=0)(x, w)
-    try:
-        report.assert_batch_independent()
-    except tl.DependenceError as error:
-        return Finding(False, str(error))
-    return Finding(True, "no example's probabilities depend on another example")
+    return without_dependence(
+        report.assert_batch_independent,
+        "no example's probabilities depend on another example",
+    )
 
 
 CARD = Card(
