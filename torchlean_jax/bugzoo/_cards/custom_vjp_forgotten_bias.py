@@ -55,6 +55,6 @@ CARD = Card(
     faulty=faulty,
     fixed=fixed,
     examine=examine,
-    sources=("JAX documentation, jax.custom_vjp: None stands for a zero cotangent",),
+    reports=("pytorch/ao#4817",),
     requires=("flint",),
 )

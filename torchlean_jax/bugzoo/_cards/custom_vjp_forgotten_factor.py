@@ -53,6 +53,6 @@ CARD = Card(
     faulty=faulty,
     fixed=fixed,
     examine=examine,
-    sources=("JAX documentation, Custom derivative rules: nothing compares the two",),
+    sources=("JAX documentation, Custom derivative rules for Python functions",),
     requires=("flint",),
 )

@@ -55,6 +55,6 @@ CARD = Card(
     faulty=faulty,
     fixed=fixed,
     examine=examine,
-    sources=("JAX documentation, Custom derivative rules: nothing compares the two",),
+    reports=("pytorch/pytorch.github.io#2135",),
     requires=("flint",),
 )

@@ -49,7 +49,7 @@ CARD = Card(
         "One of two dropouts is called as a function and is not handed the flag for "
         "evaluation: in PyTorch, scaled_dot_product_attention drops whenever its "
         "dropout_p is positive, whatever mode the model is in. Scores of an evaluation "
-        "are worse and change with each run, and answers sound a little confused."
+        "are worse than they should be, and change with each run."
     ),
     contract="In evaluation no output depends on the random key.",
     check="tl.depends",

@@ -11,13 +11,13 @@ SCALE = jnp.array([1.0, 100.0])
 
 
 def network(x):
-    return WEIGHT @ jnp.exp(SCALE * x) - 4
+    return WEIGHT @ jnp.exp(SCALE * x) - 0.5
 
 
 def lower_bound(lo, hi):
     below, above = jnp.exp(SCALE * lo), jnp.exp(SCALE * hi)
     terms = jnp.maximum(WEIGHT, 0) * below + jnp.minimum(WEIGHT, 0) * above
-    return terms.sum() - 4
+    return terms.sum() - 0.5
 
 
 def faulty(lo, hi):
@@ -31,20 +31,21 @@ def fixed(lo, hi):
 
 
 def examine(is_positive):
-    lo, hi = jnp.float32(0.0), jnp.float32(1.0)
-    if not is_positive(lo, hi):
-        return Finding(True, "no proof is claimed: the bound is no number")
-    verdict = tl.verify(network, tl.box(lo, hi), tl.spec.linear([1.0]))
-    if verdict.status != "refuted":
-        return Finding(verdict.status == "proved", str(verdict))
-    x = np.asarray(verdict.counterexample)
-    y = np.asarray(network(x))
-    bound = np.asarray(lower_bound(lo, hi))
-    return Finding(
-        False,
-        f"claimed positive on [0, 1], by a lower bound of {bound}; "
-        f"at x = {x:g} the network is {y:g}",
-    )
+    """The network is positive on the first box and not on the second."""
+    positive, claims = tl.spec.linear([1.0]), []
+    for lo, hi in ((-0.5, -0.25), (-1.0, 1.0)):
+        lo, hi = jnp.float32(lo), jnp.float32(hi)
+        verdict = tl.verify(network, tl.box(lo, hi), positive, method="ibp")
+        claims.append(is_positive(lo, hi))
+        if claims[-1] and verdict.status == "refuted":
+            x = np.asarray(verdict.counterexample)
+            return Finding(
+                False,
+                f"claimed positive on [{lo:g}, {hi:g}], as the lower bound is "
+                f"{lower_bound(lo, hi):g}; at x = {x:g} the network is {network(x):g}",
+            )
+    said = "claimed positive on the first box, where it is, and not on the second"
+    return Finding(claims == [True, False], said)
 
 
 CARD = Card(

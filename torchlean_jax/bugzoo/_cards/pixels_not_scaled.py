@@ -43,5 +43,5 @@ CARD = Card(
     fixed=fixed,
     examine=examine,
     outcome="proved",
-    reports=("experiencor/keras-yolo2#21", "verlab/accelerated_features#11"),
+    reports=("verlab/accelerated_features#11",),
 )

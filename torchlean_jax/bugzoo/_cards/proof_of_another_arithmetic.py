@@ -35,7 +35,7 @@ CARD = Card(
         "The output of the network is its input, which is at least 0.125: a verifier "
         "that computes over the reals proves that it exceeds 0.0625, and rightly so. "
         "What is deployed adds a large offset first. In float32 the input is lost in "
-        "it, and each output is 0 or 1. The proof speaks of another program."
+        "it, and each output is 0. The proof speaks of another program."
     ),
     contract="Every float32 run returns more than 0.0625 on [0.125, 0.875].",
     check="tl.verify",

@@ -65,6 +65,6 @@ CARD = Card(
     faulty=faulty,
     fixed=fixed,
     examine=examine,
-    reports=("state-spaces/mamba#537", "alxndrTL/mamba.py#65"),
+    reports=("state-spaces/mamba#537",),
     requires=("flint",),
 )
