@@ -34,9 +34,11 @@ def shapes(model, declared: str | None = None, *, name: str | None = None):
 
     `shapes(f, "batch n, n m -> batch m")` is `f`; a call with other shapes raises
     ShapeError, which shows all of them, and names the declared layer that a wrong
-    argument comes from. Shapes are known while JAX traces, so under `jit` the check
-    costs nothing at run time, and `jax.eval_shape` checks a whole model without running
-    it. Under `vmap` shapes are those of one example.
+    argument comes from. An error inside `f` gets a note that does so too.
+
+    Shapes are known while JAX traces, so under `jit` the check costs nothing at run
+    time, and `jax.eval_shape` checks a whole model without running it. Under `vmap`
+    shapes are those of one example.
 
     A flax or equinox module comes back as a module of the same class, with the same
     parameters; a pair (linen module, variables) as such a pair. `name` is what messages
@@ -122,7 +124,11 @@ def _checked(function: Callable, declaration: Declaration, name: str | None):
         layer = Layer(name or _name(function, owner), declaration)
         given = list(_given(layer, signature, values))
         layer.require(given, [])
-        result = function(*args, **kwargs)
+        try:
+            result = function(*args, **kwargs)
+        except Exception as error:
+            error.add_note(layer.note(given))
+            raise
         layer.require(given, list(spread("returned", declaration.result, result)))
         _recent.remember(layer, result)
         return result
@@ -208,22 +214,29 @@ class Layer(NamedTuple):
         if not any(wrong):
             return
         first = next(leaf for leaf, fault in zip(leaves, wrong, strict=True) if fault)
-        verb = "returned" if returned else "was given"
-        origin = "" if returned else _recent.origin(first.value)
-        rows = [
-            (leaf.label, str(leaf), leaf.item.text or "(a scalar)") for leaf in leaves
+        remarks = [
+            [fault, _recent.giver(leaf.value) or _recent.similar(leaf.value)]
+            if fault and not returned
+            else [fault]
+            for leaf, fault in zip(leaves, wrong, strict=True)
         ]
-        table = _table(rows, wrong)
-        raise ShapeError(f"{self} {verb} {first}{origin}\n{table}")
+        verb = "returned" if returned else "was given"
+        raise ShapeError(f"{self} {verb} {first}\n{_table(leaves, remarks)}")
+
+    def note(self, given: list[Leaf]) -> str:
+        """What to know of a call in which something else went wrong."""
+        remarks = [[_recent.giver(leaf.value)] for leaf in given]
+        return f"in {self}, given\n{_table(given, remarks)}"
 
 
-def _table(rows, wrong) -> str:
-    """A line for each row, and one for what is wrong with it."""
+def _table(leaves: list[Leaf], remarks: list[list[str]]) -> str:
+    """A line for each leaf, and below it one for each remark that is not empty."""
+    rows = [(leaf.label, str(leaf), leaf.item.text or "(a scalar)") for leaf in leaves]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
-    for row, fault in zip(rows, wrong, strict=True):
+    for row, below in zip(rows, remarks, strict=True):
         lines.append("  " + "  ".join(map(str.ljust, row, widths)).rstrip())
-        lines += [" " * (widths[0] + 6) + fault] * bool(fault)
+        lines += [" " * (widths[0] + 6) + remark for remark in below if remark]
     return "\n".join(lines)
 
 
@@ -239,17 +252,19 @@ class _Recent(threading.local):
             if isinstance(array, jax.Array):
                 self.returns.append((weakref.ref(array), jax.typeof(array), layer))
 
-    def origin(self, value) -> str:
-        """Which layer returned `value`, or else lately an array of its shape."""
-        if not isinstance(value, jax.Array):
-            return ""
-        latest = list(reversed(self.returns))
-        for array, _, layer in latest:
+    def giver(self, value) -> str:
+        """The layer that returned `value` itself."""
+        for array, _, layer in reversed(self.returns):
             if array() is value:
-                return f"\n  by {layer}"
-        for _, aval, layer in latest:
-            if (aval.shape, aval.dtype) == (value.shape, value.dtype):
-                return f",\n  a shape that {layer} returned before"
+                return f"returned by {layer}"
+        return ""
+
+    def similar(self, value) -> str:
+        """The layer that last returned an array of the shape of `value`."""
+        if isinstance(value, jax.Array):
+            for _, aval, layer in reversed(self.returns):
+                if (aval.shape, aval.dtype) == (value.shape, value.dtype):
+                    return f"{layer} returned this shape before"
         return ""
 
 
