@@ -108,6 +108,23 @@ def test_it_agrees_with_jaxtyping_and_beartype(dims, result, dtypes, shapes):
     assert passes(tl.shapes(f, declared), *arguments) == expected
 
 
+@given(left=shape, right=shape)
+@settings(deadline=None)
+def test_of_matrices_it_refuses_what_jax_refuses(left, right):
+    """Of vectors and stacks of matrices, which jax multiplies too, it refuses all."""
+    x, w = zeros(*left), zeros(*right)
+    try:
+        result = jax.eval_shape(jnp.matmul, x, w)
+    except (TypeError, ValueError):
+        result = None
+    declared = tl.shapes(jnp.matmul, "batch n, n m -> batch m")
+    matrices = len(left) == len(right) == 2
+    expected = matrices and result is not None
+    assert passes(lambda: jax.eval_shape(declared, x, w)) == expected
+    if expected:
+        assert result is not None and result.shape == (left[0], right[1])
+
+
 def test_a_size_of_1_for_a_broadcast_axis_says_nothing_of_its_name():
     f = tl.shapes(lambda x, y: y, "#n, n -> 2*n")
     assert passes(f, zeros(3), zeros(3)) is False
