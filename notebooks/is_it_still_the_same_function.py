@@ -358,8 +358,8 @@ except tl.DependenceError as error:
 # another order where the batch is larger. Planted: one that takes the keys in two
 # halves from four sequences on. It is the same function, and a sequence still comes out
 # with other bits in company than alone. `tl.batch_invariant` runs rows in batches of
-# several sizes and compares them bit by bit; its bound is about all runs, in any order
-# of summation.
+# several sizes and compares them bit by bit; its bound is about all runs of two of
+# them, in any order of summation.
 
 
 # %%
