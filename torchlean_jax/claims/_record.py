@@ -34,8 +34,7 @@ class Claim:
 
     @property
     def place(self) -> str:
-        """The file and the line, from the working directory where the file lies below.
-        """
+        """The file and the line, from the working directory if it holds the file."""
         path, here = Path(self.file), Path.cwd()
         path = path.relative_to(here) if path.is_relative_to(here) else path
         return f"{path}:{self.line}"
