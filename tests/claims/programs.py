@@ -45,7 +45,7 @@ PROGRAMS = {
         ["f32[5]"],
         lambda x: jnp.log(jnp.sum(jnp.exp(x))),
         lambda x: jnp.log(jnp.mean(jnp.exp(x))),
-        "at x = ",
+        "output 0, element (): ",
     ),
     "causal": (
         claims.causal(axis=0),

@@ -38,10 +38,7 @@ def equals(given: Given, reference, options) -> Answer:
         given.program, given.called(reference), **{"seed": given.seed} | options
     )
     report = asked(*given.args)
-    why = str(report)
-    if report.witness is not None:
-        why += f"\n  {shown(given, report.witness.args)}"
-    return Answer(report.equal, report, why)
+    return Answer(report.equal, report, str(report))
 
 
 def causal(given: Given, axis, argnums, options) -> Answer:
