@@ -62,6 +62,7 @@ class Certificate:
         self.property: dict = {}
         self.proof: list[dict] = [LEAF]
         self.assumptions: list[str] = []
+        self.error_model: dict | None = None  # a claim about executions has one
         self.count = 0
 
     def array(self, array) -> str:
@@ -120,10 +121,12 @@ class Certificate:
 
     def manifest(self) -> dict:
         table = {name: described(a) for name, a in self.arrays.items()}
+        model = {"error_model": self.error_model} if self.error_model else {}
         return {
+            **model,
             "format": "torchlean-certificate",
             "version": 1,
-            "semantics": "real",
+            "semantics": "fp32" if model else "real",
             "assumptions": self.assumptions,
             "arrays": table,
             "graph": self.graph,

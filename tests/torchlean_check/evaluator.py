@@ -77,7 +77,10 @@ class Claim:
         return np.concatenate([values[v].ravel() for v in graph["outputs"]])
 
     def margin(self, point) -> Fraction:
-        return self._margin(self.manifest["property"], self.outputs(point))
+        return self.margin_at(self.outputs(point))
+
+    def margin_at(self, outputs) -> Fraction:
+        return self._margin(self.manifest["property"], outputs)
 
     def _margin(self, entry, y) -> Fraction:
         if "rows" in entry:

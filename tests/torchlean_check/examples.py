@@ -159,6 +159,27 @@ def layout() -> Certificate:
     return c
 
 
+def executions() -> Certificate:
+    """Every execution of two layers in float32, with a cast to half precision."""
+    c = Certificate()
+    x = c.box([-1.0, 0.5], [-0.5, 1.0], np.float32)
+    c.graph["inputs"][0]["dtype"] = "float32"
+    w = np.array([[1.0, -2.0, 0.5], [0.75, 1.0, 1.0]], np.float32)
+    h = relu(c, dense(c, x, w, np.array([0.25, 0.125, 1e-39], np.float32)), [3])
+    h = c.node("div", [h, c.constant(np.float32(3))], [3])
+    half = c.node("convert_element_type", [h], [3], new_dtype="float16")
+    total = c.node("reduce_sum", [half], [], axes=[0])
+    c.output(c.node("mul", [total, total], []))
+    c.property = c.rows([[1]], [0.0])
+    c.error_model = {
+        "name": "half an ulp",
+        "ulps": {"tanh": 50},
+        "quotient": 200,
+        "products": {"operand": [1, -24], "rounding": 100},
+    }
+    return c
+
+
 EXAMPLES = {
     "mlp": mlp,
     "conv": conv,
@@ -168,4 +189,5 @@ EXAMPLES = {
     "slopes": slopes,
     "constrained": constrained,
     "layout": layout,
+    "executions": executions,
 }

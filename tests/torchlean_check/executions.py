@@ -39,15 +39,31 @@ def is_subnormal(value: Fraction, dtype: str) -> bool:
 
 
 class Execution:
-    """Draws one execution after another; `habits` shift the odds between them."""
+    """Draws one execution after another, each with habits of its own."""
 
-    def __init__(self, claim: Claim, model: dict, rng):
-        self.claim, self.model, self.rng = claim, model, rng
+    def __init__(self, claim: Claim, rng):
+        self.claim, self.rng = claim, rng
+        self.model = claim.manifest["error_model"]
+
+    def inputs(self, point):
+        """The point with its entries rounded to floats; None if that leaves the box."""
+        entries, found = self.claim.manifest["input_set"]["inputs"], {}
+        dtypes = {
+            i["value"]: i["dtype"] for i in self.claim.manifest["graph"]["inputs"]
+        }
+        for entry in entries:
+            value = entry["value"]
+            x = self.each(lambda v, d=dtypes[value]: nearest(v, d), point[value])
+            lo, hi = (self.claim.arrays[entry[k]] for k in ("lo", "hi"))
+            if (x < lo).any() or (x > hi).any():
+                return None
+            found[value] = x
+        return found
 
     def outputs(self, point) -> np.ndarray:
         graph = self.claim.manifest["graph"]
         rng = self.rng
-        self.flushing, self.fusing, self.order = rng.random(), rng.random(), None
+        self.flushing, self.fusing = rng.choice([0, 0.5, 1]), rng.choice([0, 0.5, 1])
         self.order = rng.choice(["sequential", "reversed", "sorted", "tree", "random"])
         self.dtypes, self.exact, self.values = {}, {}, dict(point)
         for entry in graph["inputs"]:
@@ -135,8 +151,9 @@ class Execution:
         ulps = Fraction(self.model["ulps"][op], 100)
         power = max(math.floor(math.log2(abs(exact))), least)
         unit = Fraction(2) ** (power - bits + 1)
-        end = self.rng.choice([-1, 1]) * int(ulps * 64) * unit / 64
-        return int((exact + end) / unit) * unit  # toward 0, and so within
+        if self.rng.random() < 0.5:
+            return math.floor(exact / unit + ulps) * unit
+        return math.ceil(exact / unit - ulps) * unit
 
 
 def _div(run, node, dtype):

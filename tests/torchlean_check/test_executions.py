@@ -3,21 +3,15 @@
 Each graph is built so that its runs stray far: what is left out of the slack shows.
 """
 
-import json
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from tests.torchlean_check.builder import (
-    Certificate,
-    archive,
-    canonical,
-    exact,
-)
+from tests.torchlean_check.builder import Certificate, archive, canonical, exact
 from tests.torchlean_check.evaluator import Claim
 from tests.torchlean_check.executions import FORMATS, FUNCTIONS, Execution, nearest
-from torchlean_check import check
+from torchlean_check import CertificateError, UnsupportedCertificate, check
 
 ULPS = {
     "exp": 551,
@@ -42,18 +36,12 @@ FAR = 2.0**100
 RNG = np.random.default_rng(3)
 
 
-def executing(c: Certificate, model=MODEL) -> bytes:
-    """The certificate as a claim about executions."""
-    members = c.members()
-    manifest = json.loads(members["manifest.json"])
-    manifest |= {"semantics": "fp32", "error_model": model}
-    return archive({**members, "manifest.json": canonical(manifest)})
-
-
 class Network(Certificate):
-    """In float32 unless said."""
+    """In float32 unless said; about executions."""
 
-    model = MODEL
+    def __init__(self):
+        super().__init__()
+        self.error_model = MODEL
 
     def at(self, x, radius=0.0, dtype=np.float32):
         x = np.asarray(x, dtype)
@@ -73,7 +61,7 @@ class Network(Certificate):
         """The certificate that row @ outputs is above something far below."""
         self.arrays = dict(self.inner)
         self.property = self.rows([row], [-FAR])
-        return executing(self, self.model)
+        return self.pack()
 
 
 def absorbed(c, x, shape):
@@ -125,40 +113,40 @@ def underflow(where):
     """2**100 times what may have been flushed to 0."""
 
     def build():
-        c, small = Network(), np.float32([3.1e-39, -7e-39, 1.1e-38])
+        c, small = Network(), np.float32([3.1e-39, -7e-39, 1.1e-38] * 4)
+        n = len(small)
+        ones, small_sums = np.ones(n), np.float32([2e-38, -1.5e-38] * 6)
         if where == "input":
             x = c.at(small)
         elif where == "constant":
-            x = c.node("mul", [c.at([1.0, 1.0, 1.0]), c.number(small)], [3])
+            x = c.node("mul", [c.at(ones), c.number(small)], [n])
         elif where == "weights":
-            x = c.node("dot_general", [c.at([1.0] * 3), c.number(small)], [], **VECTOR)
+            x = c.node("dot_general", [c.at(ones), c.number(small)], [], **VECTOR)
         elif where == "dot":
-            tiny = c.number(small * np.float32(2.0**60))
-            x = c.node("dot_general", [c.at([2.0**-60] * 3), tiny], [], **VECTOR)
+            small = c.number(abs(small) * np.float32(2.0**60))
+            x = c.at(ones * 2.0**-60)
+            x = c.node("dot_general", [x, small], [], **VECTOR)
         elif where == "sum":
-            x = c.node("reduce_sum", [c.at(small * 1.01)], [], axes=[0])
-        elif where == "power":
-            x = c.node("integer_pow", [c.at([1.1e-13, 1e-13, -2e-13])], [3], y=3)
+            x = c.node("reduce_sum", [c.at(small_sums)], [], axes=[0])
         else:
-            x = c.node(
-                "mul", [c.at(small * np.float32(2.0**60)), c.number(2.0**-60)], [3]
-            )
-        shape = [] if where in ("weights", "dot", "sum") else [3]
+            x = c.at(small * np.float32(2.0**60))
+            x = c.node("mul", [x, c.number(2.0**-60)], [n])
+        shape = [] if where in ("weights", "dot", "sum") else [n]
         y = c.node("mul", [x, c.number(2.0**100)], shape)
-        return c.ends(y, 1 if shape == [] else 3)
+        return c.ends(y, 1 if shape == [] else n)
 
     return build
 
 
-def elementwise(op, *operands, magnified=True):
-    """The rounding of one operation on uncertain operands, seen through 2**20."""
+def elementwise(op, *operands, certain):
+    """One operation on operands that are exact, or uncertain by a 2**-12."""
 
     def build():
         c, n = Network(), len(operands[0])
-        xs = [absorbed(c, c.at(x), [n]) for x in operands]
-        y = c.node(op, xs, [n], **({"y": 3} if op == "integer_pow" else {}))
-        scale = 2.0**20 if magnified else 1.0
-        return c.ends(c.node("mul", [y, c.number(scale)], [n]), n)
+        xs = [c.at(x) if certain else absorbed(c, c.at(x), [n]) for x in operands]
+        return c.ends(
+            c.node(op, xs, [n], **({"y": 3} if op == "integer_pow" else {})), n
+        )
 
     return build
 
@@ -233,6 +221,13 @@ def network():
 
 
 NEAR = [0.5001, 0.75, 1.3, 2.2]
+FLUSHED = "input constant weights dot sum product".split()
+OPERANDS = {
+    **{op: [NEAR] for op in (*FUNCTIONS, "square", "integer_pow")},
+    "add": [NEAR, [3.3, -1.7, 0.9, 1e-3]],
+    "mul": [NEAR, [3.3, -1.7, 0.9, 1e-3]],
+    "div": [[1e-3, 1.7, -2.9, 3.3], NEAR],
+}
 GRAPHS = {
     "dot": sums("dot_general"),
     "products": sums("products"),
@@ -240,13 +235,12 @@ GRAPHS = {
     "cumsum": sums("cumsum", axis=0, reverse=False),
     "convolution": convolution,
     "absorbing": absorbing,
+    **{f"underflow in {where}": underflow(where) for where in FLUSHED},
+    **{op: elementwise(op, *xs, certain=True) for op, xs in OPERANDS.items()},
     **{
-        f"underflow in {w}": underflow(w)
-        for w in "input constant weights dot sum power product".split()
+        f"{op} of what is uncertain": elementwise(op, *xs, certain=False)
+        for op, xs in OPERANDS.items()
     },
-    **{op: elementwise(op, NEAR) for op in (*FUNCTIONS, "square", "integer_pow")},
-    "mul": elementwise("mul", NEAR, [3.3, -1.7, 0.9, 1e-3]),
-    "div": elementwise("div", [1e-3, 1.7, -2.9, 3.3], NEAR),
     "extremes": extremes,
     "moves": moves,
     "bfloat16": narrow("bfloat16"),
@@ -268,21 +262,17 @@ def runs_stay_above(name, draws=40):
         assert report.accepted, report.reason
         margins.append(exact(report.margin) - Fraction(FAR))
     claim = Claim(blob)
-    run = Execution(claim, c.model, rng)
+    run = Execution(claim, rng)
     for point in claim.points(draws, rng):
-        point = {v: _floats(claim, v, x) for v, x in point.items()}
+        point = run.inputs(point)
+        if point is None:
+            continue
         y, real = run.outputs(point), claim_outputs(claim, point)
         for row, margin in zip(rows, margins, strict=True):
             assert row @ y >= margin
             if real is not None and row @ real > margin:
                 worst = max(worst, (row @ real - row @ y) / (row @ real - margin))
     return worst
-
-
-def _floats(claim, value, x):
-    entry = next(i for i in claim.manifest["graph"]["inputs"] if i["value"] == value)
-    flat = [nearest(v, entry["dtype"]) for v in np.ravel(x)]
-    return np.array([*flat, None], object)[:-1].reshape(np.shape(x))
 
 
 def claim_outputs(claim, point):
@@ -314,3 +304,115 @@ def test_the_oracle_rounds_as_numpy_does(dtype):
             expected = Fraction(float(np.asarray(v).astype(dtype)))
         assert nearest(Fraction(float(v)), dtype) == expected
     assert set(FORMATS) > {dtype}
+
+
+def overflowing():
+    """The sum is inf in an execution; over the reals it is above anything asked."""
+    c = Network()
+    x = c.at(np.full(3, 3e38))
+    y = c.node("reduce_sum", [x], [], axes=[0])
+    c.output(c.node("add", [y, y], []))
+    c.property = c.rows([[1.0]], [1.0])
+    return c
+
+
+def test_what_may_overflow_is_rejected():
+    c = overflowing()
+    report = check(c.pack())
+    assert not report.accepted and "overflow" in report.reason
+    c.error_model = None
+    assert check(c.pack()).accepted
+
+
+def inverted():
+    """x may be 2**-13 or so over the reals, and 0 in an execution."""
+    c = Network()
+    x = absorbed(c, c.at([2.0**-13]), [1])
+    c.output(c.node("div", [c.number([1.0]), x], [1]))
+    c.property = c.rows([[1.0]], [0.0])
+    return c
+
+
+def test_what_may_divide_by_zero_is_rejected():
+    report = check(inverted().pack())
+    assert not report.accepted and "divide by zero" in report.reason
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"ulps": {**ULPS, "tanh": 49}}, "less than half an ulp"),
+        ({"ulps": {**ULPS, "tanh": 1.5}}, "not an integer"),
+        ({"ulps": {"exp": 100}}, "no figure for tanh"),
+        ({"quotient": 99}, "less than one rounding"),
+        ({"products": {"operand": [0, 0], "rounding": 0}}, "less than one rounding"),
+        ({"products": {"operand": [-1, -9], "rounding": 100}}, "less than one"),
+        ({"products": {"operand": [3, 2], "rounding": 100}}, "no relative error"),
+        ({"unknown": 1}, "unknown field"),
+    ],
+)
+def test_error_models_that_assume_too_much_are_refused(change, message):
+    c = network()
+    c.claiming([1, 0, 0, 0])
+    c.error_model = {**MODEL, **change}
+    with pytest.raises(CertificateError, match=message):
+        check(c.pack())
+
+
+def test_a_claim_without_its_model_is_refused():
+    c = network()
+    c.claiming([1, 0, 0, 0])
+    whole = c.manifest()
+    for semantics, model in (("real", MODEL), ("fp32", None), ("ieee", MODEL)):
+        manifest = {**whole, "semantics": semantics, "error_model": model}
+        if model is None:
+            del manifest["error_model"]
+        blob = archive({**c.members(), "manifest.json": canonical(manifest)})
+        with pytest.raises(CertificateError, match="semantics"):
+            check(blob)
+
+
+def test_the_claim_prints_the_whole_model():
+    c = network()
+    blob = c.claiming([1, 0, 0, 0])
+    claims = {check(blob).claim}
+    products = {"operand": [1, -11], "rounding": 200}
+    for change in (
+        {"name": "other"},
+        {"ulps": {**ULPS, "tanh": 650}},
+        {"quotient": 250},
+        {"products": products},
+    ):
+        c.error_model = {**MODEL, **change}
+        report = check(c.pack())
+        assert report.accepted and report.claim not in claims
+        claims.add(report.claim)
+    assert "v0 float32" in report.claim and "1/2048" in report.claim
+
+
+@pytest.mark.parametrize("odd", ["weights", "input"])
+def test_operands_of_two_dtypes_are_refused(odd):
+    c = Network()
+    wide = {odd: np.float64}
+    x = c.at([1.0, 2.0], dtype=wide.get("input", np.float32))
+    w = c.number([0.5, 0.25], wide.get("weights", np.float32))
+    c.ends(c.node("mul", [x, w], [2]), 2)
+    with pytest.raises(UnsupportedCertificate, match="several dtypes"):
+        check(c.claiming([1, 1]))
+
+
+def test_what_has_no_theorem_is_refused():
+    c = Network()
+    c.ends(c.node("softplus", [c.at([1.0])], [1]), 1)
+    with pytest.raises(UnsupportedCertificate, match="no theorem about executions"):
+        check(c.claiming([1]))
+
+
+def test_figures_of_float64_are_its_own():
+    c = Network()
+    c.ends(c.node("tanh", [c.at([1.0], dtype=np.float64)], [1]), 1)
+    with pytest.raises(CertificateError, match="no figure for tanh/float64"):
+        check(c.claiming([1]))
+    c.error_model = {**MODEL, "ulps": {"tanh/float64": 700}}
+    margin = exact(check(c.claiming([1])).margin) - Fraction(FAR)
+    assert Fraction(np.tanh(1.0)) - 17 * Fraction(2) ** -53 < margin

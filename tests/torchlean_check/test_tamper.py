@@ -24,6 +24,7 @@ from tests.torchlean_check.builder import (
 )
 from tests.torchlean_check.evaluator import Claim
 from tests.torchlean_check.examples import EXAMPLES
+from tests.torchlean_check.executions import Execution
 from torchlean_check import CertificateError, check
 
 BLOBS = {name: build().pack() for name, build in EXAMPLES.items()}
@@ -43,8 +44,13 @@ def assert_harmless(blob: bytes, before, proof_only: bool) -> bool:
     if report is None or not report.accepted:
         return False
     assert proof_only or report.claim != before.claim
-    claim = Claim(blob)
-    margins = [claim.margin(p) for p in claim.points(4, np.random.default_rng(1))]
+    claim, rng = Claim(blob), np.random.default_rng(1)
+    points = list(claim.points(4, rng))
+    margins = [claim.margin(p) for p in points]
+    if claim.manifest["semantics"] == "fp32":
+        run = Execution(claim, rng)
+        floats = [p for p in map(run.inputs, points) if p is not None]
+        margins += [claim.margin_at(run.outputs(p)) for p in floats]
     assert 0 < exact(report.margin) <= min(margins, default=exact(report.margin))
     return True
 
