@@ -155,8 +155,8 @@ def _is_library(file_name: str) -> bool:
     if file_name.startswith(os.path.dirname(os.path.dirname(jax.__file__)) + "/jax/"):
         return True
     path = os.path.realpath(file_name)
-    if path.startswith(_folder() + "bugzoo/_cards/"):
-        return False  # programs under examination, wherever they are kept
+    if path.startswith(_examined()):
+        return False
     return file_name.startswith("<frozen") or path.startswith(_ours())
 
 
@@ -166,6 +166,12 @@ def _folder() -> str:
     checkout."""
     package = sys.modules[__name__.partition(".")[0]]
     return os.path.dirname(os.path.realpath(str(package.__file__))) + "/"
+
+
+@functools.cache
+def _examined() -> tuple[str, ...]:
+    """Programs that are looked at as a user's are, wherever they are kept."""
+    return _folder() + "bugzoo/_cards/", _folder() + "pallas_kernels/"
 
 
 @functools.cache

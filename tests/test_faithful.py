@@ -24,6 +24,12 @@ REWRITTEN = {
         lambda np, x: (x + np.float32(1e8)) - np.float32(1e8),
         (X,),
     ),
+    "sum in bfloat16, widened": (
+        lambda np, x: (x.astype("bfloat16") + np.asarray(0.001, "bfloat16")).astype(
+            "float32"
+        ),
+        (X,),
+    ),
 }
 
 
@@ -44,6 +50,7 @@ def test_a_plain_jit_would_be_noticed():
     """Newer versions of JAX keep the sum; all of them rewrite the quotients."""
     assert differs(jax.jit, "quotient by a constant")
     assert differs(jax.jit, "quotient by a root")
+    assert differs(jax.jit, "sum in bfloat16, widened")
 
 
 def shift(x):

@@ -13,7 +13,10 @@ from torchlean_jax.domains._errors import InputError
 
 # XLA's algebraic simplifier, the pass that replaces floating-point expressions by ones
 # that are equal only over the reals: (x + 1e8) - 1e8 by x, y / sqrt(x) by y * rsqrt(x).
-COMPILER_OPTIONS = types.MappingProxyType({"xla_disable_hlo_passes": "algsimp"})
+OFF = "algsimp"
+# XLA may also leave out the rounding of a bfloat16 or float16 result that is widened
+# next: (x + 0.001) in bfloat16 at 1 is 1, and 1.0009995 where it is cast to float32.
+COMPILER_OPTIONS = types.MappingProxyType({"xla_allow_excess_precision": False})
 
 
 class FaithfulFunction:
@@ -59,8 +62,9 @@ class FaithfulFunction:
 def faithful_jit(f, **jit_options) -> FaithfulFunction:
     """`f`, compiled so that each operation of its jaxpr is the operation that runs.
 
-    An outermost `jax.jit` with XLA's algebraic simplifier switched off, and with the
-    highest precision for every product of arrays that does not state its own. What is
+    An outermost `jax.jit` with XLA's algebraic simplifier switched off, without excess
+    precision between operations, and with the highest precision for every product of
+    arrays that does not state its own. What is
     left to the compiler is what `tl.FP32` covers: the order of sums, whether a product
     and the sum that uses it are rounded once or twice, subnormals, and the last few
     ulps of library functions. So `tl.float_error(f)` bounds what the result can be off
@@ -93,7 +97,7 @@ def faithful_jit(f, **jit_options) -> FaithfulFunction:
 def _options(jit_options):
     """`jit_options` with the passes that we switch off beside those that the user
     does."""
-    options = dict(jit_options.pop("compiler_options", None) or {})
-    for name, passes in COMPILER_OPTIONS.items():
-        options[name] = ",".join(filter(None, (options.get(name), passes)))
+    given = dict(jit_options.pop("compiler_options", None) or {})
+    passes = ",".join(filter(None, (given.get("xla_disable_hlo_passes"), OFF)))
+    options = {**given, **COMPILER_OPTIONS, "xla_disable_hlo_passes": passes}
     return {**jit_options, "compiler_options": options}
