@@ -90,9 +90,11 @@ def _finite_rows(x, keepdims):
 def _shares(gap, finite) -> Interval:
     """1 / sum_j exp(gap_j) along the last axis; nothing known where not `finite`."""
     share = p.inverse(total(p.exp(gap)))
-    lo, hi = jnp.clip(share.lo, 0, 1), jnp.clip(share.hi, 0, 1)
-    # an overflowing sum is a share next to 0
-    lo, hi = (jnp.where(jnp.isnan(e), other, e) for e, other in ((lo, 0), (hi, 1)))
+    # The sum overflows where an argument is masked by a large number: it is at least
+    # its largest term, so that the share is next to 0 and not just below 1.
+    most = p.exp(p.at(-jnp.max(gap.lo, axis=-1))).hi
+    lo = jnp.clip(jnp.where(jnp.isnan(share.lo), 0, share.lo), 0, 1)
+    hi = jnp.clip(jnp.fmin(share.hi, most), 0, 1)
     return Interval(jnp.where(finite, lo, jnp.nan), jnp.where(finite, hi, jnp.nan))
 
 

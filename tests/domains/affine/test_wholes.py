@@ -201,3 +201,18 @@ def test_softmax_intervals_are_the_best_for_one_result():
     assert math.isclose(low[0, 0], x[0] / x.sum(), rel_tol=1e-12)
     x = np.exp([1.0, -1.0, 0.5])
     assert math.isclose(high[0, 0], x[0] / x.sum(), rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("mask", [-1e2, -1e3, -1e9, -2.4e38])
+def test_a_masked_share_is_next_to_0_though_its_sum_overflows(mask):
+    x = np.array([[0.5, -0.5, mask]])
+    gap = x[:, None, :] - x[:, :, None]
+    powers = [ball(float(v)).exp() for v in x[0]]
+    whole = SimpleNamespace(name="call:softmax", params={"axis": 1})
+    gaps = SimpleNamespace(name="call:softmax_of_gaps", params={"axis": 2})
+    for case, operand in ((whole, x), (gaps, gap)):
+        low, high = interval_of(case, operand, operand)
+        assert high[0, 2] < 1e-30 and low[0, 2] >= 0
+        for power, a, b in zip(powers, low[0], high[0], strict=True):
+            true = power / sum(powers)
+            assert not true < ball(float(a)) and not true > ball(float(b))
