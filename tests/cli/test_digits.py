@@ -48,6 +48,19 @@ def test_it_prints_and_writes_the_counts(tmp_path, capsys):
         assert (image["status"] == "refuted") == (image["counterexample"] is not None)
 
 
+def test_claims_about_executions_are_checked_and_name_their_model(tmp_path, capsys):
+    path, folder = tmp_path / "out.json", tmp_path / "proofs"
+    command = [*QUICK, "--limit", "4", "--semantics", "fp32", "--json", str(path)]
+    assert main([*command, "--certificates", str(folder)]) == 0
+    assert "in every execution, error model xla-cpu" in capsys.readouterr().out
+    results = json.loads(path.read_text())
+    assert results["semantics"] == "fp32"
+    assert results["checked"] == results["certified"] > 0
+    assert main(["check", *map(str, folder.glob("*.tlc"))]) == 0
+    assert "Assumed: error model 'xla-cpu'" in capsys.readouterr().out
+    assert main([*command, "--plot", str(tmp_path / "plot.png")]) == 2
+
+
 def test_balls_certify_more_images_than_boxes_of_their_radius(tmp_path, capsys):
     """L1 ball < L2 ball < box; the certificates name the norm."""
     counts = []

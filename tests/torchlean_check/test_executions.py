@@ -70,6 +70,19 @@ def absorbed(c, x, shape):
     return c.node("sub", [c.node("add", [x, big], shape), big], shape)
 
 
+def uncertain(op):
+    """Sums of what an addition left uncertain, all in one direction."""
+
+    def build():
+        c, n = Network(), 8
+        x, y = (absorbed(c, c.at(np.full(n, a)), [n]) for a in (3.3001, 5.7001))
+        if op == "reduce_sum":
+            return c.ends(c.node(op, [x], [], axes=[0]), 1)
+        return c.ends(c.node(op, [x, y], [], **VECTOR), 1)
+
+    return build
+
+
 def sums(op, **params):
     """Many terms that cancel: nearly half of what any order may lose."""
 
@@ -119,9 +132,12 @@ def underflow(where):
         if where == "input":
             x = c.at(small)
         elif where == "constant":
-            x = c.node("mul", [c.at(ones), c.number(small)], [n])
+            x = c.node("mul", [c.at(ones * 2.0**100), c.number(small)], [n])
+            return c.ends(x, n)
         elif where == "weights":
-            x = c.node("dot_general", [c.at(ones), c.number(small)], [], **VECTOR)
+            x = c.at(ones * 2.0**100)
+            x = c.node("dot_general", [x, c.number(small)], [], **VECTOR)
+            return c.ends(x, 1)
         elif where == "dot":
             small = c.number(abs(small) * np.float32(2.0**60))
             x = c.at(ones * 2.0**-60)
@@ -131,7 +147,7 @@ def underflow(where):
         else:
             x = c.at(small * np.float32(2.0**60))
             x = c.node("mul", [x, c.number(2.0**-60)], [n])
-        shape = [] if where in ("weights", "dot", "sum") else [n]
+        shape = [] if where in ("dot", "sum") else [n]
         y = c.node("mul", [x, c.number(2.0**100)], shape)
         return c.ends(y, 1 if shape == [] else n)
 
@@ -152,9 +168,8 @@ def elementwise(op, *operands, certain):
 
 
 def extremes():
-    c = Network()
-    x = absorbed(c, c.at(RNG.random(6)), [6])
-    y = c.at(RNG.random(6))
+    c, base = Network(), RNG.random(6)
+    x, y = absorbed(c, c.at(base), [6]), c.at(base)
     big = c.node("max", [x, y], [6])
     small = c.node("min", [x, c.number(0.5)], [6])
     most = c.node("reduce_max", [x], [], axes=[0])
@@ -198,6 +213,25 @@ def narrow(dtype):
     return build
 
 
+def casts(dtype):
+    def build():
+        c = Network()
+        x = c.at(RNG.random(8))
+        x = c.node("convert_element_type", [x], [8], new_dtype=dtype)
+        x = c.node("convert_element_type", [x], [8], new_dtype="float32")
+        return c.ends(x, 8)
+
+    return build
+
+
+def narrow_products():
+    """Of two terms, so that the rounding of the result is most of the error."""
+    c = Network()
+    x = c.at(1 + RNG.random(2), dtype=np.float16)
+    w = c.number(1 + RNG.random((2, 16)), np.float16)
+    return c.ends(c.node("dot_general", [x, w], [16], **VECTOR), 16)
+
+
 def computed_weights():
     """A known operand that was rounded, under a box."""
     c = Network()
@@ -224,6 +258,7 @@ NEAR = [0.5001, 0.75, 1.3, 2.2]
 FLUSHED = "input constant weights dot sum product".split()
 OPERANDS = {
     **{op: [NEAR] for op in (*FUNCTIONS, "square", "integer_pow")},
+    "logistic": [[2.4e-4, 0.75, 1.3, 2.2]],
     "add": [NEAR, [3.3, -1.7, 0.9, 1e-3]],
     "mul": [NEAR, [3.3, -1.7, 0.9, 1e-3]],
     "div": [[1e-3, 1.7, -2.9, 3.3], NEAR],
@@ -231,6 +266,8 @@ OPERANDS = {
 GRAPHS = {
     "dot": sums("dot_general"),
     "products": sums("products"),
+    "products of what is uncertain": uncertain("dot_general"),
+    "sum of what is uncertain": uncertain("reduce_sum"),
     "sum": sums("reduce_sum", axes=[0]),
     "cumsum": sums("cumsum", axis=0, reverse=False),
     "convolution": convolution,
@@ -245,6 +282,9 @@ GRAPHS = {
     "moves": moves,
     "bfloat16": narrow("bfloat16"),
     "float16": narrow("float16"),
+    "casts to float16": casts("float16"),
+    "casts to bfloat16": casts("bfloat16"),
+    "narrow products": narrow_products,
     "computed weights": computed_weights,
     "network": network,
 }
@@ -352,6 +392,10 @@ def test_what_may_divide_by_zero_is_rejected():
     ],
 )
 def test_error_models_that_assume_too_much_are_refused(change, message):
+    refused(change, message)
+
+
+def refused(change, message="less than"):
     c = network()
     c.claiming([1, 0, 0, 0])
     c.error_model = {**MODEL, **change}

@@ -17,12 +17,14 @@ import pytest
 
 from tests.torchlean_check import (
     test_bad_input,
+    test_executions,
     test_known_answers,
     test_operations,
     test_rounding,
     test_smooth,
     test_tamper,
 )
+from tests.torchlean_check.test_executions import ULPS
 from torchlean_check import _verdict
 
 
@@ -47,17 +49,21 @@ def mutated(module: str, name: str, old: str, new: str):
         places += [(other, k) for k, v in vars(other).items() if v is original]
     operations = importlib.import_module("torchlean_check._graph").OPERATIONS
     entries = {k: v for k, v in operations.items() if v[0] is original}
+    roundings = importlib.import_module("torchlean_check._executions").ROUNDINGS
+    rounded = [k for k, v in roundings.items() if v is original]
     try:
         for place, key in places:
             setattr(place, key, scope[last])
         for key, (_, *rest) in entries.items():
             operations[key] = (scope[last], *rest)
+        roundings.update(dict.fromkeys(rounded, scope[last]))
         _verdict._PROGRAMS.clear()
         yield
     finally:
         for place, key in places:
             setattr(place, key, original)
         operations.update(entries)
+        roundings.update(dict.fromkeys(rounded, original))
         _verdict._PROGRAMS.clear()
 
 
@@ -130,6 +136,16 @@ def tampering():
     test_tamper.test_every_truncation_and_extension_is_rejected("mlp")
     test_tamper.test_every_element_of_every_array("mlp")
     test_tamper.test_every_field_of_the_manifest("mlp", False)
+
+
+def runs(*names):
+    """The tests of executions, on some of their graphs."""
+
+    def suite():
+        for name in names:
+            test_executions.runs_stay_above(name)
+
+    return suite
 
 
 def relu_split():
@@ -215,6 +231,51 @@ MUTATIONS = [
     ("_special", "Sine.extent", "(one, one) if k % 2 else (-one, -one)", "(0, 0)", "turning_points"),
     ("_products", "Product.lines", "t * d + s * c", "t * c + s * d", products),
     ("_products", "Product.lines", "-(t * a * c + s * b * d)", "-(t * a * d + s * b * c)", products),
+    # The rounding of executions: a term of the slack left out, or too small.
+    ("_executions", "Executions.lowered", "slack << (unit - least)", "0", runs("absorbing")),
+    ("_executions", "_errors", "c + r + a + kind.tiny", "r + a + kind.tiny", runs("absorbing")),
+    ("_executions", "_errors", "c + r + a + kind.tiny", "c + a + kind.tiny", runs("add")),
+    ("_executions", "_errors", "c + r + a + kind.tiny", "c + r + kind.tiny", runs("sum")),
+    ("_executions", "_errors", "c + r + a + kind.tiny", "c + r + a", runs("underflow in product")),
+    ("_executions", "_errors", "grown(found.relative, exact)", "grown(found.relative / 2, exact)", runs("add")),
+    ("_executions", "_flushed", "min(max(-a, b), tiny)", "0", runs("underflow in input")),
+    ("_executions", "_flushed", "min(max(-a, b), tiny)", "min(b, tiny)", runs("underflow in input")),
+    ("_executions", "Executions.__init__", "set(self.program.names.values()) - results", "{x.id for x in self.program.inputs}", runs("underflow in constant")),
+    ("_executions", "accumulated", "s = unit * roundings", "s = unit", runs("dot")),
+    ("_executions", "ErrorModel.relative", "/ 50", "/ 100", runs("tanh", "exp")),
+    ("_executions", "read_error_model", "< 50", "< 49", "half_ulps"),
+    ("_executions", "read_error_model", "< 100", "< 99", "few_roundings"),
+    ("_executions", "limit", "max(magnitudes) > kind.largest", "False", test_executions.test_what_may_overflow_is_rejected),
+    ("_roundings", "quotient", "min(denominators) <= 0", "min(denominators) == 0", test_executions.test_what_may_divide_by_zero_is_rejected),
+    ("_roundings", "_moved", "errors[k] if k >= 0 else 0", "0", runs("moves")),
+    ("_roundings", "_convert", "Rounded(x.errors, after.unit)", "x.errors", runs("casts to bfloat16")),
+    ("_roundings", "_moved_by", "max([x.errors[j]", "min([x.errors[j]", runs("extremes")),
+    ("_roundings", "_add", "plus(x.errors, y.errors)", "list(map(max, x.errors, y.errors))", runs("add of what is uncertain")),
+    ("_roundings", "_add", "else node.format.unit", "else node.format.unit / 2", runs("add")),
+    ("_roundings", "_add", "if idle", "if not idle", runs("add")),
+    ("_roundings", "_mul", "times(x.real, y.errors)", "[0] * len(x.real)", runs("mul of what is uncertain")),
+    ("_roundings", "_mul", "if exact", "if not exact", runs("mul")),
+    ("_roundings", "_div", "Fraction(node.model.quotient, 100)", "Fraction(node.model.quotient, 400)", runs("div")),
+    ("_roundings", "_div", "times(node.out.real, y.errors)", "[0] * len(x.errors)", runs("div of what is uncertain")),
+    ("_roundings", "_square", "plus(x.read, x.real)", "[a // 2 for a in x.real]", runs("square of what is uncertain")),
+    ("_roundings", "_power", "range(n - 1)", "range(0)", runs("integer_pow of what is uncertain")),
+    ("_roundings", "_power", "accumulated(node.format.unit, n - 1)", "Fraction(0)", runs("integer_pow")),
+    ("_sums", "_sum", "grown(relative, reach)", "grown(relative / 8, reach)", runs("sum")),
+    ("_sums", "_sum", "2 * n * node.format.tiny", "0", runs("underflow in sum")),
+    ("_sums", "_sum", "Rounded(_reach(step, x.errors)", "Rounded([0] * len(reach)", runs("sum of what is uncertain")),
+    ("_sums", "_contraction", "(1 + steps) - 1", "(1 + steps / 8) - 1", runs("dot")),
+    ("_sums", "_contraction", "4 * (n + 1) * inner.tiny", "0", runs("underflow in dot")),
+    ("_sums", "_contraction", "else node.format.unit", "else Fraction(0)", runs("narrow products")),
+    ("_sums", "_weighted", "a + more for a in _reach(step, x.errors)", "a for a in _reach(step, x.errors)", runs("underflow in weights")),
+    ("_sums", "_products", "times(x.real, y.errors)", "[0] * len(x.real)", runs("products of what is uncertain")),
+    ("_library", "_called", "node.model.relative(node.name, node.dtype)", "Fraction(0)", runs("tanh")),
+    ("_library", "_tanh", "ONE - (t * t >> GRID)", "ONE >> 5", runs("tanh of what is uncertain")),
+    ("_library", "_logistic", "ONE >> 2 if", "ONE >> 6 if", runs("logistic of what is uncertain")),
+    ("_library", "_erf", "1129", "29", runs("erf of what is uncertain")),
+    ("_library", "_exponential", "b + least for b", "least for b", runs("exp of what is uncertain")),
+    ("_library", "_log1p", "ONE + a", "16 * ONE + a", runs("log1p of what is uncertain")),
+    ("_library", "_sqrt", "math.isqrt(a << GRID) +", "16 * math.isqrt(a << GRID) +", runs("sqrt of what is uncertain")),
+    ("_library", "_rsqrt", "2 * (a", "16 * (a", runs("rsqrt of what is uncertain")),
 ]  # fmt: skip
 
 
@@ -305,6 +366,8 @@ NAMED = {
     "unknown_value": bad_case("graph", "nodes", 0, "in", value=[0, 99]),
     "turning_points": test_smooth.test_turning_points_are_found,
     "exp_points": exp_points,
+    "half_ulps": lambda: test_executions.refused({"ulps": {**ULPS, "tanh": 49}}),
+    "few_roundings": lambda: test_executions.refused({"quotient": 99}),
 }
 
 

@@ -19,12 +19,13 @@ Train a classifier on scikit-learn's digits, certify the 360 held-out images and
 every certificate re-checked. An image is certified when its true label is proved to win
 at every input that differs from the image by at most EPS in each pixel (pixels are in
 [0, 1]), or in the L1 or L2 norm with --norm. Inputs are not clipped to [0, 1]. The
-claim is about the real-number meaning of the classifier.
+claim is about the real-number meaning of the classifier; with --semantics fp32, about
+what every floating-point execution returns, under the error model of XLA on CPUs.
 
 accuracy   share of the images that are classified correctly, as they are
 certified  images proved to keep their true label within EPS
-refuted    images with a counterexample within EPS, confirmed in exact arithmetic (the
-           image itself, if it is misclassified)
+refuted    images with a counterexample within EPS, confirmed in exact arithmetic, or
+           (fp32) by running it (the image itself, if it is misclassified)
 unknown    the others
 checked    certificates accepted by the independent checker
 seconds    for all of it: training, bounds, attack and checker"""
@@ -39,6 +40,10 @@ exit code: 0 when it ran to the end, whatever the counts are; 1 if the checker r
 certificate; 2 for bad input."""
 
 NORMS = {"inf": "maximum norm", "1": "L1 norm", "2": "L2 norm"}
+MEANINGS = {
+    "real": "over the reals",
+    "fp32": "in every execution, error model {model}",
+}
 PLOTTED = {"inf": 1, "2": 5, "1": 20}  # radii that lose about as many images
 
 
@@ -90,6 +95,12 @@ def add_to(commands) -> None:
     _arguments.add_norm(command, "EPS")
     _arguments.add_method(command)
     command.add_argument(
+        "--semantics",
+        choices=tuple(MEANINGS),
+        default="real",
+        help="the claim is about the real numbers (default), or every execution",
+    )
+    command.add_argument(
         "--certificates",
         type=Path,
         metavar="DIR",
@@ -115,6 +126,8 @@ def run(options) -> int:
     from torchlean_jax.zoo import digits
 
     if options.plot:
+        if options.semantics != "real":
+            raise tl.InputError("--plot draws claims over the reals: leave out one")
         _plot.require()
     clock = Clock()
     with (
@@ -155,6 +168,7 @@ def _verify(f, index, image, label: int, options, folder) -> Image:
         around(image, options.eps, options.norm),
         tl.spec.margin(label),
         method=options.method,
+        semantics=options.semantics,
         seed=options.seed,
     )
     found = Image(
@@ -225,7 +239,7 @@ def _results(options, found, clock, device) -> dict:
         "eps": options.eps,
         "norm": options.norm,
         "method": options.method,
-        "semantics": "real",
+        "semantics": options.semantics,
         "seed": options.seed,
         "stages": {name: round(s, 3) for name, s in clock.stages.items()},
         **_output.provenance(device),
@@ -236,10 +250,11 @@ def _results(options, found, clock, device) -> dict:
 def _print(results, options, found, rejected) -> None:
     total = results["images"]
     stages = ", ".join(f"{name} {s:.1f}" for name, s in results["stages"].items())
+    meant = MEANINGS[options.semantics].format(model=tl.ErrorModel.xla_cpu().name)
     in_norm = "" if options.norm == "inf" else f" in the {NORMS[options.norm]}"
     meaning = {
         "certified": f"of {total}, by {options.method}: no input within "
-        f"{options.eps:g}{in_norm} changes the label (over the reals)",
+        f"{options.eps:g}{in_norm} changes the label ({meant})",
         "refuted": f"of {total}: with a counterexample",
         "unknown": f"of {total}",
         "checked": f"of {sum(bool(i.certificate) for i in found)} certificates "
