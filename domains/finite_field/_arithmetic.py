@@ -15,7 +15,6 @@ from torchlean_jax.domains.finite_field._value import (
     NUMBER,
     PLUS_INFINITY,
     UNDEFINED,
-    Degree,
     FieldArray,
     kinds_of,
     levels_of,
@@ -172,7 +171,8 @@ def invert(field, x: FieldArray) -> FieldArray:
         undefined = (zero & ~infinite) | (kinds_of(x) == UNDEFINED)
         kinds = np.where(undefined, UNDEFINED, NUMBER).astype(np.uint8)
         residues = np.where(infinite, np.uint64(0), residues)
-    return result(residues, x, kinds=kinds, degree=x.degree.inverted(), positive=True)
+    degree = x.degree.inverted(field.distinct(x))
+    return result(residues, x, kinds=kinds, degree=degree, positive=True)
 
 
 @rules.define("div")
@@ -256,7 +256,3 @@ def as_complex(x: FieldArray) -> FieldArray:
     dtype = np.complex128 if x.dtype == np.float64 else np.complex64
     both = np.stack([x.residues, x.residues], 1)
     return FieldArray(both, np.dtype(dtype), x.kinds, x.levels, x.degree, None)
-
-
-def total_degree(x: Degree, count: int) -> Degree:
-    return x.summed(max(count, 1))

@@ -77,7 +77,7 @@ def _half_of(field, residues, x):
         np.dtype(dtype),
         x.kinds,
         x.levels,
-        x.degree,
+        x.degree.summed(2),
     )
     return canonical(field, value) if not x.levels[1] else value
 
@@ -148,4 +148,4 @@ def _from_half(field, x, n):
     for k in {0, n // 2} if n % 2 == 0 else {0}:
         both = residues[:, 0, ..., k] + residues[:, 1, ..., k]
         residues[..., k] = (both % moduli * halves % moduli)[:, None]
-    return FieldArray(residues, x.dtype, None, x.levels, x.degree)
+    return FieldArray(residues, x.dtype, None, x.levels, x.degree.summed(2))

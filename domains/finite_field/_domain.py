@@ -48,7 +48,9 @@ class FiniteField:
     seed: of the primes and the uninterpreted functions. order: p - 1 = order q; a
     multiple of 4 and of the length of every Fourier transform. cut: names of values
     (`name`) that are taken as variables of their own at the level that does not hold
-    them, so that exp may follow exp.
+    them, so that exp may follow exp. cut_above: values whose degree is larger are taken
+    as variables at both levels, so that degrees stay small; what holds then holds for
+    any such values. Once `cuts_anew` is False, only values that were cut before are.
 
     Floats of magnitude 1e30 or more count as infinite, which masks mean by them. Runs
     outside jit on NumPy, where no program has to be compiled. Source: Schwartz 1980,
@@ -64,7 +66,7 @@ class FiniteField:
     True
     """
 
-    def __init__(self, seed: int = 0, *, order: int = 4, cut=None):
+    def __init__(self, seed: int = 0, *, order: int = 4, cut=None, cut_above=None):
         if order < 4 or order % 4:
             raise InputError(f"order is a multiple of 4, got {order}")
         self.random = np.random.default_rng(seed)
@@ -75,10 +77,14 @@ class FiniteField:
         self.rules: Any = BoundRules(rules, self)
         self.salt = self.random.integers(0, 2**64, 2, np.uint64)
         self.cut = cut
+        self.cut_above, self.cuts_anew = cut_above, True
+        self.cut_before: list[np.ndarray] = []
         # what the probability of error is counted from
         self.arguments, self.degree, self.least_name = 0, 1.0, towers[0].p
         self.has_nested_exponential = False
         self.has_finite_mask = False
+        # whether no exponential and no uninterpreted function was met
+        self.is_rational = True
 
     def variables(self, shape, dtype) -> FieldArray:
         """Independent uniform residues: a random point for an input of that shape."""
@@ -153,6 +159,8 @@ class FiniteField:
         Residues at the other level stay, so that every relation between values that
         both programs have remains one.
         """
+        if self.cut_above is not None and value.degree.size > self.cut_above:
+            value = self._small(value)
         if self.cut is None or all(value.levels) or value.is_complex:
             return value
         names = self.name(value)
@@ -168,11 +176,27 @@ class FiniteField:
         levels = (True, True) if (hit | known).all() else value.levels
         return replace(value, residues=residues, levels=levels)
 
+    def _small(self, x: FieldArray) -> FieldArray:
+        """x as variables, if it may be cut."""
+        if x.is_complex or x.dtype == np.bool_:
+            return x
+        names = self.name(x)
+        if self.cuts_anew:
+            self.cut_before.append(names.ravel())
+        elif not (
+            self.cut_before and np.isin(names, np.concatenate(self.cut_before)).all()
+        ):
+            return x
+        return self.as_variable(x)
+
     def as_variable(self, x: FieldArray) -> FieldArray:
-        """Every element as a variable of its own, the same for equal elements."""
+        """Every element as a variable of its own, the same for equal elements; 0 and 1,
+        which are no expressions, stay."""
         if x.is_complex:
             raise InputError("a cut of complex numbers: cut real and imaginary parts")
+        self.note_arguments(x)
         residues = self.fresh("cut", self.name(x))
+        residues = np.where((x.residues <= 1).all(0), x.residues, residues)
         return FieldArray(
             residues, x.dtype, x.kinds, degree=VARIABLE, nonnegative=x.nonnegative
         )
@@ -229,11 +253,28 @@ class FiniteField:
 
     def note_arguments(self, *xs: FieldArray) -> None:
         """Count what an uninterpreted function was asked, for the probability."""
-        self.arguments += max(x.size for x in xs)
         known_mod_q = any(x.levels == (False, True) for x in xs)
         named_by = [t.q if known_mod_q else t.p for t in self.towers]
+        self._note(max(x.size for x in xs), max(x.degree.size for x in xs), named_by)
+        self.is_rational = False
+
+    def note_exponents(self, x: FieldArray) -> None:
+        """The same for exp and log, whose values meet where residues mod q do."""
+        self._note(x.size, x.degree.size, [t.q for t in self.towers])
+        self.is_rational = False
+
+    def distinct(self, x: FieldArray) -> int:
+        """How many different expressions the elements are."""
+        if not x.degree.alone.top:
+            return 1
+        count = np.unique(self.name(x)).size * (2 if x.is_complex else 1)
+        self._note(count, x.degree.size, [t.p for t in self.towers])
+        return count
+
+    def _note(self, count, degree, named_by):
+        self.arguments += count
+        self.degree = max(self.degree, degree)
         self.least_name = min(self.least_name, *named_by)
-        self.degree = max(self.degree, *[sum(x.degree) for x in xs])
 
 
 @functools.cache

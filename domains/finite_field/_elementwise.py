@@ -72,6 +72,7 @@ def exp(field, x):
     if not x.levels[1]:
         field.has_nested_exponential = True
         x = _renewed(field, x)
+    field.note_exponents(x)
     value = _powers(field, x)
     residues, kinds = value.residues, None
     if x.kinds is not None:
@@ -85,7 +86,7 @@ def _renewed(field, x):
     field.note_arguments(x)
     residues = x.residues.copy()
     residues[1::2] = field.fresh("exponent", field.name(x), rows=Q_ROWS)
-    return replace(x, residues=residues, held=None)
+    return replace(x, residues=residues, degree=VARIABLE, held=None)
 
 
 def _powers(field, x, *, scale=(1, 1)) -> FieldArray:
@@ -111,6 +112,7 @@ def _p_only(field, residues, dtype):
 def log(field, x):
     if x.is_complex or not x.levels[0]:
         return uninterpreted(field, "log", x)
+    field.note_exponents(x)
     known_zero = (x.residues[::2] == 0).all(0)
     residues = np.zeros_like(x.residues)
     for k, tower in enumerate(field.towers):
@@ -191,6 +193,7 @@ def _circle(field, x):
     if not x.levels[1]:
         field.has_nested_exponential = True
         x = _renewed(field, x)
+    field.note_exponents(x)
     value = _powers(field, x, scale=[t.circle for t in field.towers])
     kinds = None if x.kinds is None else np.where(x.kinds, UNDEFINED, NUMBER)
     kinds = kinds if np.any(kinds) else None
@@ -271,7 +274,8 @@ def _root(field, tag, x, function):
     other = invert(field, least)
     residues = np.where((names <= turned) | zero, least.residues, other.residues)
     residues = np.where(exact, field.lift(root).residues, residues)
-    return FieldArray(residues, x.dtype, kinds, degree=VARIABLE, nonnegative=True)
+    degree = least.degree.beside(other.degree)
+    return FieldArray(residues, x.dtype, kinds, degree=degree, nonnegative=True)
 
 
 def _roots_of_squares(x, function):

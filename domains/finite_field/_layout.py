@@ -11,7 +11,6 @@ from torchlean_jax.domains.finite_field._arithmetic import (
 )
 from torchlean_jax.domains.finite_field._value import (
     UNDEFINED,
-    Degree,
     FieldArray,
     kinds_of,
     levels_of,
@@ -155,13 +154,12 @@ def _combined(field, operation, operand, indices, updates, combine):
         if kinds_of(updates).reshape(-1)[k]:
             kinds[place] = UNDEFINED
     most = np.unique(places, return_counts=True)[1].max(initial=0)
-    degree = operand.degree
-    for _ in range(int(most)):
-        degree = Degree.either(degree.times(updates.degree), degree + updates.degree)
+    added = operand.degree + updates.degree.summed(int(most))
+    multiplied = operand.degree.times(updates.degree.powered(int(most)))
     return FieldArray(
         rows.reshape(operand.residues.shape),
         operand.dtype,
         kinds.reshape(operand.shape) if kinds.any() else None,
         levels_of(operand, updates),
-        degree,
+        added if combine is add_mod else added.beside(multiplied),
     )

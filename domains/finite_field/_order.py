@@ -145,7 +145,9 @@ def _folded(field, x):
         x.residues, counted.argmax(0)[None, None].repeat(4, 0), 1
     )[:, 0]
     residues = np.where(only, alone, residues)
-    return replace(value, residues=residues, kinds=_kinds_of_extreme(kinds, counted))
+    degree = VARIABLE.beside(x.degree) if only.any() else VARIABLE
+    kinds = _kinds_of_extreme(kinds, counted)
+    return replace(value, residues=residues, kinds=kinds, degree=degree)
 
 
 def _seen_before(names):

@@ -19,35 +19,76 @@ NUMBER, MINUS_INFINITY, PLUS_INFINITY, UNDEFINED = range(4)
 P_ROWS, Q_ROWS = (0, 2), (1, 3)
 
 
-class Degree(NamedTuple):
+class Ratio(NamedTuple):
     """Bounds on the degrees of numerator and denominator, in the free variables."""
 
     top: float
     bottom: float
 
-    def __add__(self, other):  # type: ignore[override]
+    def plus(self, other: "Ratio") -> "Ratio":
         top = max(self.top + other.bottom, other.top + self.bottom)
-        return Degree(top, self.bottom + other.bottom)
+        return _bounded(top, self.bottom + other.bottom)
+
+    def times(self, other: "Ratio") -> "Ratio":
+        return _bounded(self.top + other.top, self.bottom + other.bottom)
+
+
+def _bounded(top, bottom):
+    """Degrees that say nothing long before, kept away from infinity."""
+    return Ratio(min(top, 1e200), min(bottom, 1e200))
+
+
+class Degree(NamedTuple):
+    """How large the expressions in an array are.
+
+    alone: a bound for each element by itself; together: for all of them over one
+    denominator. A sum of elements is no larger than `together`: the weights of a
+    softmax have one denominator in a row, however many there are.
+    """
+
+    alone: Ratio
+    together: Ratio
+
+    def __add__(self, other):  # type: ignore[override]
+        return Degree(*(a.plus(b) for a, b in zip(self, other, strict=True)))
 
     def times(self, other: "Degree") -> "Degree":
-        return Degree(self.top + other.top, self.bottom + other.bottom)
+        return Degree(*(a.times(b) for a, b in zip(self, other, strict=True)))
 
     def summed(self, count: float) -> "Degree":
-        """Of a sum of `count` terms without a common denominator."""
-        return Degree(self.top + max(count - 1, 0) * self.bottom, count * self.bottom)
+        """Of sums of `count` elements."""
+        (top, bottom), rest = self.alone, max(count - 1, 0)
+        apart = _bounded(top + rest * bottom, count * bottom)
+        return Degree(min(apart, self.together, key=sum), self.together)
 
     def powered(self, n: int) -> "Degree":
-        return self.inverted().powered(-n) if n < 0 else Degree(*(n * d for d in self))
+        return Degree(*(_bounded(n * t, n * b) for t, b in self))
 
-    def inverted(self) -> "Degree":
-        return Degree(self.bottom, self.top)
+    def inverted(self, count: float) -> "Degree":
+        """Of the inverses of `count` different elements (and their repetitions)."""
+        top, bottom = self.alone
+        together = _bounded(bottom + max(count - 1, 0) * top, count * top)
+        return Degree(Ratio(bottom, top), together)
 
-    @staticmethod
-    def either(*degrees: "Degree") -> "Degree":
-        return Degree(max(d.top for d in degrees), max(d.bottom for d in degrees))
+    def beside(self, *others: "Degree") -> "Degree":
+        """Of the elements of several arrays, as one array."""
+        each = [self, *others]
+        alone = Ratio(*map(max, zip(*[d.alone for d in each], strict=True)))
+        bottom = sum(d.together.bottom for d in each)
+        tops = [d.together.top + bottom - d.together.bottom for d in each]
+        return Degree(alone, _bounded(max(tops), bottom))
+
+    @property
+    def numerator(self) -> float:
+        return min(self.alone.top, self.together.top)
+
+    @property
+    def size(self) -> float:
+        return min(sum(self.alone), sum(self.together))
 
 
-CONSTANT, VARIABLE = Degree(0.0, 0.0), Degree(1.0, 0.0)
+CONSTANT = Degree(Ratio(0.0, 0.0), Ratio(0.0, 0.0))
+VARIABLE = Degree(Ratio(1.0, 0.0), Ratio(1.0, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +167,7 @@ class FieldArray:
 
     def __repr__(self) -> str:
         shape = ",".join(map(str, self.shape))
-        return f"FieldArray({self.dtype}[{shape}], degree={tuple(self.degree)})"
+        return f"FieldArray({self.dtype}[{shape}], degree={tuple(self.degree.alone)})"
 
 
 def moved(move, *operands: FieldArray) -> FieldArray:
@@ -147,7 +188,7 @@ def moved(move, *operands: FieldArray) -> FieldArray:
         first.dtype,
         kinds,
         levels_of(*operands),
-        Degree.either(*[x.degree for x in operands]),
+        first.degree.beside(*[x.degree for x in operands[1:]]),
         held,
         all(x.nonnegative for x in operands),
         all(x.is_extreme for x in operands),

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from torchlean_jax._trace import Trace, aval_of, trace
-from torchlean_jax.domains._errors import InputError, TorchLeanError
-from torchlean_jax.interpreters import _jaxpr
+from torchlean_jax._pure import pure_trace, refuse_random_bits
+from torchlean_jax._trace import Trace, aval_of
+from torchlean_jax.domains._errors import InputError
 from torchlean_jax.interpreters._eager import is_float
 
 
@@ -36,9 +36,12 @@ def pair(f, g, names, args, kwargs) -> Pair:
     """Both functions at the shapes of `args`; raises InputError for what cannot be
     compared."""
     leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=_is_shape)
-    traces = _traced(f, names[0], args, kwargs), _traced(g, names[1], args, kwargs)
+    traces = (
+        pure_trace(f, names[0], args, kwargs, _is_shape),
+        pure_trace(g, names[1], args, kwargs, _is_shape),
+    )
     for found, name in zip(traces, names, strict=True):
-        _refuse_impure(found.jaxpr, name)
+        refuse_random_bits(found.jaxpr, name)
     _require_same_outputs(traces, names)
     for leaf in leaves:
         if _is_shape(leaf) and not is_float(leaf):
@@ -65,48 +68,6 @@ def _is_shape(x):
     return isinstance(x, jax.ShapeDtypeStruct)
 
 
-def _traced(function, name, args, kwargs):
-    try:
-        return trace(function, args, kwargs, _is_shape)
-    except TorchLeanError:
-        raise
-    except Exception as error:  # whatever a user's function raises on a wrong shape
-        first = str(error).strip().splitlines()
-        raise InputError(
-            f"`{name}` cannot be called on these arguments: "
-            f"{type(error).__name__}: {first[0] if first else ''}"
-        ) from error
-
-
-_IMPURE = ("io_callback", "pure_callback", "infeed", "outfeed")
-_RANDOM = ("random_bits", "random_gamma", "random_seed", "threefry2x32", "rng_uniform")
-
-
-def _refuse_impure(jaxpr, name):
-    for eqn, line in equations(jaxpr):
-        primitive = eqn.primitive.name
-        place = f" ({line[0].rsplit('/', 1)[-1]}:{line[1]}  {line[2]})" if line else ""
-        if primitive in _RANDOM:
-            raise InputError(
-                f"`{name}` draws random bits inside{place}; draw them outside and pass "
-                "the numbers in as an argument"
-            )
-        if primitive in _IMPURE:
-            raise InputError(
-                f"`{name}` calls back into Python{place}, where nothing is known of "
-                "what it computes; compare the parts before and after"
-            )
-
-
-def equations(jaxpr, caller=None):
-    """(equation, source line) of a jaxpr and of all jaxprs inside it."""
-    for eqn in jaxpr.eqns:
-        line = _jaxpr.source_line(eqn, caller)
-        yield eqn, line
-        for sub in _jaxpr.subjaxprs(eqn):
-            yield from equations(_jaxpr.open_jaxpr(sub)[0], line)
-
-
 def _require_same_outputs(traces, names):
     first, second = traces
     if first.out_tree != second.out_tree:
@@ -114,6 +75,8 @@ def _require_same_outputs(traces, names):
             f"`{names[0]}` returns {first.out_tree} and `{names[1]}` returns "
             f"{second.out_tree}: compare functions with outputs of one structure"
         )
+    if not first.out_avals:
+        raise InputError(f"`{names[0]}` and `{names[1]}` return nothing to compare")
     for number, (a, b) in enumerate(
         zip(first.out_avals, second.out_avals, strict=True)
     ):

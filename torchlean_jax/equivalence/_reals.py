@@ -10,10 +10,11 @@ import numpy as np
 from jax.core import eval_jaxpr
 
 from torchlean_jax._interpret import interpret
+from torchlean_jax._pure import equations
 from torchlean_jax.domains._errors import TorchLeanError
 from torchlean_jax.domains.real import Real, RealArray
 from torchlean_jax.domains.real._flint import is_no_number
-from torchlean_jax.equivalence._pair import Pair, equations
+from torchlean_jax.equivalence._pair import Pair
 from torchlean_jax.interpreters import _jaxpr
 from torchlean_jax.interpreters._eager import is_float
 

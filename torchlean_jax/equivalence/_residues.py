@@ -182,22 +182,21 @@ class Point:
 
     @property
     def is_rational(self) -> bool:
-        """Whether all outputs are rational functions of the inputs: no exponential, no
-        uninterpreted function, no mask for an infinity."""
+        """Whether nothing but rational functions of the inputs was met, all of them
+        with values: no exponential, no uninterpreted function, no mask."""
         outputs = [x for xs in self.outputs for x in xs if isinstance(x, FieldArray)]
-        pure = not (self.field.arguments or self.field.has_finite_mask)
+        pure = self.field.is_rational and not self.field.has_finite_mask
         return pure and all(all(x.levels) and x.kinds is None for x in outputs)
 
     @property
     def degree(self) -> float:
         """Of the numerator of the difference, the largest among the outputs."""
-        pairs = [
-            (x.degree, y.degree)
+        differences = [
+            x.degree + y.degree
             for x, y in zip(*self.outputs, strict=True)
             if isinstance(x, FieldArray) and isinstance(y, FieldArray)
         ]
-        tops = [max(x.top + y.bottom, y.top + x.bottom) for x, y in pairs]
-        return max(tops, default=0.0)
+        return max([d.numerator for d in differences], default=0.0)
 
     @property
     def error_probability(self) -> float:
