@@ -11,6 +11,7 @@ import numpy as np
 
 from torchlean_jax._faithful import FaithfulFunction, faithful_jit
 from torchlean_jax._positions import of_inputs
+from torchlean_jax._pure import pure_trace, refuse_random_bits
 from torchlean_jax._replay import (
     Parting,
     compiled_nodes,
@@ -23,6 +24,7 @@ from torchlean_jax._trace import as_function, trace
 from torchlean_jax.domains._errors import InputError, MissingRuleError
 from torchlean_jax.domains.dependence import Dependence, members
 from torchlean_jax.domains.fp32 import FP32
+from torchlean_jax.domains.interval._exact import is_tracer
 from torchlean_jax.interpreters._forward import apply, walk
 from torchlean_jax.interpreters._graph import flatten
 from torchlean_jax.interpreters._missing import require_rules
@@ -55,7 +57,8 @@ def batch_invariant(
     `bitwise=True` is evidence of the batches that were tried, here and now, and no
     proof; `bound` is a proof about two of them, under the error model of `tl.FP32`.
 
-    Raises InputError if the arrays have no common batch axis.
+    Raises InputError if the arrays have no common batch axis, and for functions that
+    draw random bits or call back into Python.
 
     >>> import jax.numpy as jnp, torchlean_jax as tl
     >>> report = tl.batch_invariant(jnp.tanh, sizes=(1, 2))(jnp.ones((2, 4)))
@@ -70,6 +73,11 @@ def batch_invariant(
 
     @functools.wraps(function, updated=())
     def tried(*args, **kwargs) -> BatchInvariance:
+        if is_tracer(*jax.tree.leaves((args, kwargs))):
+            raise InputError("batch_invariant runs on arrays, not under jit or vmap")
+        name = getattr(function, "__name__", type(function).__name__)
+        traced = pure_trace(function, name, args, kwargs, lambda x: False)
+        refuse_random_bits(traced.jaxpr, name)  # they differ from batch to batch
         count = of_inputs(args, kwargs, asked, in_axis).blocks[0][2]
         rows = _Rows(function, compile, args, kwargs, asked, in_axis, out_axis)
         run = compile(function)

@@ -8,7 +8,8 @@ import jax
 import numpy as np
 
 from torchlean_jax._positions import Positions, of_inputs, of_outputs
-from torchlean_jax._trace import as_function, trace
+from torchlean_jax._pure import pure_trace
+from torchlean_jax._trace import as_function
 from torchlean_jax._witness import Program, Witness
 from torchlean_jax.domains._errors import DependenceError, InputError
 from torchlean_jax.domains.dependence import Dependence, members
@@ -50,7 +51,9 @@ def depends(
     slicing (1984), with known values: a choice by a known predicate depends on what is
     chosen. Sums do not cancel: `x - x` counts as depending on x.
 
-    Raises MissingRuleError, listing every primitive without a rule, and InputError.
+    Raises MissingRuleError, listing every primitive without a rule, and InputError,
+    also for a function that calls back into Python. Random bits are those of the keys
+    that it holds or is given.
 
     >>> import jax.numpy as jnp
     >>> import torchlean_jax as tl
@@ -73,7 +76,7 @@ def depends(
         name = getattr(function, "__name__", type(function).__name__)
         inputs = of_inputs(args, kwargs, asked, in_axis)
         domain = Dependence(inputs.count, finite, mask)
-        traced = trace(function, args, kwargs, domain.is_value)
+        traced = pure_trace(function, name, args, kwargs, domain.is_value)
         leaves = jax.tree.leaves((args, kwargs))
         values = inputs.values(domain, leaves)
         abstract = list(map(domain.is_value, values))

@@ -15,6 +15,7 @@ from torchlean_jax._gradient_report import (
     verdict_of,
     worst,
 )
+from torchlean_jax._pure import pure_trace
 from torchlean_jax._trace import as_function, aval_of
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.interval._exact import is_tracer
@@ -240,7 +241,7 @@ def _require_real_outputs(outputs, name):
 
 def _derivative(outputs, shapes, mode, name) -> Derivative:
     floats, others = shapes
-    jax.eval_shape(outputs, floats, others)  # what fails here is the user's own error
+    pure_trace(outputs, name, (floats, others), {}, lambda x: False)
     try:
         derivative = Derivative.of(outputs, floats, others, forward=mode == "jvp")
     except (TypeError, ValueError, NotImplementedError) as error:

@@ -85,6 +85,8 @@ def trace(function, args, kwargs, is_value) -> Trace:
 def aval_of(leaf) -> jax.ShapeDtypeStruct:
     """The shape and dtype that `leaf` has as an argument: float32 for a NumPy float64
     where x64 is off."""
+    if isinstance(leaf, (str, bytes)):
+        raise InputError(f"text, {leaf!r}, is no array: give arrays and numbers")
     dtype = leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
     if not jnp.issubdtype(dtype, jax.dtypes.extended):
         dtype = jax.dtypes.canonicalize_dtype(dtype)
