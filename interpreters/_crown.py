@@ -177,7 +177,7 @@ _ELEMENTWISE = frozenset(
         *_monotone.INCREASING,
         *_monotone.DECREASING,
         *"abs square max min clamp floor ceil round sign".split(),
-        *"call:rounded_shift call:leaky_relu call:elu".split(),
+        *"call:rounded_shift call:table call:leaky_relu call:elu".split(),
     )
 )
 _STAIRS = frozenset(("floor", "ceil", "round", "call:rounded_shift"))
@@ -220,6 +220,8 @@ def step_of(equation, result):
     abstract = result.abstract
     if not any(i in abstract for i in equation.inputs):
         return None
+    if not any(_is_float(v.aval) for v in equation.eqn.outvars):
+        return _steps.Cut(equation)  # integers, whose rules alone know how they wrap
     nonlinear = not _linear.is_linear(equation, result.values, abstract)
     if equation.name in _linear.IDENTITIES and not nonlinear:
         return _steps.Identity(equation)

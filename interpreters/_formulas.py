@@ -156,6 +156,10 @@ def _is_leaky(c):
     return 0 < c < 1
 
 
+SOFTMAX = (
+    Pattern(_share, _softmax, values=2, reduces=True),
+    Pattern(_share, _softmax, reduces=True),
+)
 _ALL = [
     Pattern(lambda x: x * x, lax.square),
     Pattern(lambda x: x * lax.logistic(x), _bind("call:silu")),
@@ -207,8 +211,7 @@ _ALL = [
         functools.partial(_variance, keepdims=True),
         reduces=True,
     ),
-    Pattern(_share, _softmax, values=2, reduces=True),
-    Pattern(_share, _softmax, reduces=True),
+    *SOFTMAX,
     Pattern(_log_share, _log_softmax, values=2, reduces=True),
     Pattern(
         lambda x, *, axis: jax.nn.logsumexp(x, axis=axis), _logsumexp, reduces=True

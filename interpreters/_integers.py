@@ -27,6 +27,17 @@ from torchlean_jax.interpreters._wholes import PRIMITIVES
 
 _REAL = jnp.dtype(jnp.float32)  # as which equations are written; values are wider
 
+_LONGEST = 2**12  # a row of numbers that is read as a function
+
+# What a `gather` of one element for each index says of its axes.
+_ONE_EACH = {
+    "offset_dims": (),
+    "collapsed_slice_dims": (0,),
+    "start_index_map": (0,),
+    "operand_batching_dims": (),
+    "start_indices_batching_dims": (),
+}
+
 _EXACT = 2**24  # integers up to here are floats of that dtype
 
 # The same primitive on reals, where nothing wraps.
@@ -34,7 +45,7 @@ _ALIKE = frozenset(
     (
         *_families.LAYOUT,
         *"add sub neg mul max min clamp abs square dot_general".split(),
-        *"conv_general_dilated reduce_sum reduce_max reduce_min cumsum".split(),
+        *"conv_general_dilated reduce_sum reduce_max reduce_min cumsum sign".split(),
         *"reduce_window_sum reduce_window_max reduce_window_min".split(),
     )
 ) - {"real", "imag"}
@@ -157,6 +168,9 @@ class _Rewriting:
     def _is_float(self, number) -> bool:
         return _is_float(self.graph.avals[number])
 
+    def _is(self, dtype, number) -> bool:
+        return self.graph.avals[number].dtype == dtype
+
     def _is_whole(self, equation) -> bool:
         if equation.name in _ROUNDING:
             return True
@@ -186,6 +200,12 @@ class _Rewriting:
             return (_truncated, [source]) if self._is_float(source) else None
         if name == "shift_right_arithmetic":
             return self._shift(equation)
+        if name == "gather":
+            return self._table(equation)
+        if name == "div":
+            return self._quotient(equation)
+        if name == "select_n" and self._is(jnp.bool_, equation.inputs[0]):
+            return operation, list(equation.inputs)
         if name not in _ALIKE:
             return None
         if not all(_is_integer(self.graph.avals[i]) for i in equation.inputs):
@@ -223,6 +243,27 @@ class _Rewriting:
             return functools.partial(_rounded_shift, by=by), [p]
         return functools.partial(_shifted, by=by), [x]
 
+    def _table(self, equation):
+        """A known row of numbers, read at one place for each element."""
+        row, indices = equation.inputs
+        entries, (least, most) = self.known.get(row), self._limits(indices)
+        if entries is None or entries.ndim != 1 or not entries.size:
+            return None
+        if dict(equation.operation.params["dimension_numbers"]._asdict()) != _ONE_EACH:
+            return None
+        if least < 0 or most >= entries.size or entries.size > _LONGEST:
+            return None  # a place outside is another matter in every mode
+        entries = tuple(float(entry) for entry in entries)
+        return functools.partial(_read, entries=entries), [indices]
+
+    def _quotient(self, equation):
+        """Integers divide towards 0. As one primitive without lines: back-substitution
+        through a quotient, its floor and a softmax around them compiles for minutes."""
+        low, high = self._limits(equation.inputs[1])
+        if low <= 0 <= high:
+            return None
+        return PRIMITIVES["call:quotient"].bind, list(equation.inputs)
+
     def _rounded_by(self, x, by) -> int | None:
         """p, if x >> k is p / 2**k rounded to nearest even, that is, if x is
 
@@ -250,10 +291,10 @@ class _Rewriting:
         return found is not None and bool(np.all(found == array))
 
     def _real(self, number) -> int:
-        """The real twin of an integer value, of its bounds if need be; a float
-        itself."""
+        """The real twin of an integer value, of its bounds if need be; a float or a
+        truth value itself."""
         aval, array = self.graph.avals[number], self.known.get(number)
-        if _is_float(aval):
+        if not _is_integer(aval):
             return number
         if number not in self.reals:
             if (
@@ -284,6 +325,10 @@ class _Rewriting:
 def _orders(equation):
     """The two operands of a commutative equation, either way round; none of none."""
     return () if equation is None else (equation.inputs, equation.inputs[::-1])
+
+
+def _read(indices, *, entries):
+    return PRIMITIVES["call:table"].bind(jnp.squeeze(indices, -1), entries=entries)
 
 
 def _truncated(x):

@@ -52,9 +52,33 @@ def result_limits(equation, limits, known) -> Pair | None:
         ((least, most),) = limits
         terms = _terms(equation)
         return terms * min(least, 0), terms * max(most, 0)
+    if name == "gather" and known[0] is not None and known[0].ndim == 1:
+        return _table_limits(known[0], limits[1])
+    if name == "div":
+        return _quotient_limits(*limits)
+    if name == "sign":
+        return tuple((end > 0) - (end < 0) for end in limits[0])
+    if name == "select_n":
+        cases = limits[1:]
+        return min(lo for lo, _ in cases), max(hi for _, hi in cases)
     if name in ("dot_general", "conv_general_dilated"):
         return _product_limits(equation, limits, known)
     return None
+
+
+def _table_limits(entries, indices):
+    least, most = indices
+    if least < 0 or most >= entries.size:
+        return None
+    return limits_of_array(entries[int(least) : int(most) + 1])
+
+
+def _quotient_limits(x, y):
+    """Towards 0, of numbers that are not divided by 0."""
+    if y[0] <= 0 <= y[1] or not all(map(math.isfinite, (*x, *y))):
+        return None
+    ends = [abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1) for a in x for b in y]
+    return min(*ends, 0), max(*ends, 0)
 
 
 def _corners(x, y):

@@ -13,7 +13,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from torchlean_jax.interpreters._formulas import Pattern, patterns_by_root
+from torchlean_jax.interpreters._formulas import SOFTMAX, Pattern, patterns_by_root
 from torchlean_jax.interpreters._graph import Equation, Graph, spliced
 from torchlean_jax.interpreters._match import Finder, Formula
 
@@ -42,6 +42,26 @@ def recognise(graph: Graph) -> Graph:
             needed.update(each.inputs)
     result.equations = kept[::-1]
     return result
+
+
+def softmaxes(graph: Graph) -> dict[int, tuple[int, int]]:
+    """Where a graph computes a softmax: its result -> (its argument, the axis)."""
+    finder, found = Finder(graph), {}
+    for equation in graph.equations:
+        if equation.name != "div":
+            continue
+        (root,) = equation.outputs
+        reduced = _summed_below(finder, root)
+        aval = graph.avals[root]
+        if reduced is None:
+            continue
+        for pattern in SOFTMAX:
+            formula = _formula(pattern, aval.shape, str(aval.dtype), *reduced)
+            match = finder.match(formula, root)
+            if match is not None:
+                found[root] = match.values[0], reduced[1]
+                break
+    return found
 
 
 def _without_repetition(finder, equation):

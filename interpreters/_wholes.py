@@ -29,6 +29,12 @@ FORMULAS = {
     "call:rounded_shift": lambda x, unit: lax.round(
         x * unit, lax.RoundingMethod.TO_NEAREST_EVEN
     ),
+    # entries[x] of a whole number x
+    "call:table": lambda x, *, entries: jnp.take(
+        jnp.asarray(entries, x.dtype), jnp.round(x).astype(jnp.int32), mode="clip"
+    ),
+    # of whole numbers, as integers divide; bounded by enclosures alone
+    "call:quotient": lambda x, y: jnp.trunc(x / y),
     "call:softmax": lambda x, *, axis: jnp.exp(x - _log_sum_exp(x, axis, True)),
     # gaps: x_j - x_i at [..., i, j], and nothing else
     "call:softmax_of_gaps": lambda gaps, *, axis: 1 / jnp.sum(jnp.exp(gaps), axis=axis),

@@ -13,6 +13,7 @@ import numpy as np
 from jax.core import eval_jaxpr
 
 from torchlean_jax._trace import Trace, as_function, aval_of, trace
+from torchlean_jax._whole_functions import Whole, with_wholes
 from torchlean_jax.domains._errors import InputError, TorchLeanError
 from torchlean_jax.domains.interval._exact import is_tracer
 from torchlean_jax.domains.quantized import (
@@ -80,11 +81,13 @@ def quantize(model, calibration, scheme: Any = "int8") -> "QuantizedModel":
             f"{given}: {type(error).__name__}: {str(error).strip().splitlines()[0]}"
         ) from error
     graph = flatten(traced.jaxpr, traced.consts)
-    require_rules_of_graph(graph, graph.inputs, Quantized, what=f"`{name}`")
     with jax.ensure_compile_time_eval():
         known = _known(graph)
+    program = with_wholes(graph, known)
+    require_rules_of_graph(program, program.inputs, Quantized, what=f"`{name}`")
+    with jax.ensure_compile_time_eval():
         spans = _spans(graph, known, examples)
-    run = functools.partial(_run, graph, known, spans, scheme, traced.out_avals)
+    run = functools.partial(_run, program, known, spans, scheme, traced.out_avals)
     closed = jax.make_jaxpr(run)(*shapes)
     return QuantizedModel(name, function, traced, closed, scheme)
 
@@ -221,9 +224,15 @@ def _run(graph: Graph, known, spans, scheme, out_avals, *args) -> list:
         if not moving.intersection(equation.inputs):
             continue
         operands = [values[i] for i in equation.inputs]
-        outputs = _forward.apply(equation.eqn, operands, Quantized)
+        if isinstance(equation, Whole):
+            operation = equation.over(spans[equation.outputs[0]])
+            outputs = [_forward.apply_primitive(operation, operands, Quantized)]
+        else:
+            outputs = _forward.apply(equation.eqn, operands, Quantized)
         for number, output in zip(equation.outputs, outputs, strict=True):
-            values[number] = output.replace(span=spans[number])
+            if Quantized.is_value(output):  # not the truth of a comparison
+                output = output.replace(span=spans[number])
+            values[number] = output
     return [
         leave(values[n], aval.dtype) if n in moving else jnp.asarray(values[n])
         for n, aval in zip(graph.outputs, out_avals, strict=True)

@@ -8,12 +8,13 @@ softmax(x)_i = 1 / sum_j exp(x_j - x_i), where the term j = i is 1 whatever x_i 
 """
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from torchlean_jax.domains.affine import _points as p
 from torchlean_jax.domains.affine._lines import undecided
 from torchlean_jax.domains.interval import Interval
-from torchlean_jax.domains.interval._arithmetic import known, magnitude
+from torchlean_jax.domains.interval._arithmetic import div, known, magnitude
 from torchlean_jax.domains.interval._contraction import gamma
 from torchlean_jax.domains.interval._kinds import rule_for
 from torchlean_jax.domains.interval._rounding import round_down, round_up
@@ -49,6 +50,47 @@ def rounded_shift(x, unit):
     lo, hi = jnp.ceil(x.lo), jnp.floor(x.hi)
     to_even = lax.RoundingMethod.TO_NEAREST_EVEN
     return known(lax.round(lo * unit.lo, to_even), lax.round(hi * unit.lo, to_even))
+
+
+@rule_for("float", "call:quotient")
+def _quotient(x, y):
+    """Cut towards 0, an increasing function of the quotient."""
+    result = div(x, y)
+    return Interval(jnp.trunc(result.lo), jnp.trunc(result.hi))
+
+
+def places(x: Interval, entries) -> tuple:
+    """The first and the last entry that a whole number in `x` may read, as int32."""
+    last = len(entries) - 1
+    lo, hi = jnp.where(jnp.isnan(x.lo), 0, x.lo), jnp.where(jnp.isnan(x.hi), last, x.hi)
+    ends = jnp.ceil(jnp.clip(lo, 0, last)), jnp.floor(jnp.clip(hi, 0, last))
+    return ends[0].astype(jnp.int32), ends[1].astype(jnp.int32)
+
+
+@rule_for("float", "call:table")
+def table(x, *, entries):
+    """The least and the largest of the entries from the first to the last: of two runs
+    of 2**k, one from the first, one up to the last."""
+    first, last = places(x, entries)
+    sizes = np.arange(len(entries) + 1)
+    power = jnp.asarray(np.log2(np.maximum(sizes, 1)).astype(int))[last - first + 1]
+    second = last + 1 - 2**power
+
+    def over(choose):
+        runs = jnp.asarray(_runs(entries, choose), x.dtype)
+        return runs[power, first], runs[power, second]
+
+    return known(jnp.minimum(*over(np.minimum)), jnp.maximum(*over(np.maximum)))
+
+
+def _runs(entries, choose):
+    """The extreme of the 2**k entries from each place on at [k, place]."""
+    rows, n = [np.asarray(entries)], len(entries)
+    while 2 * (step := 2 ** (len(rows) - 1)) <= n:
+        row = rows[-1].copy()
+        row[:-step] = choose(row[:-step], row[step:])
+        rows.append(row)
+    return np.stack(rows)
 
 
 def total(x: Interval) -> Interval:

@@ -10,6 +10,9 @@ from torchlean_jax.domains.quantized import (
     _elementwise,
     _layout,
     _reduce,
+    _select,
+    _softmax,
+    _table,
 )
 from torchlean_jax.domains.quantized._scheme import QuantizationScheme, as_scheme
 from torchlean_jax.domains.quantized._value import Quantized, enter, leave

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax.domains._errors import InputError, MissingRuleError
+from torchlean_jax.domains.quantized._quotient import quotient
 from torchlean_jax.domains.quantized._rescale import compact, constant
 from torchlean_jax.domains.quantized._value import (
     Quantized,
@@ -74,7 +75,7 @@ def _integer_pow(operation, x):
 @rules.define_op("div")
 def _div(operation, x, y):
     if Quantized.is_value(y):
-        raise MissingRuleError("a quantised division has a known divisor")
+        return quotient(x, y)
     divisor = np.asarray(y, np.float64)
     if not divisor.all():
         raise InputError("a division by a constant 0")

@@ -42,6 +42,10 @@ def _extreme(function, x, y):
         zero = jnp.full(x.shape, x.zero_point, x.integers.dtype)
         least, most = choose(x.least, 0), choose(x.most, 0)
         return x.replace(integers=function(x.integers, zero), least=least, most=most)
+    end = np.max(x.scale) * (min(x.least, 0) if choose is max else max(x.most, 0))
+    known = (np.maximum if choose is max else np.minimum)(known, end)
+    if (known == end).all():  # never the result; softmax begins with max(-inf, x)
+        return x
     x, steps = with_constant(x, known)
     least, most = (choose(a, int(b)) for a, b in _ends(x, steps))
     steps = jnp.broadcast_to(constant(steps), x.shape)

@@ -17,7 +17,7 @@ from torchlean_jax.domains._errors import InputError
 # interval rules see a possible overflow from half of the range on.
 REACH = 2**29
 _PRODUCT = 2**29
-_WORKING_BITS = 19  # of an accumulator that is to be multiplied
+WORKING_BITS = 19  # of an accumulator that is to be multiplied
 _MOST_SHIFT = 30
 
 
@@ -28,7 +28,7 @@ def rescaled(integers, ratio, reach: int):
     magnitude. Raises InputError if the results cannot be held.
     """
     ratio = np.asarray(ratio, np.float64)
-    surplus = max(0, reach.bit_length() - _WORKING_BITS)
+    surplus = max(0, reach.bit_length() - WORKING_BITS)
     if surplus:
         integers = shifted(integers, np.array(surplus))
         reach, ratio = (reach >> surplus) + 1, ratio * 2.0**surplus

@@ -16,6 +16,7 @@ from torchlean_jax.domains.affine.relaxations import (
     _s_shaped,
     _select,
     _stairs,
+    _table,
 )
 from torchlean_jax.domains.affine.relaxations._extremes import (
     MAXIMA,

@@ -169,4 +169,6 @@ CASES = SMOOTH + RATIONAL
 
 # Rules of several operands, and those with one made from another rule, have tests of
 # their own.
-OF_SEVERAL = {"max", "min", "clamp", "select_n", "div", "pow", "call:rounded_shift"}
+OF_SEVERAL = {"max", "min", "clamp", "select_n", "div", "pow"}
+# Their planes hold at whole numbers alone.
+OF_WHOLE_NUMBERS = {"call:rounded_shift", "call:table"}

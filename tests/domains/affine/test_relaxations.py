@@ -6,7 +6,7 @@ import importlib
 import numpy as np
 import pytest
 
-from tests.domains.affine.cases import CASES, OF_SEVERAL
+from tests.domains.affine.cases import CASES, OF_SEVERAL, OF_WHOLE_NUMBERS
 from tests.domains.affine.exact import (
     PRECISIONS,
     intervals,
@@ -38,7 +38,8 @@ def test_every_parameter_is_sound(case):
 
 
 def test_every_rule_has_a_case():
-    assert relaxations.names() == {case.name for case in CASES} | OF_SEVERAL
+    others = OF_SEVERAL | OF_WHOLE_NUMBERS
+    assert relaxations.names() == {case.name for case in CASES} | others
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)

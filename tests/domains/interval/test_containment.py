@@ -168,7 +168,8 @@ RULES_OF_OTHERS = {
     for n in ("elu", "leaky_relu", "logsumexp", "softmax", "softmax_of_gaps")
 }
 RULES_OF_OTHERS |= {
-    f"call:{n}/float" for n in ("gelu_erf", "gelu_tanh", "rounded_shift")
+    f"call:{n}/float"
+    for n in ("gelu_erf", "gelu_tanh", "rounded_shift", "table", "quotient")
 }
 
 # The same rule as `reshape` and its like, for primitives that do nothing to one
