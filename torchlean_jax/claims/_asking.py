@@ -115,12 +115,13 @@ def bounded_by(given: Given, limits, inputs, argnums, options) -> Answer:
     verdict = verify(given.program, args, _between(lower, upper), **options)
     if verdict.status == "proved":
         return Answer(True, verdict, str(verdict))
-    if options.get("semantics", "real") == "real":
+    is_shown = verdict.status == "refuted" and verdict.margin < 0
+    if not is_shown and options.get("semantics", "real") == "real":
         method = options.get("method", "crown")
         found = bounds(given.program, method=method)(*args)
         if _within(found, lower, upper):
             return Answer(True, found, "proved: bounds over the reals are within")
-    if verdict.status == "refuted" and verdict.margin >= 0:
+    if verdict.status == "refuted" and not is_shown:
         # It shows a point where the bound is attained, which the claim allows.
         verdict = verify(
             given.program, args, _between(_below(lower), -_below(-upper)), **options
