@@ -30,7 +30,7 @@ def lowered_by_rounding(lower, current: Snapshot, args, rows, errors: ErrorModel
         leaf.hull if isinstance(leaf, Ball) else leaf
         for leaf in jax.tree.leaves(args, is_leaf=is_set)
     ]
-    found = output_errors(current.trace, leaves, errors, current.__name__)
+    found = output_errors(current, leaves, errors)
     error = np.concatenate([np.ravel(e) for e in found])
     terms = np.where(rows != 0, np.abs(rows) * error, 0.0)
     kind = np.finfo(np.float64)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax._faithful import FaithfulFunction
+from torchlean_jax._snapshot import Snapshot
 from torchlean_jax._trace import Trace, as_function, aval_of, trace
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.fp32 import FP32, ErrorModel
@@ -65,9 +66,10 @@ def float_error(model, *, errors: ErrorModel | None = None):
     return bounded
 
 
-def output_errors(traced: Trace, leaves, errors: ErrorModel, name) -> list[np.ndarray]:
-    """The bounds of `float_error` for each output of a trace, in float64."""
-    return _question(traced, leaves, FP32(errors), name).bounds
+def output_errors(model: Snapshot, leaves, errors: ErrorModel) -> list[np.ndarray]:
+    """The bounds of `float_error` for each output, in float64; compiled once."""
+    question = _question(model.trace, leaves, FP32(errors), model.__name__)
+    return question.run(model.once(("errors", errors), question.compile))
 
 
 def _question(traced, leaves, domain, name) -> "_Question":
@@ -98,11 +100,16 @@ class _Question:
     def is_lifted(self, x):
         return self.domain.is_value(x) or _is_float(x)
 
+    def compile(self):
+        return jax.jit(functools.partial(self.errors, lambda *_: self.domain))
+
+    def run(self, compiled) -> list[np.ndarray]:
+        with jax.enable_x64(True):
+            return [np.asarray(e) for e in compiled(self.leaves)]
+
     @functools.cached_property
     def bounds(self) -> list[np.ndarray]:
-        with jax.enable_x64(True):
-            run = jax.jit(functools.partial(self.errors, lambda *_: self.domain))
-            return [np.asarray(e) for e in run(self.leaves)]
+        return self.run(self.compile())
 
     def nodes(self) -> dict[tuple, Node]:
         found = {}
