@@ -173,7 +173,9 @@ class TestOpen:
             return x * 2.0
 
         report = tl.check_vjp(power)(jnp.float32(1.0))  # large values are variables
-        assert report.scope == "as functions" and report.as_functions.degree < 1e5
+        assert (
+            report.scope == "as functions" and (report.as_functions.degree or 1e9) < 1e5
+        )
         monkeypatch.setattr(_derivatives, "_LARGE", np.inf)
         report = tl.check_vjp(power)(jnp.float32(1.0))
         assert report.ok and report.scope == "at points"
