@@ -67,3 +67,30 @@ def test_enclosures_are_hulls_and_lines_hold(name, dtype):
 def test_a_planted_fault_is_noticed(monkeypatch):
     monkeypatch.setattr(_table, "_unit", lambda entries, dtype: 2.0**-40)
     assert wrong(TABLES["steep"], "float32")[0] > 0
+
+
+def wrong_quotients():
+    """How many truncated quotients of whole numbers their enclosures leave out."""
+    first = RNG.integers(-40, 40, (2, 200))
+    first[1] = np.abs(first[1]) + 1
+    last = first + RNG.integers(0, 4, first.shape)
+    boxes = [
+        Interval(jnp.float32(a), jnp.float32(b))
+        for a, b in zip(first, last, strict=True)
+    ]
+    found = Interval.rules.find("call:quotient").function(*boxes)
+    missed = 0
+    for k, ((a, b), (c, d)) in enumerate(zip(first.T, last.T, strict=True)):
+        exact = [int(Fraction(n, m)) for n in range(a, c + 1) for m in range(b, d + 1)]
+        missed += not found.lo[k] <= min(exact) <= max(exact) <= found.hi[k]
+    return missed
+
+
+def test_truncated_quotients_are_enclosed():
+    assert wrong_quotients() == 0
+
+
+def test_a_quotient_that_is_not_outward_is_noticed(monkeypatch):
+    inward = lambda x, y: Interval(x.lo / y.hi, x.hi / y.hi)
+    monkeypatch.setattr(_wholes, "div", inward)
+    assert wrong_quotients() > 0

@@ -16,7 +16,7 @@ from jax import lax
 
 import torchlean_jax as tl
 from tests.quantized_oracle import finish, nearest
-from torchlean_jax.domains.quantized import _softmax, _table
+from torchlean_jax.domains.quantized import _quotient, _softmax, _table
 
 RNG = np.random.default_rng(7)
 # Of inputs from -4 to 3.96875: every integer of 8 bits, and the zero point 0.
@@ -154,6 +154,12 @@ def worst_quotient():
 
 def test_quotients_are_nearest():
     assert worst_quotient() <= 1
+
+
+def test_a_quotient_without_its_half_is_noticed(monkeypatch):
+    div = lax.div
+    monkeypatch.setattr(_quotient.lax, "div", lambda a, b: div(a - 3 * b, b))
+    assert worst_quotient() > 1
 
 
 def test_products_of_two_values_are_exact():
