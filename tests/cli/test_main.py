@@ -73,6 +73,7 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     computing |= {("audit",)}
     found = {tuple(words) for words in commands(parser())}
     others = {("check",), ("coverage",), ("float", "bridge"), ("float", "ops")}
+    others |= {("kernels", kind) for kind in ("list", "explain", "check")}
     others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
     assert found == computing | others
     for words in computing:

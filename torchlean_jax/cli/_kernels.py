@@ -53,7 +53,9 @@ def add_to(commands) -> None:
     check.add_argument("names", nargs="*", metavar="NAME", help="names of kernels")
     check.add_argument("--shape", nargs="+", metavar="NAME", help="named shapes")
     check.add_argument("--dtype", nargs="+", metavar="DTYPE", help="dtypes")
-    check.add_argument("--clause", nargs="+", choices=CLAUSES, default=CLAUSES)
+    check.add_argument(
+        "--clause", nargs="+", metavar="CLAUSE", default=CLAUSES, help="clauses"
+    )
     check.add_argument(
         "--json",
         type=writable_path,
