@@ -78,7 +78,9 @@ def wrong_quotients():
         Interval(jnp.float32(a), jnp.float32(b))
         for a, b in zip(first, last, strict=True)
     ]
-    found = Interval.rules.find("call:quotient").function(*boxes)
+    rule = Interval.rules.find("call:quotient")
+    assert rule is not None
+    found = rule.function(*boxes)
     missed = 0
     for k, ((a, b), (c, d)) in enumerate(zip(first.T, last.T, strict=True)):
         exact = [int(Fraction(n, m)) for n in range(a, c + 1) for m in range(b, d + 1)]
