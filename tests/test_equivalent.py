@@ -180,6 +180,19 @@ def test_a_function_of_nothing_but_undefined_values_is_not_called_equal():
     assert "both programs have a value" in report.reason.replace("do ", "")
 
 
+def doubled(step):
+    """`step` until the sum is 50: from a negative sum on it would never end."""
+    return lambda x: jax.lax.while_loop(lambda h: h.sum() < 50, step, x + 3)
+
+
+def test_a_loop_that_may_not_end_is_tried_where_it_did():
+    twice, added = doubled(lambda h: 2 * h), doubled(lambda h: h + h)
+    assert tl.equivalent(twice, added)(jnp.ones(3)).equal is None
+    assert tl.equivalent(twice, doubled(lambda h: 3 * h))(jnp.ones(3)).equal is False
+    with pytest.raises(tl.InputError, match="need not end"):
+        tl.equivalent(twice, added)(jax.ShapeDtypeStruct((3,), jnp.float32))
+
+
 def test_too_high_a_degree_is_no_evidence():
     def power(x):
         for _ in range(40):

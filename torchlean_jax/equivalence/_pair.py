@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from torchlean_jax._pure import pure_trace, refuse_random_bits
+from torchlean_jax._pure import equations, pure_trace, refuse_random_bits
 from torchlean_jax._trace import Trace, aval_of
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.interpreters import _jaxpr
 from torchlean_jax.interpreters._eager import is_float
 
 
@@ -30,6 +31,20 @@ class Pair:
     def is_concrete(self) -> bool:
         """Whether the example arguments are numbers and not only shapes."""
         return not any(_is_shape(leaf) for leaf in self.leaves)
+
+    @property
+    def has_open_loops(self) -> bool:
+        """Whether a loop runs for as long as floats say: it ends where it was seen to,
+        and perhaps nowhere else."""
+        met = (eqn for t in self.traces for eqn, _ in equations(t.jaxpr))
+        return any(map(_is_open_loop, met))
+
+
+def _is_open_loop(eqn) -> bool:
+    if eqn.primitive.name != "while":
+        return False
+    test, _ = _jaxpr.open_jaxpr(eqn.params["cond_jaxpr"])
+    return any(is_float(v.aval) for q in test.eqns for v in q.invars)
 
 
 def pair(f, g, names, args, kwargs) -> Pair:
@@ -55,7 +70,13 @@ def pair(f, g, names, args, kwargs) -> Pair:
             "them on all integers that matter"
         )
     kept = [x if _is_shape(x) else _as_argument(x) for x in leaves]
-    return Pair(names, traces, tuple(kept), tree)
+    found = Pair(names, traces, tuple(kept), tree)
+    if found.has_open_loops and not found.is_concrete:
+        raise InputError(
+            "a loop runs for as long as floats say, and need not end at a random point: "
+            "pass arrays at which it does"
+        )
+    return found
 
 
 def _as_argument(x):
