@@ -73,8 +73,8 @@ def pair(f, g, names, args, kwargs) -> Pair:
     found = Pair(names, traces, tuple(kept), tree)
     if found.has_open_loops and not found.is_concrete:
         raise InputError(
-            "a loop runs for as long as floats say, and need not end at a random point: "
-            "pass arrays at which it does"
+            "a loop runs for as long as floats say, and need not end at a random "
+            "point: pass arrays at which it does"
         )
     return found
 
