@@ -14,6 +14,7 @@ if __name__ != "torchlean_jax.pallas_kernels":
         "write `from torchlean_jax.pallas_kernels...` instead"
     )
 
+from torchlean_jax.pallas_kernels.layer_norm import layer_norm
 from torchlean_jax.pallas_kernels.rms_norm import rms_norm
 
-__all__ = ["rms_norm"]
+__all__ = ["layer_norm", "rms_norm"]

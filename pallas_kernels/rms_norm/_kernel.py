@@ -17,53 +17,8 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plt
 
 from torchlean_jax.pallas_kernels._arguments import as_rows
-from torchlean_jax.pallas_kernels._tiles import along, cdiv, row_tile
-
-
-class _Tiles:
-    """The tiles of this program: (columns, mask) of each."""
-
-    def __init__(self, shape, tile):
-        (rows, self.width), self.tile = shape, tile
-        # asked outside of loops, where Pallas' interpret mode has no answer
-        self.program = pl.program_id(0)
-        self.row = along(self.program * tile.rows, tile.rows)
-        self.real = self.row < rows
-
-    def __len__(self):
-        return cdiv(self.width, self.tile.columns)
-
-    def at(self, step):
-        columns = along(step * self.tile.columns, self.tile.columns)
-        return columns, self.real[:, None] & (columns < self.width)[None, :]
-
-    def load(self, ref, step):
-        columns, mask = self.at(step)
-        place = ref.at[self.row[:, None], columns[None, :]]
-        return plt.load(place, mask=mask, other=0.0).astype(jnp.float32)
-
-    def load_row(self, ref, step):
-        columns, _ = self.at(step)
-        mask = columns < self.width
-        row = plt.load(ref.at[columns], mask=mask, other=0.0)
-        return row.astype(jnp.float32)[None, :]
-
-    def store(self, ref, step, value):
-        columns, mask = self.at(step)
-        place = ref.at[self.row[:, None], columns[None, :]]
-        plt.store(place, value.astype(ref.dtype), mask=mask)
-
-    def sum(self, term):
-        """The sum over each row of term(step)."""
-
-        def add(step, total):
-            return total + term(step).sum(axis=1)
-
-        zero = jnp.zeros(self.tile.rows, jnp.float32)
-        return jax.lax.fori_loop(0, len(self), add, zero)[:, None]
-
-    def each(self, write):
-        jax.lax.fori_loop(0, len(self), lambda step, _: write(step), None)
+from torchlean_jax.pallas_kernels._rows import RowTiles
+from torchlean_jax.pallas_kernels._tiles import cdiv, row_tile
 
 
 def _scale(tiles, x_ref, eps):
@@ -73,7 +28,7 @@ def _scale(tiles, x_ref, eps):
 
 
 def _forward(x_ref, w_ref, y_ref, *, tile, eps):
-    tiles = _Tiles(x_ref.shape, tile)
+    tiles = RowTiles(x_ref.shape, tile)
     scale = _scale(tiles, x_ref, eps)
 
     def write(step):
@@ -84,7 +39,7 @@ def _forward(x_ref, w_ref, y_ref, *, tile, eps):
 
 
 def _backward(x_ref, w_ref, dy_ref, dx_ref, dw_ref, *, tile, eps):
-    tiles = _Tiles(x_ref.shape, tile)
+    tiles = RowTiles(x_ref.shape, tile)
     scale = _scale(tiles, x_ref, eps)
 
     def product(step):
@@ -97,9 +52,7 @@ def _backward(x_ref, w_ref, dy_ref, dx_ref, dw_ref, *, tile, eps):
         x, dy = tiles.load(x_ref, step), tiles.load(dy_ref, step)
         dx = scale * tiles.load_row(w_ref, step) * dy - shared * x
         tiles.store(dx_ref, step, dx)
-        columns, _ = tiles.at(step)
-        place = dw_ref.at[tiles.program, columns]
-        plt.store(place, (dy * x * scale).sum(axis=0), mask=columns < tiles.width)
+        tiles.store_sum(dw_ref, step, dy * x * scale)
 
     tiles.each(write)
 

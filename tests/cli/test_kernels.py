@@ -35,7 +35,7 @@ def test_check_prints_and_writes_each_clause(tmp_path, capsys):
     assert (
         "pass     memory       rms_norm_backward one float32: every access" in printed
     )
-    assert "1 kernels, 4 clauses" in printed
+    assert "1 kernel, 4 clauses" in printed
     clauses = json.loads(file.read_text())["clauses"]
     assert {c["status"] for c in clauses} == {"pass"}
     assert {c["clause"] for c in clauses} == {"memory", "precision"}

@@ -1,11 +1,27 @@
 """What is asked of every kernel: one base that their tests share."""
 
+import dataclasses
+
 import jax
 import numpy as np
 
-from torchlean_jax.contracts import contract
-from torchlean_jax.contracts._contract import CLAUSES, Contract
+from torchlean_jax.contracts import Contract, contract
 from torchlean_jax.interpreters._kernel_call import unrolled
+
+ONE = {"shapes": ["ragged"], "dtypes": ["float32"]}
+
+
+class SmallTiles:
+    """In place of `row_tile`: tiles smaller than the array, more than one each way."""
+
+    def __init__(self, rows, columns, **_):
+        self.rows, self.columns, self.warps = 2, 4, 1
+
+
+def with_kernel(terms, program, kernel):
+    """The terms with one program alone, its kernel replaced; no edges."""
+    changed = dataclasses.replace(program, kernel=kernel)
+    return dataclasses.replace(terms, programs=(changed,), edges=())
 
 
 def failing_clauses(terms, **options) -> set[str]:
@@ -27,11 +43,3 @@ def assert_runs_like_interpret_mode(program, args, interpreted):
         np.testing.assert_allclose(
             np.asarray(a, np.float64), np.asarray(b, np.float64), rtol=1e-5, atol=1e-6
         )
-
-
-__all__ = [
-    "CLAUSES",
-    "assert_contract_holds",
-    "assert_runs_like_interpret_mode",
-    "failing_clauses",
-]

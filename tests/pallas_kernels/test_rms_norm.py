@@ -1,6 +1,5 @@
 """RMSNorm: its contract, and thirteen ways to break it, each caught by a clause."""
 
-import dataclasses
 import functools
 import math
 
@@ -15,6 +14,7 @@ import torchlean_jax as tl
 from tests.pallas_kernels import base
 from torchlean_jax.contracts import Contract
 from torchlean_jax.pallas_kernels import rms_norm
+from torchlean_jax.pallas_kernels._rows import RowTiles
 from torchlean_jax.pallas_kernels.rms_norm import _kernel
 from torchlean_jax.pallas_kernels.rms_norm._contract import EPS, TERMS
 
@@ -59,15 +59,6 @@ def test_under_vmap_jit_and_grad():
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-def with_kernel(program, kernel):
-    """The terms with one of the two kernels replaced."""
-    programs = tuple(
-        dataclasses.replace(p, kernel=kernel) if p is program else p
-        for p in TERMS.programs
-    )
-    return dataclasses.replace(TERMS, programs=programs)
-
-
 def broken(monkeypatch, **changes):
     """The terms of the forward kernel, some functions of its module replaced."""
     for name, change in changes.items():
@@ -77,8 +68,7 @@ def broken(monkeypatch, **changes):
     def kernel(x, weight):
         return _kernel.rms_norm(x, weight, eps=EPS)
 
-    (forward, _) = with_kernel(FORWARD, kernel).programs
-    return dataclasses.replace(TERMS, programs=(forward,), edges=())
+    return base.with_kernel(TERMS, FORWARD, kernel)
 
 
 def _epsilon_outside(tiles, x_ref, eps):
@@ -108,28 +98,27 @@ def _narrow_sum(tiles, x_ref, eps):
 )
 def test_a_wrong_scale(scale, clause, monkeypatch):
     terms = broken(monkeypatch, _scale=scale)
-    options = {"shapes": ["ragged"], "dtypes": ["float32"], "clauses": [clause]}
-    assert clause in base.failing_clauses(terms, **options)
+    assert clause in base.failing_clauses(terms, clauses=[clause], **base.ONE)
 
 
-class _NoMask(_kernel._Tiles):
+class _NoMask(RowTiles):
     def load(self, ref, step):
         columns, _ = self.at(step)
         return ref[self.row[:, None], columns[None, :]]
 
 
-class _StoresAll(_kernel._Tiles):
+class _StoresAll(RowTiles):
     def store(self, ref, step, value):
         columns, _ = self.at(step)
         ref[self.row[:, None], columns[None, :]] = value
 
 
-class _LosesTheLastTile(_kernel._Tiles):
+class _LosesTheLastTile(RowTiles):
     def __len__(self):
         return super().__len__() - 1
 
 
-class _DropsTheEdge(_kernel._Tiles):
+class _DropsTheEdge(RowTiles):
     """Rows of an incomplete tile are left out."""
 
     def __init__(self, shape, tile):
@@ -137,20 +126,13 @@ class _DropsTheEdge(_kernel._Tiles):
         self.real = self.row < shape[0] // 4 * 4
 
 
-class _WrongRow(_kernel._Tiles):
+class _WrongRow(RowTiles):
     """The block index is not multiplied by the tile's height."""
 
     def __init__(self, shape, tile):
         super().__init__(shape, tile)
         self.row = pl.program_id(0) + jnp.arange(tile.rows)
         self.real = self.row < shape[0]
-
-
-class _SmallTiles:
-    """Tiles smaller than the array, so that there is more than one each way."""
-
-    def __init__(self, rows, columns, **_):
-        self.rows, self.columns, self.warps = 2, 4, 1
 
 
 @pytest.mark.parametrize(
@@ -164,19 +146,16 @@ class _SmallTiles:
     ],
 )
 def test_a_wrong_access(tiles, kind, monkeypatch):
-    terms = broken(monkeypatch, _Tiles=tiles, row_tile=_SmallTiles)
-    report = Contract(terms).check(
-        shapes=["ragged"], dtypes=["float32"], clauses=["memory"]
-    )
+    terms = broken(monkeypatch, RowTiles=tiles, row_tile=base.SmallTiles)
+    report = Contract(terms).check(clauses=["memory"], **base.ONE)
     assert {c.clause for c in report.failures} == {"memory"}
     assert kind in report.failures[0].detail
 
 
 def test_small_tiles_are_right(monkeypatch):
     """What was broken above was right before."""
-    terms = broken(monkeypatch, row_tile=_SmallTiles)
-    options = {"shapes": ["ragged"], "dtypes": ["float32"]}
-    assert not base.failing_clauses(terms, clauses=["meaning", "memory"], **options)
+    terms = broken(monkeypatch, row_tile=base.SmallTiles)
+    assert not base.failing_clauses(terms, clauses=["meaning", "memory"], **base.ONE)
 
 
 def _no_weight_gradient(x, weight, dy, *, eps):
@@ -197,9 +176,8 @@ def _swapped(x, weight, dy, *, eps):
 
 @pytest.mark.parametrize("wrong", [_no_weight_gradient, _no_rescale, _swapped])
 def test_a_wrong_backward(wrong):
-    terms = with_kernel(BACKWARD, functools.partial(wrong, eps=EPS))
-    options = {"shapes": ["ragged"], "dtypes": ["float32"], "clauses": ["meaning"]}
-    assert base.failing_clauses(terms, **options) == {"meaning"}
+    terms = base.with_kernel(TERMS, BACKWARD, functools.partial(wrong, eps=EPS))
+    assert base.failing_clauses(terms, clauses=["meaning"], **base.ONE) == {"meaning"}
 
 
 def test_atomic_sums_have_no_fixed_order():
@@ -209,7 +187,7 @@ def test_atomic_sums_have_no_fixed_order():
     def kernel(x, w):
         return pl.pallas_call(body, out_shape=x[0], grid=(2,))(x, w)
 
-    terms = with_kernel(FORWARD, kernel)
+    terms = base.with_kernel(TERMS, FORWARD, kernel)
     report = Contract(terms).check(
         shapes=["square"], dtypes=["float32"], clauses=["memory"]
     )

@@ -130,7 +130,8 @@ def _check(options) -> int:
                 parts = ", ".join(f"{n} {status}" for status, n in counts.items())
                 print(f"{kernel:<20}{clause:<13}{parts}", flush=True)
     seconds = sum(clause.seconds for clause in found)
-    print(f"{len(wanted)} kernels, {len(found)} clauses ({seconds:.1f} s)")
+    kernels = "1 kernel" if len(wanted) == 1 else f"{len(wanted)} kernels"
+    print(f"{kernels}, {len(found)} clauses ({seconds:.1f} s)")
     rows = [asdict(clause) for clause in found]
     write_json(options.json, {"clauses": rows, **provenance(jax.devices()[0])})
     statuses = {clause.status for clause in found}

@@ -1,0 +1,87 @@
+"""What LayerNorm promises."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from torchlean_jax.pallas_kernels._terms import Edge, Program, Terms
+from torchlean_jax.pallas_kernels.layer_norm import _kernel, _reference
+from torchlean_jax.pallas_kernels.layer_norm._op import layer_norm
+from torchlean_jax.pallas_kernels.layer_norm._shapes import SHAPES
+
+EPS = 1e-6
+_WHY = (
+    "a sum runs over a tile, padded with zeros to a power of two, where the formula "
+    "has n terms: at most twice as many roundings"
+)
+
+
+def _normal(key, number, shape, dtype):
+    key = jax.random.fold_in(key, number)
+    return jax.random.normal(key, shape, jnp.float32).astype(dtype)
+
+
+def _forward(key, shape, dtype):
+    features = shape[-1:]
+    shapes = (shape, features, features)
+    return tuple(_normal(key, k, s, dtype) for k, s in enumerate(shapes))
+
+
+def _backward(key, shape, dtype):
+    shapes = (shape, shape[-1:], shape)
+    return tuple(_normal(key, k, s, dtype) for k, s in enumerate(shapes))
+
+
+TERMS = Terms(
+    name="layer_norm",
+    summary="(x - mean(x)) / sqrt(var(x) + eps) * weight + bias, reading x once",
+    formula="y = (x - mean(x)) / sqrt(mean((x - mean(x))**2) + eps) * weight + bias",
+    op=layer_norm,
+    differentiable=layer_norm,
+    programs=(
+        Program(
+            "layer_norm",
+            functools.partial(_kernel.layer_norm, eps=EPS),
+            functools.partial(_reference.layer_norm, eps=EPS),
+            _forward,
+            slack=2.0,
+            because=_WHY,
+        ),
+        Program(
+            "layer_norm_backward",
+            functools.partial(_kernel.layer_norm_backward, eps=EPS),
+            functools.partial(_reference.layer_norm_backward, eps=EPS),
+            _backward,
+            slack=2.0,
+            because=_WHY,
+        ),
+    ),
+    shapes=SHAPES,
+    edges=(
+        Edge("no rows", lambda op: op(jnp.zeros((0, 4)), jnp.ones(4), jnp.ones(4))),
+        Edge(
+            "equal features",
+            lambda op: op(jnp.full((2, 4), 7.0), jnp.ones(4), jnp.arange(4.0)),
+            expected=lambda: jnp.tile(jnp.arange(4.0), (2, 1)),
+        ),
+        Edge(
+            "large and close",
+            lambda op: op(40000.0 + jnp.arange(4.0)[None], jnp.ones(4), jnp.zeros(4)),
+        ),
+        Edge("tiny", lambda op: op(1e-18 * jnp.eye(3), jnp.ones(3), jnp.zeros(3))),
+        Edge("overflow", lambda op: op(3e38 * jnp.eye(3), jnp.ones(3), jnp.zeros(3))),
+        Edge(
+            "a NaN stays in its row",
+            lambda op: op(
+                jnp.eye(3, 5).at[1, 2].set(jnp.nan), jnp.ones(5), jnp.zeros(5)
+            )[::2],
+            expected=lambda: layer_norm(
+                jnp.eye(3, 5)[::2],
+                jnp.ones(5),
+                jnp.zeros(5),
+                implementation="reference",
+            ),
+        ),
+    ),
+)

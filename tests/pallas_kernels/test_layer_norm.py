@@ -1,0 +1,147 @@
+"""LayerNorm: its contract, and ways to break it, each caught by a clause."""
+
+import functools
+import statistics
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import torchlean_jax as tl
+from tests.pallas_kernels import base
+from torchlean_jax.pallas_kernels import layer_norm
+from torchlean_jax.pallas_kernels._rows import RowTiles
+from torchlean_jax.pallas_kernels.layer_norm import _kernel
+from torchlean_jax.pallas_kernels.layer_norm._contract import EPS, TERMS
+
+FORWARD, BACKWARD = TERMS.programs
+# Rounding, the slow clause, is sampled on RMSNorm; `torchlean kernels check` has all.
+QUICK = ["meaning", "memory", "edges", "precision"]
+
+
+def test_the_contract_holds_on_a_sample():
+    base.assert_contract_holds("layer_norm", clauses=QUICK, **base.ONE)
+
+
+@pytest.mark.parametrize("program", TERMS.programs, ids=lambda p: p.name)
+@pytest.mark.parametrize("shape", ["ragged", "one"])
+def test_unrolled_or_interpreted(program, shape, interpreted):
+    args = program.arguments(jax.random.key(0), TERMS.shapes[shape], jnp.float32)
+    base.assert_runs_like_interpret_mode(program, args, interpreted)
+
+
+def test_against_the_statistics_of_python():
+    x, w, b = [0.5, -2.25, 3.0], [1.0, 0.5, -2.0], [0.0, 1.0, 2.0]
+    mean, deviation = statistics.fmean(x), statistics.pvariance(x)
+    scale = (deviation + 1e-3) ** -0.5
+    expected = [(a - mean) * scale * v + c for a, v, c in zip(x, w, b, strict=True)]
+    y = layer_norm(jnp.array(x), jnp.array(w), jnp.array(b), eps=1e-3)
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+
+
+def test_under_vmap_jit_and_grad():
+    x = jax.random.normal(jax.random.key(1), (2, 4, 6))
+    w, b = jnp.linspace(0.5, 2.0, 6), jnp.linspace(-1.0, 1.0, 6)
+    each = jnp.stack([layer_norm(row, w, b) for row in x])
+    got = jax.vmap(layer_norm, (0, None, None))(x, w, b)
+    np.testing.assert_allclose(got, each, rtol=1e-6)
+    loss = lambda x, w, b, how: (layer_norm(x, w, b, implementation=how) ** 3).sum()
+    fused = jax.jit(jax.grad(loss, (0, 1, 2)), static_argnums=3)(x, w, b, "auto")
+    plain = jax.grad(loss, (0, 1, 2))(x, w, b, "reference")
+    for got, expected in zip(fused, plain, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+class _OnePass(_kernel._Centred):
+    """mean(x**2) - mean(x)**2, which is the same function and cancels."""
+
+    def __init__(self, tiles, x_ref, eps):
+        super().__init__(tiles, x_ref, eps)
+        squares = tiles.sum(lambda step: tiles.load(x_ref, step) ** 2)
+        variance = squares / tiles.width - self.mean**2
+        self.scale = jax.lax.rsqrt(variance + eps)
+
+
+class _PaddingDeviates(_kernel._Centred):
+    """What lies beyond the row counts as a deviation of -mean."""
+
+    def load(self, step):
+        return self.tiles.load(self.x_ref, step) - self.mean
+
+
+class _Unbiased(_kernel._Centred):
+    """The variance of a sample, with n - 1."""
+
+    def __init__(self, tiles, x_ref, eps):
+        super().__init__(tiles, x_ref, eps)
+        variance = tiles.sum(lambda step: self.load(step) ** 2) / (tiles.width - 1)
+        self.scale = jax.lax.rsqrt(variance + eps)
+
+
+def broken(monkeypatch, **changes):
+    """The terms of the forward kernel, some names of its module replaced."""
+    for name, change in changes.items():
+        monkeypatch.setattr(_kernel, name, change)
+
+    # a new function: JAX keeps what it traced of the old one
+    def kernel(x, weight, bias):
+        return _kernel.layer_norm(x, weight, bias, eps=EPS)
+
+    return base.with_kernel(TERMS, FORWARD, kernel)
+
+
+@pytest.mark.parametrize(
+    ("centred", "clause"),
+    [(_OnePass, "rounding"), (_PaddingDeviates, "meaning"), (_Unbiased, "meaning")],
+)
+def test_wrong_statistics(centred, clause, monkeypatch):
+    terms = broken(monkeypatch, _Centred=centred)
+    assert clause in base.failing_clauses(terms, clauses=[clause], **base.ONE)
+
+
+class _LosesTheLastTile(RowTiles):
+    def __len__(self):
+        return super().__len__() - 1
+
+
+def test_a_lost_tile(monkeypatch):
+    tiles = {"RowTiles": _LosesTheLastTile, "row_tile": base.SmallTiles}
+    terms = broken(monkeypatch, **tiles)
+    assert base.failing_clauses(terms, clauses=["memory"], **base.ONE) == {"memory"}
+
+
+def test_small_tiles_are_right(monkeypatch):
+    terms = broken(monkeypatch, row_tile=base.SmallTiles)
+    assert not base.failing_clauses(terms, clauses=["meaning", "memory"], **base.ONE)
+
+
+def _no_bias_gradient(x, weight, dy, *, eps):
+    dx, dw, db = _kernel.layer_norm_backward(x, weight, dy, eps=eps)
+    return dx, dw, jnp.zeros_like(db)
+
+
+def _no_mean_of_the_gradient(x, weight, dy, *, eps):
+    dx, dw, db = _kernel.layer_norm_backward(x, weight, dy, eps=eps)
+    centred = x - x.mean(axis=-1, keepdims=True)
+    scale = jax.lax.rsqrt((centred**2).mean(axis=-1, keepdims=True) + eps)
+    return dx + scale * (weight * dy).mean(axis=-1, keepdims=True), dw, db
+
+
+@pytest.mark.parametrize("wrong", [_no_bias_gradient, _no_mean_of_the_gradient])
+def test_a_wrong_backward(wrong):
+    terms = base.with_kernel(TERMS, BACKWARD, functools.partial(wrong, eps=EPS))
+    assert base.failing_clauses(terms, clauses=["meaning"], **base.ONE) == {"meaning"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((jnp.ones((2, 3)), jnp.ones(3), jnp.ones(4)), r"bias \[4\]"),
+        ((jnp.ones((2, 0)), jnp.ones(0), jnp.ones(0)), "n >= 1"),
+        ((jnp.ones(3), jnp.ones(3), jnp.ones(3, int)), r"bias: int32\[3\]"),
+    ],
+)
+def test_bad_input(arguments, message):
+    with pytest.raises(tl.InputError, match=message):
+        layer_norm(*arguments)
