@@ -16,5 +16,6 @@ if __name__ != "torchlean_jax.pallas_kernels":
 
 from torchlean_jax.pallas_kernels.layer_norm import layer_norm
 from torchlean_jax.pallas_kernels.rms_norm import rms_norm
+from torchlean_jax.pallas_kernels.softmax import softmax
 
-__all__ = ["layer_norm", "rms_norm"]
+__all__ = ["layer_norm", "rms_norm", "softmax"]

@@ -140,6 +140,9 @@ class Contract:
             status, detail = "not run", str(error)
         except TorchLeanError as error:
             status, detail = "fail", str(error).splitlines()[0]
+        except Exception as error:  # of a kernel: one clause of it fails, not the check
+            first = str(error).strip().splitlines() or [""]
+            status, detail = "fail", f"{type(error).__name__}: {first[0]}"
         seconds = time.perf_counter() - start
         return Clause(self.name, clause, program, shape, dtype, status, detail, seconds)
 
