@@ -449,7 +449,7 @@ TWO = spec.linear(np.eye(2))
             r"float32\[2\] set",
         ),
         (lambda: verify(lambda x, y: x, SQUARE, TWO), "cannot be called"),
-        (lambda: verify(lambda x, s: x, (SQUARE, "a"), TWO), "cannot be called"),
+        (lambda: verify(lambda x, s: x, (SQUARE, "a"), TWO), "is no array"),
         (lambda: verify(3, SQUARE, TWO), "a model is"),
         (lambda: verify(lambda x: x, SQUARE, spec.linear(np.eye(3))), "3 columns"),
         (lambda: verify(lambda x: x, SQUARE, spec.margin(2)), "out of range"),

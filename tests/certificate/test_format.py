@@ -28,8 +28,8 @@ def pieces(c: Certificate) -> dict:
         return value
 
     manifest = c.manifest()
-    names = ("graph", "input_set", "property", "proof", "assumptions")
-    return {name: restore(manifest[name]) for name in names}
+    names = ("graph", "input_set", "property", "proof", "assumptions", "error_model")
+    return {name: restore(manifest[name]) for name in names if name in manifest}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -63,10 +63,8 @@ class Case:
         started = time.perf_counter()
         try:
             holds, report, why = self._answer(seed)
-        except TorchLeanError as error:
-            holds, report, why = None, error, str(error)
-        except Exception as error:  # what a user's function may raise
-            holds, report, why = None, error, self._raised(error)
+        except Exception as error:  # a verb's, or what a user's function may raise
+            holds, report, why = None, error, self._stopped(error)
         seconds = time.perf_counter() - started
         return Result(self.function, self.name, self.claim, holds, why, report, seconds)
 
@@ -79,13 +77,18 @@ class Case:
         at = given(self.called, self.record, self.example, self.instance, seed)
         return self.claim.ask(at)
 
-    def _raised(self, error) -> str:
+    def _stopped(self, error) -> str:
         """The error, and the last line that is the user's own."""
+        ours = isinstance(error, TorchLeanError)
         said = "".join(traceback.format_exception_only(error)).strip()
-        frames = traceback.extract_tb(error.__traceback__)
+        said = str(error) if ours else f"it raised {said}"
+        raised = error.__cause__ if ours else error
+        frames = traceback.extract_tb(raised.__traceback__) if raised else []
         theirs = [frame for frame in frames if frame.filename == self.claim.file]
+        if not theirs and (ours or not frames):
+            return said
         at = (theirs or frames)[-1]
-        return f"it raised {said}\nat {at.filename}:{at.lineno}: {at.line}"
+        return f"{said}\nat {at.filename}:{at.lineno}: {at.line}"
 
 
 def check(subject, *, seed: int = 0) -> list[Result]:
