@@ -1,4 +1,4 @@
-"""RMSNorm: its contract, and thirteen ways to break it, each caught by a clause."""
+"""RMSNorm: its contract, and ways to break it, each caught by a clause."""
 
 import functools
 import math
