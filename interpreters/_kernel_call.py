@@ -114,9 +114,23 @@ def _walk(jaxpr, consts, args, log):
             inner, inner_consts = _jaxpr.open_jaxpr(eqn.params[_control.CALLS[name]])
             outputs = _walk(inner, inner_consts, operands, log)
         else:
+            _require_no_kernel(eqn)
             outputs = plain(eqn, operands)
         env.update(zip(eqn.outvars, outputs, strict=True))
     return [read(v) for v in jaxpr.outvars]
+
+
+def _require_no_kernel(eqn):
+    """A kernel inside a loop or branch would pass unseen, and its faults with it."""
+    waiting = [*_jaxpr.subjaxprs(eqn)]
+    while waiting:
+        for inner in _jaxpr.open_jaxpr(waiting.pop())[0].eqns:
+            if inner.primitive.name in ("pallas_call", fused_kernel.name):
+                raise InputError(
+                    f"a kernel inside `{eqn.primitive.name}` is not unrolled: ask "
+                    "about the body of the loop or branch"
+                )
+            waiting += _jaxpr.subjaxprs(inner)
 
 
 class _Grid:
@@ -169,7 +183,9 @@ class _Grid:
         shapes = zip(names[len(operands) :], self.params["out_avals"], strict=True)
         outputs = [Buffer(name, tuple(a.shape), a.dtype) for name, a in shapes]
         for i, o in self.params["input_output_aliases"]:
-            outputs[o] = Buffer.holding(outputs[o].name, operands[i])
+            outputs[o] = inputs[
+                i
+            ]  # one memory: who writes the result changes the operand
         return [*inputs, *outputs]
 
     def seen(self, axes) -> list[int]:

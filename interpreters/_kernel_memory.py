@@ -23,6 +23,7 @@ Kind = Literal[
 ]
 OUTSIDE = -1  # the address of an element that a block has and its array has not
 NOBODY = -1
+SEVERAL = -2  # more than one program
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Buffer:
 
     `pieces`: what was written, flat; `piece`, `place`: for each element the piece that
     holds it and its place there (piece NOBODY: not written yet). `writer`, `reader`:
-    the number of the last program that wrote or read it.
+    the number of the program that wrote it last, and of the one that read it, or
+    SEVERAL.
     """
 
     name: str

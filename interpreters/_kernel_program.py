@@ -16,7 +16,14 @@ from jax.core import Tracer
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.interpreters import _control, _jaxpr
 from torchlean_jax.interpreters._jaxpr import is_literal
-from torchlean_jax.interpreters._kernel_memory import NOBODY, OUTSIDE, Buffer, Log, Ref
+from torchlean_jax.interpreters._kernel_memory import (
+    NOBODY,
+    OUTSIDE,
+    SEVERAL,
+    Buffer,
+    Log,
+    Ref,
+)
 
 _NO_MEANING = frozenset(
     ("multiple_of", "max_contiguous", "debug_barrier", "debug_print", "debug_check")
@@ -87,7 +94,9 @@ class Program:
         self.note(eqn, "read before any write", ref, good & empty)
         others = ~np.isin(buffer.writer[safe], (NOBODY, self.number))
         self.note(eqn, "race", ref, good & others)
-        buffer.reader[ref.addresses[good]] = self.number
+        read = ref.addresses[good]
+        alone = np.isin(buffer.reader[read], (NOBODY, self.number))
+        buffer.reader[read] = np.where(alone, self.number, SEVERAL)
         value = buffer.read(safe)
         if good.all():
             return value

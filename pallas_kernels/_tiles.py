@@ -4,8 +4,7 @@ A tile lives in the registers of one program. Triton wants powers of two; what o
 lies beyond the array is masked. The arithmetic: a streaming kernel is bound by memory,
 so a tile should be a few KiB of contiguous rows (each warp then moves whole 128-byte
 lines), and small enough that eight programs fit on a multiprocessor of 65,536
-registers: 8,192 elements of float32 over 16 warps are 16 registers a thread for one
-array, and a kernel holds three or four of them.
+registers: all arrays that a program holds have at most 8,192 elements together.
 """
 
 from dataclasses import dataclass
@@ -32,8 +31,8 @@ class Tile:
 def row_tile(rows: int, columns: int, arrays: int = 1) -> Tile:
     """A tile for work on whole rows, of which `arrays` arrays are held at once.
 
-    A row that fits stays in registers from its first reading to its last use; a longer
-    one is walked in pieces, and read once for each pass over it.
+    A longer row is walked in pieces. Each pass of a kernel over a row loads it anew;
+    what was loaded before may still be in a cache.
     """
     most = MOST_ELEMENTS // power_of_two(arrays)
     across = min(power_of_two(columns), most)

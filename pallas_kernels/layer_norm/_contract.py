@@ -35,7 +35,7 @@ def _backward(key, shape, dtype):
 
 TERMS = Terms(
     name="layer_norm",
-    summary="(x - mean(x)) / sqrt(var(x) + eps) * weight + bias, reading x once",
+    summary="(x - mean(x)) / sqrt(var(x) + eps) * weight + bias, by tiles of rows",
     formula="y = (x - mean(x)) / sqrt(mean((x - mean(x))**2) + eps) * weight + bias",
     op=layer_norm,
     differentiable=layer_norm,

@@ -41,7 +41,7 @@ def layer_norm(
     needs = "x [..., n], weight [n], bias [n], n >= 1"
     require("layer_norm", fits, needs, x=x, weight=weight, bias=bias)
     require("layer_norm", eps > 0, f"a positive eps, not {eps}", x=x)
-    return _layer_norm(x, weight, bias, float(eps), implementation)
+    return _compiled(x, weight, bias, float(eps), implementation)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
@@ -72,3 +72,5 @@ def _backward(eps, implementation, saved, dy):
 
 
 _layer_norm.defvjp(_forward, _backward)
+# or each call outside of jit would trace and compile anew
+_compiled = jax.jit(_layer_norm, static_argnums=(3, 4))

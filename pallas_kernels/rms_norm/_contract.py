@@ -32,7 +32,7 @@ def _backward(key, shape, dtype):
 
 TERMS = Terms(
     name="rms_norm",
-    summary="x / sqrt(mean(x**2) + eps) * weight, reading x once",
+    summary="x / sqrt(mean(x**2) + eps) * weight, by tiles of rows",
     formula="y = x / sqrt(mean(x**2) + eps) * weight",
     op=rms_norm,
     differentiable=rms_norm,

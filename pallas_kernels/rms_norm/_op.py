@@ -35,7 +35,7 @@ def rms_norm(
     fits = x.ndim >= 1 and x.shape[-1] > 0 and weight.shape == x.shape[-1:]
     require("rms_norm", fits, "x [..., n], weight [n], n >= 1", x=x, weight=weight)
     require("rms_norm", eps > 0, f"a positive eps, not {eps}", x=x)
-    return _rms_norm(x, weight, float(eps), implementation)
+    return _compiled(x, weight, float(eps), implementation)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -66,3 +66,5 @@ def _backward(eps, implementation, saved, dy):
 
 
 _rms_norm.defvjp(_forward, _backward)
+# or each call outside of jit would trace and compile anew
+_compiled = jax.jit(_rms_norm, static_argnums=(2, 3))

@@ -1,7 +1,7 @@
 """Masked softmax, a tile of rows in each program; float32 inside.
 
 Forward: a pass for the largest allowed element, one for the sum of exponentials, one
-for the result; a row that fits into a tile is read once. The largest element is taken
+for the result; each loads the row. The largest element is taken
 off before exp, so that nothing overflows; of a row without allowed elements 0 is taken
 off, and its sum is called 1. Backward: dx = y (dy - sum(dy y)).
 """

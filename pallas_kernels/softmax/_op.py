@@ -41,7 +41,7 @@ def softmax(
     needs = "a mask of booleans that broadcasts to the shape of x"
     require("softmax", mask.dtype == bool and _fits(mask, x), needs, x=x, mask=mask)
     whole = jnp.broadcast_to(mask, x.shape).astype(jnp.int8)
-    return _softmax(x, whole, implementation)
+    return _compiled(x, whole, implementation)
 
 
 def _fits(mask, x) -> bool:
@@ -80,3 +80,5 @@ def _backward(implementation, saved, dy):
 
 
 _softmax.defvjp(_forward, _backward)
+# or each call outside of jit would trace and compile anew
+_compiled = jax.jit(_softmax, static_argnums=(2,))

@@ -203,6 +203,35 @@ def test_a_block_index_that_is_wrong_is_a_race(x):
     assert {"race", "never written"} <= kinds
 
 
+def shifts_in_place(x_ref, o_ref):
+    """Each program reads the row that the one before it has written."""
+    row = pl.program_id(0)
+    o_ref[row, :] = x_ref[jnp.maximum(row - 1, 0), :]
+
+
+def reads_all_then_writes(x_ref, o_ref):
+    """All programs read row 0; the last one writes it as well."""
+    row = pl.program_id(0)
+    total = o_ref[0, :] + x_ref[row, :]
+
+    @pl.when(row == ROWS - 1)
+    def _():
+        o_ref[0, :] = total
+
+
+@pytest.mark.parametrize("kernel", [shifts_in_place, reads_all_then_writes])
+def test_an_operand_and_its_result_are_one_memory(kernel, x):
+    shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    f = lambda x: call(kernel, x, out=shape, input_output_aliases={0: 0})
+    assert "race" in {fault.kind for fault in kernel_faults(f)(x)}
+
+
+def test_a_kernel_in_a_loop_does_not_pass_unseen(x):
+    step = lambda _, x: call(no_mask_on_load, x)
+    with pytest.raises(tl.InputError, match="inside `scan`"):
+        kernel_faults(lambda x: jax.lax.fori_loop(0, 2, step, x))(x)
+
+
 def test_the_fault_names_the_line_and_the_program(x):
     (fault, *_) = kernel_faults(lambda x: call(no_mask_on_load, x))(x)
     assert fault.program == (0,)

@@ -95,7 +95,11 @@ def _describe(each: Contract) -> None:
         ", for a row in every batch" if terms.rows is not None else ""
     )
     rows["assumed"] = "; ".join(
-        (*terms.assumed, "Triton and the GPU compute what the lowered IR says")
+        (
+            *terms.assumed,
+            "Triton and the GPU compute what the lowered IR says, with functions as "
+            "close as those of XLA on CPUs",
+        )
     )
     width = max(map(len, rows)) + 2
     for name, text in rows.items():

@@ -2,7 +2,8 @@
 
 The tolerance is derived, not chosen: `slack` times the error that any order of
 evaluating the formula may have at this very input (`tl.float_error` of the formula).
-The bound is that of the kernel's own arithmetic, over any execution of it.
+The bound is that of the kernel's own arithmetic, over any execution of it within the
+error model of XLA on CPUs: a GPU's functions are a model of their own.
 """
 
 import jax
