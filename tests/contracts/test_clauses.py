@@ -1,0 +1,60 @@
+"""Clauses that no kernel needs yet, on programs written for them, right and wrong."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import lax
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton as plt
+
+from torchlean_jax.contracts import _determinism, _precision
+from torchlean_jax.pallas_kernels._terms import Program
+
+
+def product(precision):
+    """A product of 16 x 16 matrices in one program."""
+
+    def body(x_ref, y_ref, o_ref):
+        o_ref[...] = jnp.dot(x_ref[...], y_ref[...], precision=precision)
+
+    def kernel(x, y):
+        return pl.pallas_call(
+            body,
+            out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype),
+            compiler_params=plt.CompilerParams(num_warps=1),
+        )(x, y)
+
+    return program(kernel)
+
+
+def program(kernel):
+    return Program("planted", kernel, kernel, lambda *_: (), slack=1.0, because="")
+
+
+@pytest.mark.parametrize(
+    ("precision", "holds"), [(lax.Precision.HIGHEST, True), (None, False)]
+)
+def test_a_product_states_its_precision(precision, holds):
+    """A float32 product that states none is lowered to TF32."""
+    args = jnp.ones((16, 16)), jnp.ones((16, 16))
+    found, detail = _precision.is_stated(product(precision), args)
+    assert found is holds, detail
+    assert holds or "TF32" in detail
+
+
+def test_a_formula_that_is_no_kernel_has_no_precision_to_state():
+    assert not _precision.is_stated(program(jnp.add), (jnp.ones(3), jnp.ones(3)))[0]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "holds"),
+    [
+        (lambda x: jnp.tanh(x) * 3, True),
+        (lambda x: x * (1 + x.shape[0] * 2.0**-20), False),
+        (lambda x: x - x.mean(axis=0), False),
+    ],
+)
+def test_bits_of_a_row_in_batches(kernel, holds):
+    x = jax.random.normal(jax.random.key(0), (8, 5))
+    found, detail = _determinism.rows_keep_their_bits(program(kernel), (x,), 0)
+    assert found is holds, detail
