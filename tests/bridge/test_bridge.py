@@ -102,6 +102,8 @@ def test_a_scan_goes_on_where_it_stopped():
     assert rest == whole
     with pytest.raises(InputError, match="every 700th"):
         next(measure("exp", stride=701, start=first))
+    with pytest.raises(tl.InputError, match="not chunks of"):
+        next(measure("exp", stride=700, start={**first, "inputs": 5}))
 
 
 def test_a_function_without_a_reference_is_an_error():

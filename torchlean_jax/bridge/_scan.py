@@ -29,7 +29,7 @@ from torchlean_jax.domains.ieee32._functions import UNARY
 from torchlean_jax.domains.ieee32._functions._coefficients import ERRORS
 from torchlean_jax.domains.ieee32._functions._convert import bits_of, two_to, widen
 
-CHUNK = 2**22
+CHUNK = 2**18  # its arrays stay in a cache: twice as fast as 2**22
 _ALL = 2**32
 _INCREASING = frozenset(
     "exp exp2 expm1 log log1p log2 tanh logistic erf sqrt cbrt asin atan sinh asinh "
@@ -73,6 +73,11 @@ def measure(
         )
     inputs = -(-_ALL // stride)
     chunks = chunks_at(stride)
+    if record["inputs"] != min(record["chunks"] * CHUNK, inputs):
+        raise InputError(
+            f"the record to go on from has {record['inputs']} inputs in "
+            f"{record['chunks']} chunks, which are not chunks of {CHUNK}"
+        )
     runs = _compiled(name, function)
     with ThreadPoolExecutor(jobs) as pool:
         while record["chunks"] < chunks:
@@ -122,20 +127,36 @@ def _compiled(name, function):
 def _chunk(name, runs, stride, inputs, k) -> dict:
     numbers = np.arange(k * CHUNK, min((k + 1) * CHUNK, inputs), dtype=np.uint64)
     bits = (numbers * stride).astype(np.uint32)
-    contexts = {}
+    with jax.enable_x64(True):
+        reference = _reference_with_zeros(name, jnp.asarray(bits))
+    contexts, judged = {}, []
     for context, run in runs.items():
-        tried = bits[:: CONTEXTS[context].every]
+        every = CONTEXTS[context].every
+        tried = bits[::every]
         y = np.asarray(run(jnp.asarray(tried.view(np.float32)))).view(np.uint32)
-        with jax.enable_x64(True):
-            found = _compare(name, jnp.asarray(tried), jnp.asarray(y))
-        contexts[context] = {key: np.asarray(v).item() for key, v in found.items()}
+        # Most contexts give the same bits: they are compared with the reference once.
+        found = next((was for of, was in judged if np.array_equal(of, y)), None)
+        if found is None:
+            with jax.enable_x64(True):
+                thinned = [part[::every] if every > 1 else part for part in reference]
+                on_device = _compare(name, jnp.asarray(tried), jnp.asarray(y), *thinned)
+            found = {key: np.asarray(v).item() for key, v in on_device.items()}
+            judged.append((y, found))
+        contexts[context] = found
     return {"inputs": len(bits), "contexts": contexts}
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _compare(name, bits, y) -> dict[str, Any]:
+def _reference_with_zeros(name, bits):
+    """The exact function, a bound of the reference's error, and the exact function of
+    the zero with the input's sign."""
+    zeros, _ = _reference(name, jnp.array([0, 0x80000000], jnp.uint32))
+    return *_reference(name, bits), jnp.where(bits >> 31 == 0, zeros[0], zeros[1])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _compare(name, bits, y, exact, error, as_zero) -> dict[str, Any]:
     """What one chunk shows: maxima with the places where they are, and counts."""
-    exact, error = _reference(name, bits)
     value = widen(y)
     exponent = ((bits_of(jnp.abs(exact)) >> 52) - 1023).astype(jnp.float64)
     ulp = two_to(jnp.maximum(exponent, -126.0) - 23)
@@ -143,7 +164,6 @@ def _compare(name, bits, y) -> dict[str, Any]:
     overflows = size >= 2.0**128 - 2.0**103
     subnormal_input = _is_subnormal(bits)
     tiny = size < 2.0**-125
-    as_zero = _reference(name, bits & np.uint32(0x80000000))[0]
     special = (jnp.isnan(exact) != jnp.isnan(value)) | (
         # an infinity where there is none, or none where there is one
         (jnp.isinf(value) & ~overflows) | (overflows & (jnp.abs(value) < 2.0**127))
