@@ -3,8 +3,8 @@
 Import it as `torchlean_jax.pallas_kernels`; the folder stands at the top of the
 repository only so that readers find it. A kernel is a folder: `_reference.py` (the
 formula, which interpreters walk), `_kernel.py` (the Pallas kernel), `_op.py` (the
-function that users call), `_shapes.py` (named shapes for tests and benchmarks),
-`_contract.py` (what it promises). How promises are checked is
+function that users call), `_contract.py` (what it promises, and the named shapes at
+which tests and benchmarks look). How promises are checked is
 `torchlean_jax.contracts`.
 """
 

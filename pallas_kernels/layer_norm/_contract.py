@@ -2,35 +2,30 @@
 
 import functools
 
-import jax
 import jax.numpy as jnp
 
+from torchlean_jax.pallas_kernels._row_terms import (
+    BECAUSE,
+    SHAPES,
+    SLACK,
+    normal,
+)
 from torchlean_jax.pallas_kernels._terms import Edge, Program, Terms
 from torchlean_jax.pallas_kernels.layer_norm import _kernel, _reference
 from torchlean_jax.pallas_kernels.layer_norm._op import layer_norm
-from torchlean_jax.pallas_kernels.layer_norm._shapes import SHAPES
 
 EPS = 1e-6
-_WHY = (
-    "a sum runs over a tile, padded with zeros to a power of two, where the formula "
-    "has n terms: at most twice as many roundings"
-)
-
-
-def _normal(key, number, shape, dtype):
-    key = jax.random.fold_in(key, number)
-    return jax.random.normal(key, shape, jnp.float32).astype(dtype)
 
 
 def _forward(key, shape, dtype):
     features = shape[-1:]
     shapes = (shape, features, features)
-    return tuple(_normal(key, k, s, dtype) for k, s in enumerate(shapes))
+    return tuple(normal(key, s, dtype, k) for k, s in enumerate(shapes))
 
 
 def _backward(key, shape, dtype):
     shapes = (shape, shape[-1:], shape)
-    return tuple(_normal(key, k, s, dtype) for k, s in enumerate(shapes))
+    return tuple(normal(key, s, dtype, k) for k, s in enumerate(shapes))
 
 
 TERMS = Terms(
@@ -45,16 +40,16 @@ TERMS = Terms(
             functools.partial(_kernel.layer_norm, eps=EPS),
             functools.partial(_reference.layer_norm, eps=EPS),
             _forward,
-            slack=2.0,
-            because=_WHY,
+            slack=SLACK,
+            because=BECAUSE,
         ),
         Program(
             "layer_norm_backward",
             functools.partial(_kernel.layer_norm_backward, eps=EPS),
             functools.partial(_reference.layer_norm_backward, eps=EPS),
             _backward,
-            slack=2.0,
-            because=_WHY,
+            slack=SLACK,
+            because=BECAUSE,
         ),
     ),
     shapes=SHAPES,

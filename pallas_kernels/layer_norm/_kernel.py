@@ -7,21 +7,14 @@ deviations are masked again before they are squared.
 Backward, with r = 1/sqrt(var(x) + eps), c = x - mean(x), u = w * dy over n features:
 
     dx = r (u - mean(u)) - r**3 mean(u c) c,   dw = sum of dy c r,   db = sum of dy.
-
-Each program writes its own rows of partial sums of dw and db; they are added after the
-kernel in one fixed order, where atomic additions would have none.
 """
 
 import functools
 
 import jax
 import jax.numpy as jnp
-from jax.experimental import pallas as pl
-from jax.experimental.pallas import triton as plt
 
-from torchlean_jax.pallas_kernels._arguments import as_rows
-from torchlean_jax.pallas_kernels._rows import RowTiles
-from torchlean_jax.pallas_kernels._tiles import cdiv, row_tile
+from torchlean_jax.pallas_kernels._rows import RowTiles, on_rows
 
 
 class _Centred:
@@ -40,8 +33,7 @@ class _Centred:
         return jnp.where(mask, x - self.mean, 0.0)
 
 
-def _forward(x_ref, w_ref, b_ref, y_ref, *, tile, eps):
-    tiles = RowTiles(x_ref.shape, tile)
+def _forward(tiles, x_ref, w_ref, b_ref, y_ref, *, eps):
     centred = _Centred(tiles, x_ref, eps)
 
     def write(step):
@@ -51,8 +43,7 @@ def _forward(x_ref, w_ref, b_ref, y_ref, *, tile, eps):
     tiles.each(write)
 
 
-def _backward(x_ref, w_ref, dy_ref, dx_ref, dw_ref, db_ref, *, tile, eps):
-    tiles = RowTiles(x_ref.shape, tile)
+def _backward(tiles, x_ref, dy_ref, w_ref, dx_ref, dw_ref, db_ref, *, eps):
     centred = _Centred(tiles, x_ref, eps)
 
     def weighted(step):
@@ -73,34 +64,17 @@ def _backward(x_ref, w_ref, dy_ref, dx_ref, dw_ref, db_ref, *, tile, eps):
 
 
 def layer_norm(x, weight, bias, *, eps):
-    flat = as_rows(x)
-    if not flat.shape[0]:
+    if not x.size:
         return x
-    tile = row_tile(*flat.shape, arrays=2)
-    y = pl.pallas_call(
-        functools.partial(_forward, tile=tile, eps=eps),
-        out_shape=jax.ShapeDtypeStruct(flat.shape, x.dtype),
-        grid=(cdiv(flat.shape[0], tile.rows),),
-        compiler_params=plt.CompilerParams(num_warps=tile.warps),
-        name="layer_norm",
-    )(flat, weight, bias)
-    return y.reshape(x.shape)
+    body = functools.partial(_forward, eps=eps)
+    (y,) = on_rows("layer_norm", body, [x], [weight, bias], arrays=2)
+    return y
 
 
 def layer_norm_backward(x, weight, dy, *, eps):
-    flat, flat_dy = as_rows(x), as_rows(dy)
-    rows, width = flat.shape
-    if not rows:
-        return x, jnp.zeros_like(weight), jnp.zeros(width, jnp.float32)
-    tile = row_tile(rows, width, arrays=4)
-    programs = cdiv(rows, tile.rows)
-    partial = jax.ShapeDtypeStruct((programs, width), jnp.float32)
-    dx, dw, db = pl.pallas_call(
-        functools.partial(_backward, tile=tile, eps=eps),
-        out_shape=(jax.ShapeDtypeStruct(flat.shape, x.dtype), partial, partial),
-        grid=(programs,),
-        compiler_params=plt.CompilerParams(num_warps=tile.warps),
-        name="layer_norm_backward",
-    )(flat, weight, flat_dy)
-    dweight = dw.sum(axis=0).astype(weight.dtype)
-    return dx.reshape(x.shape), dweight, db.sum(axis=0)
+    if not x.size:
+        return x, jnp.zeros_like(weight), jnp.zeros(weight.shape, jnp.float32)
+    body = functools.partial(_backward, eps=eps)
+    name = "layer_norm_backward"
+    dx, dw, db = on_rows(name, body, [x, dy], [weight], arrays=4, sums=2)
+    return dx, dw.astype(weight.dtype), db

@@ -2,32 +2,27 @@
 
 import functools
 
-import jax
 import jax.numpy as jnp
 
+from torchlean_jax.pallas_kernels._row_terms import (
+    BECAUSE,
+    SHAPES,
+    SLACK,
+    normal,
+)
 from torchlean_jax.pallas_kernels._terms import Edge, Program, Terms
 from torchlean_jax.pallas_kernels.rms_norm import _kernel, _reference
 from torchlean_jax.pallas_kernels.rms_norm._op import rms_norm
-from torchlean_jax.pallas_kernels.rms_norm._shapes import SHAPES
 
 EPS = 1e-6
-_WHY = (
-    "a sum runs over a tile, padded with zeros to a power of two, where the formula "
-    "has n terms: at most twice as many roundings"
-)
 
 
 def _forward(key, shape, dtype):
-    x, w = jax.random.split(key)
-    return (
-        jax.random.normal(x, shape, jnp.float32).astype(dtype),
-        jax.random.normal(w, shape[-1:], jnp.float32).astype(dtype),
-    )
+    return normal(key, shape, dtype), normal(key, shape[-1:], dtype, 1)
 
 
 def _backward(key, shape, dtype):
-    dy = jax.random.normal(jax.random.fold_in(key, 1), shape, jnp.float32)
-    return (*_forward(key, shape, dtype), dy.astype(dtype))
+    return (*_forward(key, shape, dtype), normal(key, shape, dtype, 2))
 
 
 TERMS = Terms(
@@ -42,16 +37,16 @@ TERMS = Terms(
             functools.partial(_kernel.rms_norm, eps=EPS),
             functools.partial(_reference.rms_norm, eps=EPS),
             _forward,
-            slack=2.0,
-            because=_WHY,
+            slack=SLACK,
+            because=BECAUSE,
         ),
         Program(
             "rms_norm_backward",
             functools.partial(_kernel.rms_norm_backward, eps=EPS),
             functools.partial(_reference.rms_norm_backward, eps=EPS),
             _backward,
-            slack=2.0,
-            because=_WHY,
+            slack=SLACK,
+            because=BECAUSE,
         ),
     ),
     shapes=SHAPES,

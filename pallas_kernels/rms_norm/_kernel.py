@@ -4,21 +4,14 @@ Forward: a pass for the sum of squares, a pass for the result. Backward, with
 r = 1/sqrt(mean(x**2) + eps) and s = sum(dy * w * x):
 
     dx = r * w * dy - r**3 * s / n * x,      dw = sum over rows of dy * x * r.
-
-Each program writes its own row of partial sums of dw; they are added after the kernel
-in one fixed order, where atomic additions would have none.
 """
 
 import functools
 
 import jax
 import jax.numpy as jnp
-from jax.experimental import pallas as pl
-from jax.experimental.pallas import triton as plt
 
-from torchlean_jax.pallas_kernels._arguments import as_rows
-from torchlean_jax.pallas_kernels._rows import RowTiles
-from torchlean_jax.pallas_kernels._tiles import cdiv, row_tile
+from torchlean_jax.pallas_kernels._rows import on_rows
 
 
 def _scale(tiles, x_ref, eps):
@@ -27,8 +20,7 @@ def _scale(tiles, x_ref, eps):
     return jax.lax.rsqrt(squares / tiles.width + eps)
 
 
-def _forward(x_ref, w_ref, y_ref, *, tile, eps):
-    tiles = RowTiles(x_ref.shape, tile)
+def _forward(tiles, x_ref, w_ref, y_ref, *, eps):
     scale = _scale(tiles, x_ref, eps)
 
     def write(step):
@@ -38,8 +30,7 @@ def _forward(x_ref, w_ref, y_ref, *, tile, eps):
     tiles.each(write)
 
 
-def _backward(x_ref, w_ref, dy_ref, dx_ref, dw_ref, *, tile, eps):
-    tiles = RowTiles(x_ref.shape, tile)
+def _backward(tiles, x_ref, dy_ref, w_ref, dx_ref, dw_ref, *, eps):
     scale = _scale(tiles, x_ref, eps)
 
     def product(step):
@@ -58,35 +49,17 @@ def _backward(x_ref, w_ref, dy_ref, dx_ref, dw_ref, *, tile, eps):
 
 
 def rms_norm(x, weight, *, eps):
-    flat = as_rows(x)
-    if not flat.shape[0]:
+    if not x.size:
         return x
-    tile = row_tile(*flat.shape, arrays=2)
-    y = pl.pallas_call(
-        functools.partial(_forward, tile=tile, eps=eps),
-        out_shape=jax.ShapeDtypeStruct(flat.shape, x.dtype),
-        grid=(cdiv(flat.shape[0], tile.rows),),
-        compiler_params=plt.CompilerParams(num_warps=tile.warps),
-        name="rms_norm",
-    )(flat, weight)
-    return y.reshape(x.shape)
+    body = functools.partial(_forward, eps=eps)
+    (y,) = on_rows("rms_norm", body, [x], [weight], arrays=2)
+    return y
 
 
 def rms_norm_backward(x, weight, dy, *, eps):
-    flat, flat_dy = as_rows(x), as_rows(dy)
-    rows, width = flat.shape
-    if not rows:
+    if not x.size:
         return x, jnp.zeros_like(weight)
-    tile = row_tile(rows, width, arrays=4)
-    programs = cdiv(rows, tile.rows)
-    dx, partial = pl.pallas_call(
-        functools.partial(_backward, tile=tile, eps=eps),
-        out_shape=(
-            jax.ShapeDtypeStruct(flat.shape, x.dtype),
-            jax.ShapeDtypeStruct((programs, width), jnp.float32),
-        ),
-        grid=(programs,),
-        compiler_params=plt.CompilerParams(num_warps=tile.warps),
-        name="rms_norm_backward",
-    )(flat, weight, flat_dy)
-    return dx.reshape(x.shape), partial.sum(axis=0).astype(weight.dtype)
+    body = functools.partial(_backward, eps=eps)
+    name = "rms_norm_backward"
+    dx, dw = on_rows(name, body, [x, dy], [weight], arrays=4, sums=1)
+    return dx, dw.astype(weight.dtype)

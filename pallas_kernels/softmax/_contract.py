@@ -3,32 +3,30 @@
 import jax
 import jax.numpy as jnp
 
+from torchlean_jax.pallas_kernels._row_terms import (
+    BECAUSE,
+    SHAPES,
+    SLACK,
+    normal,
+)
 from torchlean_jax.pallas_kernels._terms import Edge, Program, Terms
 from torchlean_jax.pallas_kernels.softmax import _kernel, _reference
 from torchlean_jax.pallas_kernels.softmax._op import softmax
-from torchlean_jax.pallas_kernels.softmax._shapes import SHAPES
-
-_WHY = (
-    "a sum runs over a tile, padded with zeros to a power of two, where the formula "
-    "has n terms: at most twice as many roundings"
-)
 
 
 def _forward(key, shape, dtype):
     """Random masks; the last row allows nothing, the first element is always allowed
     elsewhere."""
-    x = jax.random.normal(key, shape, jnp.float32).astype(dtype)
     mask = jax.random.bernoulli(jax.random.fold_in(key, 1), 0.7, shape)
     mask = mask.at[..., 0].set(True)
     if shape[-2] > 1:
         mask = mask.at[..., -1, :].set(False)
-    return x, mask.astype(jnp.int8)
+    return normal(key, shape, dtype), mask.astype(jnp.int8)
 
 
 def _backward(key, shape, dtype):
-    y = jax.nn.softmax(jax.random.normal(key, shape, jnp.float32))
-    dy = jax.random.normal(jax.random.fold_in(key, 1), shape, jnp.float32)
-    return y.astype(dtype), dy.astype(dtype)
+    y = jax.nn.softmax(normal(key, shape, jnp.float32))
+    return y.astype(dtype), normal(key, shape, dtype, 1)
 
 
 def _row(*numbers):
@@ -47,16 +45,16 @@ TERMS = Terms(
             _kernel.softmax,
             _reference.softmax,
             _forward,
-            slack=2.0,
-            because=_WHY,
+            slack=SLACK,
+            because=BECAUSE,
         ),
         Program(
             "softmax_backward",
             _kernel.softmax_backward,
             _reference.softmax_backward,
             _backward,
-            slack=2.0,
-            because=_WHY,
+            slack=SLACK,
+            because=BECAUSE,
         ),
     ),
     shapes=SHAPES,

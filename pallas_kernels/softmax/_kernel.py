@@ -1,21 +1,15 @@
 """Masked softmax, a tile of rows in each program; float32 inside.
 
 Forward: a pass for the largest allowed element, one for the sum of exponentials, one
-for the result; each loads the row. The largest element is taken
-off before exp, so that nothing overflows; of a row without allowed elements 0 is taken
-off, and its sum is called 1. Backward: dx = y (dy - sum(dy y)).
+for the result. The largest element is taken off before exp, so that nothing overflows;
+of a row without allowed elements 0 is taken off, and its sum is called 1.
+
+Backward: dx = y (dy - sum(dy y)).
 """
 
-import functools
-
-import jax
 import jax.numpy as jnp
-from jax.experimental import pallas as pl
-from jax.experimental.pallas import triton as plt
 
-from torchlean_jax.pallas_kernels._arguments import as_rows
-from torchlean_jax.pallas_kernels._rows import RowTiles
-from torchlean_jax.pallas_kernels._tiles import cdiv, row_tile
+from torchlean_jax.pallas_kernels._rows import RowTiles, on_rows
 from torchlean_jax.pallas_kernels.softmax._reference import LOWEST
 
 
@@ -35,15 +29,13 @@ class _Allowed:
             )
 
         nothing = jnp.full(rows, LOWEST, jnp.float32), jnp.zeros(rows, jnp.int32)
-        highest, some = jax.lax.fori_loop(0, len(tiles), look, nothing)
+        highest, some = tiles.fold(look, nothing)
         self.some = some[:, None] > 0
         self.highest = jnp.where(self.some, highest[:, None], 0.0)
 
     def load(self, step):
         """(elements, which are allowed); what is not allowed is 0."""
-        columns, inside = self.tiles.at(step)
-        place = self.mask_ref.at[self.tiles.row[:, None], columns[None, :]]
-        allowed = plt.load(place, mask=inside, other=0) != 0
+        allowed = self.tiles.load(self.mask_ref, step) != 0
         return jnp.where(allowed, self.tiles.load(self.x_ref, step), 0.0), allowed
 
     def weights(self, step):
@@ -52,16 +44,13 @@ class _Allowed:
         return jnp.where(allowed, jnp.exp(shifted), 0.0)
 
 
-def _forward(x_ref, mask_ref, y_ref, *, tile):
-    tiles = RowTiles(x_ref.shape, tile)
+def _forward(tiles, x_ref, mask_ref, y_ref):
     allowed = _Allowed(tiles, x_ref, mask_ref)
     total = jnp.where(allowed.some, tiles.sum(allowed.weights), 1.0)
     tiles.each(lambda step: tiles.store(y_ref, step, allowed.weights(step) / total))
 
 
-def _backward(y_ref, dy_ref, dx_ref, *, tile):
-    tiles = RowTiles(y_ref.shape, tile)
-
+def _backward(tiles, y_ref, dy_ref, dx_ref):
     def product(step):
         return tiles.load(y_ref, step) * tiles.load(dy_ref, step)
 
@@ -75,24 +64,14 @@ def _backward(y_ref, dy_ref, dx_ref, *, tile):
 
 
 def softmax(x, mask):
-    return _on_rows(_forward, "softmax", x, mask)
+    if not x.size:
+        return x
+    (y,) = on_rows("softmax", _forward, [x, mask], arrays=2)
+    return y
 
 
 def softmax_backward(y, dy):
-    return _on_rows(_backward, "softmax_backward", y, dy)
-
-
-def _on_rows(kernel, name, x, other):
-    """A kernel of two arrays of one shape, for a result like the first."""
-    flat = as_rows(x)
-    if not flat.size:
-        return x
-    tile = row_tile(*flat.shape, arrays=2)
-    y = pl.pallas_call(
-        functools.partial(kernel, tile=tile),
-        out_shape=jax.ShapeDtypeStruct(flat.shape, x.dtype),
-        grid=(cdiv(flat.shape[0], tile.rows),),
-        compiler_params=plt.CompilerParams(num_warps=tile.warps),
-        name=name,
-    )(flat, as_rows(other))
-    return y.reshape(x.shape)
+    if not y.size:
+        return y
+    (dx,) = on_rows("softmax_backward", _backward, [y, dy], arrays=2)
+    return dx

@@ -10,7 +10,7 @@ import pytest
 
 import torchlean_jax as tl
 from tests.pallas_kernels import base
-from torchlean_jax.pallas_kernels import layer_norm
+from torchlean_jax.pallas_kernels import _rows, layer_norm
 from torchlean_jax.pallas_kernels._rows import RowTiles
 from torchlean_jax.pallas_kernels.layer_norm import _kernel
 from torchlean_jax.pallas_kernels.layer_norm._contract import EPS, TERMS
@@ -79,10 +79,10 @@ class _Unbiased(_kernel._Centred):
         self.scale = jax.lax.rsqrt(variance + eps)
 
 
-def broken(monkeypatch, **changes):
-    """The terms of the forward kernel, some names of its module replaced."""
+def broken(monkeypatch, module=_rows, **changes):
+    """The terms of the forward kernel, some names of a module of its replaced."""
     for name, change in changes.items():
-        monkeypatch.setattr(_kernel, name, change)
+        monkeypatch.setattr(module, name, change)
 
     # a new function: JAX keeps what it traced of the old one
     def kernel(x, weight, bias):
@@ -96,7 +96,7 @@ def broken(monkeypatch, **changes):
     [(_OnePass, "rounding"), (_PaddingDeviates, "meaning"), (_Unbiased, "meaning")],
 )
 def test_wrong_statistics(centred, clause, monkeypatch):
-    terms = broken(monkeypatch, _Centred=centred)
+    terms = broken(monkeypatch, _kernel, _Centred=centred)
     assert clause in base.failing_clauses(terms, clauses=[clause], **base.ONE)
 
 

@@ -13,7 +13,7 @@ from jax.experimental.pallas import triton as plt
 import torchlean_jax as tl
 from tests.pallas_kernels import base
 from torchlean_jax.contracts import Contract
-from torchlean_jax.pallas_kernels import rms_norm
+from torchlean_jax.pallas_kernels import _rows, rms_norm
 from torchlean_jax.pallas_kernels._rows import RowTiles
 from torchlean_jax.pallas_kernels.rms_norm import _kernel
 from torchlean_jax.pallas_kernels.rms_norm._contract import EPS, TERMS
@@ -59,10 +59,10 @@ def test_under_vmap_jit_and_grad():
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-def broken(monkeypatch, **changes):
-    """The terms of the forward kernel, some functions of its module replaced."""
+def broken(monkeypatch, module=_rows, **changes):
+    """The terms of the forward kernel, some names of a module of its replaced."""
     for name, change in changes.items():
-        monkeypatch.setattr(_kernel, name, change)
+        monkeypatch.setattr(module, name, change)
 
     # a new function: JAX keeps what it traced of the old one
     def kernel(x, weight):
@@ -97,7 +97,7 @@ def _narrow_sum(tiles, x_ref, eps):
     ],
 )
 def test_a_wrong_scale(scale, clause, monkeypatch):
-    terms = broken(monkeypatch, _scale=scale)
+    terms = broken(monkeypatch, _kernel, _scale=scale)
     assert clause in base.failing_clauses(terms, clauses=[clause], **base.ONE)
 
 

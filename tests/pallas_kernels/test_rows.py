@@ -1,0 +1,41 @@
+"""What kernels on whole rows share: how often memory is asked for a row."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from torchlean_jax.interpreters import _jaxpr
+from torchlean_jax.pallas_kernels._tiles import row_tile
+from torchlean_jax.pallas_kernels.layer_norm import _kernel
+
+
+def loads(jaxpr) -> int:
+    """How many loads a program executes, loops by their length."""
+    total = 0
+    for eqn in _jaxpr.open_jaxpr(jaxpr)[0].eqns:
+        times = eqn.params.get("length", 1)
+        inner = sum(map(loads, _jaxpr.subjaxprs(eqn)))
+        total += times * inner + (eqn.primitive.name == "masked_load")
+    return total
+
+
+@pytest.mark.parametrize(("width", "expected"), [(300, 3), (4096, 3), (8192, 2 * 5)])
+def test_a_row_that_is_one_tile_is_loaded_once(width, expected):
+    """x, weight and bias; a row of two tiles: three times two of x, two of the rest."""
+    x, w = jnp.ones((3, width)), jnp.ones(width)
+    found = loads(jax.make_jaxpr(lambda *a: _kernel.layer_norm(*a, eps=1e-6))(x, w, w))
+    assert found == expected
+
+
+def test_tiles_stay_within_their_registers():
+    for width in (1, 300, 4096, 4097, 100_000):
+        for arrays in (1, 2, 3, 4):
+            tile = row_tile(1000, width, arrays=arrays)
+            assert tile.rows * tile.columns * arrays <= 8192
+
+
+def test_a_vector_is_no_row_though_it_has_the_shape_of_one(interpreted):
+    with interpreted():
+        y = _kernel.layer_norm(*jnp.eye(3), eps=1.0)
+    np.testing.assert_allclose(y, [0.0, -1 / 11**0.5, 1.0], rtol=1e-6)
