@@ -19,6 +19,7 @@ from torchlean_check import (
     _sums,
     _windows,
 )
+from torchlean_check._documents import check_document, is_document
 from torchlean_check._errors import (
     CertificateError,
     MalformedCertificate,
@@ -58,12 +59,14 @@ def check(
         OSError: the file cannot be read.
     """
     if isinstance(certificate, bytes):
+        if is_document(certificate):
+            return check_document(certificate)
         return check_bytes(certificate, watch)
     name = os.fspath(certificate)
     with open(name, "rb") as stream:
         blob = stream.read()
     try:
-        return check_bytes(blob, watch)._replace(file=name)
+        return check(blob, watch=watch)._replace(file=name)
     except CertificateError as error:
         error.file = name
         raise

@@ -52,9 +52,11 @@ def _line(report) -> str:
     if not report.accepted:
         reason = report.reason.removeprefix(f"{report.file}: ")
         return f"rejected  {report.file}: {reason}"
-    margin = report.margin_decimal or "no input to check"
+    margin = f"margin {report.margin_decimal or 'no input to check'}"
+    if not report.graph_digest:  # a document, whose claim is decided, not bounded
+        margin = "exact"
     return (
-        f"accepted  {report.file}  margin {margin}  {report.seconds:.3f} s\n"
+        f"accepted  {report.file}  {margin}  {report.seconds:.3f} s\n"
         f"          {report.claim}"
     )
 

@@ -14,6 +14,7 @@ from torchlean_jax.cli import (
     _float,
     _given,
     _kernels,
+    _science,
     _verify,
 )
 from torchlean_jax.cli._arguments import Parser
@@ -95,5 +96,6 @@ def parser() -> Parser:
     _audit.add_to(commands)
     _bugzoo.add_to(commands)
     _kernels.add_to(commands)
+    _science.add_to(commands)
     _coverage.add_to(commands)
     return root

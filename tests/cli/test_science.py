@@ -1,0 +1,66 @@
+"""`torchlean science`: what it prints and writes, and how it ends."""
+
+import json
+
+import pytest
+
+import torchlean_check
+from torchlean_jax.cli import _science, main
+from torchlean_jax.science import Spline, _examples
+
+
+def test_the_command_offers_what_there_is():
+    there = {topic: names for topic, (names, _) in _examples.TOPICS.items()}
+    assert there == _science.TOPICS
+
+
+@pytest.mark.parametrize("name", _science.TOPICS["spline"])
+def test_splines_are_proved_and_certified(name, tmp_path, capsys):
+    files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "png", "cert")}
+    asked = ["--json", "json", "--plot", "png", "--certificate", "cert"]
+    asked = [files.get(word, word) for word in asked]
+    assert main(["science", "spline", name, *map(str, asked)]) == 0
+    assert capsys.readouterr().out.startswith("proved: ")
+    assert json.loads(files["json"].read_text())["status"] == "proved"
+    assert files["png"].read_bytes().startswith(b"\x89PNG")
+    assert torchlean_check.check(files["cert"]).accepted
+
+
+def test_a_false_claim_is_exit_code_1(monkeypatch, capsys):
+    def false():
+        spline = Spline([0, 1], [[0, -1]])
+        return spline, spline.prove(shape="increasing")
+
+    monkeypatch.setitem(_examples.SPLINES, "natural", false)
+    assert main(["science", "spline", "natural"]) == 1
+    assert "refuted" in capsys.readouterr().out
+
+
+def test_an_approximation_prints_its_errors_apart(monkeypatch, tmp_path, capsys):
+    f, lo, hi, _, said = _examples.FUNCTIONS["sin"]
+    monkeypatch.setitem(_examples.FUNCTIONS, "sin", (f, lo, hi, 0.1, said))
+    files = [tmp_path / "sin.json", tmp_path / "sin.tlc", tmp_path / "sin.png"]
+    asked = ["--json", files[0], "--certificate", files[1], "--plot", files[2]]
+    assert main(["science", "approximate", "sin", *map(str, asked)]) == 0
+    printed = capsys.readouterr().out
+    for part in ("approximation", "parameter rounding", "execution rounding"):
+        assert part in printed
+    found = json.loads(files[0].read_text())
+    assert found["sampled"] <= found["certified"] <= 0.1
+    assert torchlean_check.check(files[1]).accepted
+    assert files[2].read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("words", [[], ["spline"], ["spline", "cubic"], ["alchemy"]])
+def test_bad_usage(words, capsys):
+    assert main(["science", *words]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_more_inputs_have_no_certificate(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(
+        _examples.FUNCTIONS, "bump", (_examples._bump, [0.0] * 2, [1.0] * 2, 0.5, "")
+    )
+    file = tmp_path / "x.tlc"
+    assert main(["science", "approximate", "bump", "--certificate", str(file)]) == 2
+    assert "one input" in capsys.readouterr().err and not file.exists()

@@ -1,0 +1,116 @@
+"""`torchlean science`: statements about scientific models over whole regions."""
+
+import functools
+
+import jax
+
+from torchlean_jax.cli._arguments import add_command, writable_path
+from torchlean_jax.cli._output import live, provenance, replacing, write_json
+from torchlean_jax.zoo._extras import import_extra
+
+TEXT = """\
+Prove statements about scientific models everywhere on a region.
+Each example states a claim, proves it with rounding accounted for, and shows what
+points attain beside it, so that the slack can be seen. `torchlean science approximate
+sin` builds a ReLU network and proves its distance from the sine."""
+
+TEXTS = {
+    "approximate": """\
+Build a ReLU network and prove its distance from a function.
+The distance over the reals, what rounding the parameters adds, what any float32
+execution adds, and for one input every float16 input: each apart.""",
+    "spline": """\
+Decide claims about a spline with exact rational coefficients.
+Continuity of derivatives, interpolation, monotonicity, convexity, range: decided by
+exact arithmetic, from the coefficients alone.""",
+}
+
+EXAMPLES = """\
+examples:
+  torchlean science {topic} {name}
+  torchlean science {topic} {name} --json result.json
+
+exit code: 0 proved, 1 refuted, 2 bad usage, 3 unknown"""
+
+TOPICS = {
+    "approximate": ("sin", "bump", "wave"),
+    "spline": ("natural", "monotone", "kan-edge"),
+}
+
+
+def add_to(commands) -> None:
+    command = commands.add_parser(
+        "science", help=TEXT.partition(".")[0], description=TEXT
+    )
+    kinds = command.add_subparsers(title="commands", required=True, metavar="TOPIC")
+    for topic, names in TOPICS.items():
+        run = functools.partial(_run, topic)
+        shown = EXAMPLES.format(topic=topic, name=names[0])
+        one = add_command(kinds, topic, run, text=TEXTS[topic], examples=shown)
+        one.add_argument("name", choices=names, help="which example")
+        one.add_argument(
+            "--certificate",
+            type=writable_path,
+            metavar="FILE",
+            help="write a certificate that torchlean-check re-derives",
+        )
+        one.add_argument(
+            "--plot", type=writable_path, metavar="FILE", help="draw a picture"
+        )
+        one.add_argument(
+            "--json",
+            type=writable_path,
+            metavar="FILE",
+            help="write the claim, the certified and the sampled figure, and seconds",
+        )
+
+
+def _run(topic, options) -> int:
+    from torchlean_jax.science import _examples
+
+    if options.plot is not None:
+        import_extra("matplotlib", extra="zoo", purpose="--plot")
+    _, run = _examples.TOPICS[topic]
+    with live(f"{topic} {options.name}"):
+        found = run(options.name)
+    print(f"{found.status}: {found.claim}")
+    print(f"  certified {found.certified:.6g}, sampled {found.sampled:.6g}, "
+          f"{found.seconds:.1f} s")  # fmt: skip
+    for name, figure in found.figures.items():
+        print(f"  {name}: {figure:.6g}")
+    if options.certificate is not None:
+        _certify(options.certificate, found)
+    if options.plot is not None:
+        _draw(options.plot, found, f"{topic}: {options.name}")
+    results = {
+        "topic": topic,
+        "name": options.name,
+        "claim": found.claim,
+        "status": found.status,
+        "certified": found.certified,
+        "sampled": found.sampled,
+        "seconds": found.seconds,
+        "figures": found.figures,
+    }
+    write_json(options.json, results | provenance(jax.devices()[0]))
+    return {"proved": 0, "refuted": 1}.get(found.status, 3)
+
+
+def _certify(path, found) -> None:
+    blob = found.certificate()
+    with replacing(path) as temporary:
+        temporary.write_bytes(blob)
+    print(f"  certificate: {path}")
+
+
+def _draw(path, found, title) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    FigureCanvasAgg(figure)  # no global state, no window
+    axes = figure.add_subplot()
+    found.draw(axes)
+    axes.set_title(title)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:] or "png", dpi=150)

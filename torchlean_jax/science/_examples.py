@@ -1,0 +1,180 @@
+"""The examples of `torchlean science`, by topic and name: each ends in one Outcome."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import torchlean_jax as tl
+from torchlean_jax.domains._errors import InputError
+from torchlean_jax.science._approximate import Approximation, approximate
+from torchlean_jax.science._spline import Spline, SplineClaim
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an example claims and what was shown of it.
+
+    certified, sampled: the proved figure and the one that points attain. figures: what
+    else was found, by name. certificate: makes the bytes that `torchlean-check` takes.
+    draw: puts a picture on matplotlib axes.
+    """
+
+    claim: str
+    status: str
+    certified: float
+    sampled: float
+    seconds: float
+    figures: dict
+    draw: Callable
+    certificate: Callable[[], bytes] | None = None
+
+
+def _bump(x):
+    return jnp.exp(-jnp.sum(x * x))
+
+
+def _wave(x):
+    return jnp.sin(x[0]) * x[1] + x[2] ** 2
+
+
+# name -> (function, lo, hi, eps, as the claim says it)
+FUNCTIONS = {
+    "sin": (jnp.sin, 0.0, 2 * math.pi, 1e-3, "sin on [0, 2 pi]"),
+    "bump": (_bump, [-2.0] * 2, [2.0] * 2, 1e-2, "exp(-|x|^2) on [-2, 2]^2"),
+    "wave": (_wave, [0.0] * 3, [1.0] * 3, 2e-2, "sin(x) y + z^2 on [0, 1]^3"),
+}
+
+
+def approximation(name: str) -> Outcome:
+    f, lo, hi, eps, said = FUNCTIONS[name]
+    found = approximate(f, lo, hi, eps)
+    figures = {
+        "nodes": int(np.prod(found.network.values.shape)),
+        "approximation": found.approximation,
+        "parameter rounding": found.parameters,
+        "execution rounding (float32)": found.execution,
+        "every float32 execution": found.bound,
+    }
+    if found.half is not None:
+        figures["every float16 input, as run here"] = found.half
+    return Outcome(
+        claim=f"sup |f - N| <= {eps:g} over the reals for a ReLU network N and {said}",
+        status="proved" if found.real <= eps else "unknown",
+        certified=found.real,
+        sampled=found.sampled,
+        seconds=found.seconds,
+        figures=figures,
+        draw=lambda axes: _draw_approximation(axes, f, found),
+        certificate=lambda: _certified(f, found),
+    )
+
+
+def _certified(f, found: Approximation) -> bytes:
+    """Of |f - N| <= eps, leaf by leaf of a search: for one input."""
+    if found.lo.ndim:
+        raise InputError(
+            "a certificate of an approximation is written for one input; for more, the "
+            "graph of the difference has too many nodes for the checker"
+        )
+    network, eps = found.network, found.eps
+    spec = tl.spec.linear([[1.0], [-1.0]], [-eps, -eps])
+    box = tl.box(np.float32(found.lo), np.float32(found.hi))
+    verdict = tl.verify(lambda x: f(x) - network(x), box, spec, split=True, timeout=300)
+    if verdict.certificate is None:
+        raise tl.CertificateWriteError(f"no certificate: {verdict}")
+    return verdict.certificate.bytes
+
+
+def _draw_approximation(axes, f, found: Approximation) -> None:
+    """f - N along the box, or along its diagonal."""
+    s = np.linspace(0, 1, 4001, dtype=np.float32)
+    points = found.lo + np.multiply.outer(s, found.hi - found.lo)
+    points = jnp.asarray(points, jnp.float32)
+    off = jax.lax.map(lambda x: f(x) - found.network(x), points)
+    axes.plot(s, off, color="#0072B2", linewidth=0.8, label="f - N, at points")
+    for sign in (-1, 1):
+        axes.axhline(
+            sign * found.real, color="#D55E00", label="proved" if sign > 0 else ""
+        )
+    axes.set(xlabel="from the lower to the upper corner", ylabel="f - N")
+    axes.legend()
+
+
+def _logistic_data():
+    x = list(range(-6, 7, 2))
+    return x, [1 / (1 + math.exp(-v)) for v in x]
+
+
+def _natural() -> tuple[Spline, SplineClaim]:
+    x, y = _logistic_data()
+    spline = Spline.natural(x, y)
+    return spline, spline.prove(
+        continuous=2, interpolates=(x, y), between=(-0.02, 1.02)
+    )
+
+
+def _monotone() -> tuple[Spline, SplineClaim]:
+    x, y = _logistic_data()
+    spline = Spline.monotone(x, y)
+    claim = spline.prove(
+        continuous=1, interpolates=(x, y), shape="increasing", between=(0, 1)
+    )
+    return spline, claim
+
+
+def _edge() -> tuple[Spline, SplineClaim]:
+    """An edge of a Kolmogorov-Arnold network whose coefficients increase."""
+    knots = [k / 4 for k in range(-7, 8)]
+    weights = np.cumsum(np.random.default_rng(0).uniform(0, 0.3, 11))
+    spline = Spline.bspline(knots, weights.tolist(), 3)
+    claim = spline.prove(
+        continuous=2, shape="increasing", between=(weights[0], weights[-1])
+    )
+    return spline, claim
+
+
+SPLINES = {"natural": _natural, "monotone": _monotone, "kan-edge": _edge}
+
+
+def spline(name: str) -> Outcome:
+    start = time.perf_counter()
+    found, claim = SPLINES[name]()
+    points = np.linspace(float(found.knots[0]), float(found.knots[-1]), 2001)
+    values = [
+        float(found(min(max(x, found.knots[0]), found.knots[-1]))) for x in points
+    ]
+    return Outcome(
+        claim=claim.claim or claim.reason,
+        status=claim.status,
+        certified=0.0 if claim.status == "proved" else math.inf,
+        sampled=0.0,
+        seconds=time.perf_counter() - start,
+        figures={
+            "pieces": len(found.pieces),
+            "least": min(values),
+            "most": max(values),
+        },
+        draw=lambda axes: _draw_spline(axes, found, points, values),
+        certificate=lambda: claim.document,
+    )
+
+
+def _draw_spline(axes, found, points, values) -> None:
+    axes.plot(points, values, color="#0072B2", label="the spline")
+    at = [float(x) for x in found.knots]
+    axes.plot(at, [float(found(x)) for x in found.knots], "o", color="#D55E00",
+              label="knots")  # fmt: skip
+    axes.set(xlabel="x", ylabel="s(x)")
+    axes.legend()
+
+
+# topic -> (names, what runs one)
+TOPICS: dict[str, tuple[tuple[str, ...], Callable[[str], Outcome]]] = {
+    "approximate": (tuple(FUNCTIONS), approximation),
+    "spline": (tuple(SPLINES), spline),
+}
