@@ -16,6 +16,7 @@ from jax import lax
 from torchlean_jax.interpreters._match import Formula
 from torchlean_jax.interpreters._wholes import PRIMITIVES
 
+_FAR = 2.0**15  # exp(-2**15) is less than any positive float64; a float16 holds 2**15
 MOST_GAPS = 2**11  # in one softmax; their bounds cost a backward pass each
 
 
@@ -26,6 +27,8 @@ class Pattern:
 
     Parameters are known numbers. A pattern that `reduces` takes a keyword `axis` in
     both; its values are the array summed along the axis and a level (see above).
+    `masked(allowed, x, axis)` is what it means where the array is x where a boolean
+    holds and minus infinity elsewhere.
     """
 
     formula: Callable
@@ -34,6 +37,7 @@ class Pattern:
     parameters: int = 0
     when: Callable = lambda *parameters: True
     reduces: bool = False
+    masked: Callable | None = None
 
 
 def _bind(name, **params):
@@ -102,6 +106,23 @@ def _softmax(x, *level, axis):
     return jnp.moveaxis(shares, -1, axis)
 
 
+def _masked_softmax(allowed, x, *, axis):
+    """In differences, of which only those between allowed elements are computed: minus
+    infinity less minus infinity is no number. The others are so large that exp of them
+    is enclosed together with 0. Where nothing is allowed there is no softmax."""
+    if x.size * (x.shape[axis] - 1) > 2 * MOST_GAPS:
+        nothing = jnp.full_like(x, -jnp.inf)
+        return PRIMITIVES["call:softmax"].bind(_where(allowed, x, nothing), axis=axis)
+    x, allowed = jnp.moveaxis(x, axis, -1), jnp.moveaxis(allowed, axis, -1)
+    mine, yours = allowed[..., :, None], allowed[..., None, :]
+    far = jnp.where(mine, -_FAR, jnp.where(yours, _FAR, 0.0)).astype(x.dtype)
+    gaps = jnp.where(mine & yours, x[..., None, :] - x[..., :, None], far)
+    shares = PRIMITIVES["call:softmax_of_gaps"].bind(gaps, axis=gaps.ndim - 1)
+    none = jnp.where(allowed.any(axis=-1, keepdims=True), 0.0, jnp.nan)
+    shares = jnp.where(allowed, shares, none.astype(x.dtype))
+    return jnp.moveaxis(shares, -1, axis)
+
+
 def _logsumexp(x, *level, axis):
     return PRIMITIVES["call:logsumexp"].bind(x, axis=axis)
 
@@ -157,8 +178,8 @@ def _is_leaky(c):
 
 
 SOFTMAX = (
-    Pattern(_share, _softmax, values=2, reduces=True),
-    Pattern(_share, _softmax, reduces=True),
+    Pattern(_share, _softmax, values=2, reduces=True, masked=_masked_softmax),
+    Pattern(_share, _softmax, reduces=True, masked=_masked_softmax),
 )
 _ALL = [
     Pattern(lambda x: x * x, lax.square),

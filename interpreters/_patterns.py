@@ -12,6 +12,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from torchlean_jax.interpreters._formulas import SOFTMAX, Pattern, patterns_by_root
 from torchlean_jax.interpreters._graph import Equation, Graph, spliced
@@ -86,12 +87,44 @@ def _replacement(finder, result, equation) -> list[Equation] | None:
             _formula(pattern, aval.shape, str(aval.dtype), *reduced), root
         )
         if found is not None and pattern.when(*found.parameters):
-            values = [finder.graph.avals[i] for i in found.values]
-            meaning = functools.partial(pattern.meaning, **_keywords(reduced))
+            values, meaning = found.values, pattern.meaning
+            mask = pattern.masked and _mask_of(finder, values[0])
+            if mask:
+                values, meaning = mask.values, mask.applied(pattern.masked)
+            meaning = functools.partial(meaning, **_keywords(reduced))
             traced = jax.make_jaxpr(
                 lambda *a, f=meaning, last=found.parameters: f(*a, *last)
-            )(*values)
-            return spliced(result, traced, found.values, equation.source, root)[0]
+            )(*(finder.graph.avals[i] for i in values))
+            return spliced(result, traced, values, equation.source, root)[0]
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Mask:
+    """A value that is values[1] where the boolean values[0] is `allowed`, and minus
+    infinity elsewhere."""
+
+    values: tuple[int, int]
+    allowed: bool
+
+    def applied(self, masked):
+        def meaning(which, x, **keywords):
+            return masked(which if self.allowed else ~which, x, **keywords)
+
+        return meaning
+
+
+def _mask_of(finder, number) -> _Mask | None:
+    equation = finder.producer.get(finder.resolve(number))
+    if equation is None or equation.name != "select_n" or len(equation.inputs) != 3:
+        return None
+    which, *cases = equation.inputs
+    aval = finder.graph.avals[which]
+    if aval.dtype != bool or aval.shape != finder.graph.avals[number].shape:
+        return None
+    for k, case in enumerate(cases):
+        if finder.fill(case) == -np.inf:
+            return _Mask((which, cases[1 - k]), allowed=k == 0)
     return None
 
 

@@ -14,8 +14,9 @@ if __name__ != "torchlean_jax.pallas_kernels":
         "write `from torchlean_jax.pallas_kernels...` instead"
     )
 
+from torchlean_jax.pallas_kernels.attention import attention
 from torchlean_jax.pallas_kernels.layer_norm import layer_norm
 from torchlean_jax.pallas_kernels.rms_norm import rms_norm
 from torchlean_jax.pallas_kernels.softmax import softmax
 
-__all__ = ["layer_norm", "rms_norm", "softmax"]
+__all__ = ["attention", "layer_norm", "rms_norm", "softmax"]

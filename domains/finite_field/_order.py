@@ -62,7 +62,7 @@ def finite(x):
 
 @rules.define("max")
 def maximum(field, x, y):
-    if x.is_extreme and y.is_extreme:
+    if (x.is_extreme or y.is_extreme) and _is_extreme(x) and _is_extreme(y):
         return _extreme_of(field, x, y)
     x, y = alike(field, x, y)
     if x.held is not None and y.held is not None:
@@ -73,6 +73,11 @@ def maximum(field, x, y):
     value = multiply(field, half, add(field, add(field, a, b), spread))
     value = replace(value, nonnegative=x.nonnegative or y.nonnegative, held=None)
     return _beside_infinity(value, x, y, MINUS_INFINITY, PLUS_INFINITY)
+
+
+def _is_extreme(x) -> bool:
+    """A maximum over an axis, perhaps of nothing: where a running one starts."""
+    return x.is_extreme or bool((kinds_of(x) == MINUS_INFINITY).all())
 
 
 def _beside_infinity(value, x, y, neutral, absorbing):

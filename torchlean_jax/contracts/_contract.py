@@ -15,6 +15,7 @@ from torchlean_jax.contracts import (
     _precision,
     _rounding,
 )
+from torchlean_jax.contracts._arguments import floats
 from torchlean_jax.contracts._report import Clause, ContractReport
 from torchlean_jax.domains._errors import InputError, TorchLeanError
 from torchlean_jax.pallas_kernels._terms import Program, Terms
@@ -86,13 +87,13 @@ class Contract:
                 yield from self._about(program, shape, dtypes, clauses)
             if "meaning" in clauses:
                 args = _arguments(terms.programs[0], terms.shapes[shape], "float32")
-                differentiable = [x for x in args if _is_float(x)]
+                args = floats(args)
                 yield self._decided(
                     "meaning",
                     f"grad of {terms.name}",
                     shape,
                     "float32",
-                    lambda a=differentiable: _meaning.differentiates(terms, a),
+                    lambda a=args: _meaning.differentiates(terms, a),
                 )
         if "edges" in clauses:
             for edge in terms.edges:
@@ -149,7 +150,3 @@ class Contract:
 
 def _arguments(program: Program, shape, dtype):
     return program.arguments(jax.random.key(_SEED), shape, jnp.dtype(dtype))
-
-
-def _is_float(x) -> bool:
-    return jnp.issubdtype(x.dtype, jnp.floating)

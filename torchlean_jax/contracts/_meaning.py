@@ -7,6 +7,7 @@ import numpy as np
 from torchlean_jax._equivalent import equivalent
 from torchlean_jax._gradients import check_vjp
 from torchlean_jax._interpret import interpret
+from torchlean_jax.contracts._arguments import floats, of_floats
 from torchlean_jax.domains.real import Real
 from torchlean_jax.interpreters._kernel_call import unrolled
 from torchlean_jax.pallas_kernels._terms import Program, Terms
@@ -18,11 +19,12 @@ CLOSE = 1e-30
 
 def equal(program: Program, args) -> tuple[bool, str]:
     """Over finite fields as functions, and over the reals at `args`."""
-    kernel = unrolled(program.kernel)
-    answer = equivalent(kernel, program.formula)(*args)
+    kernel = of_floats(unrolled(program.kernel), args)
+    formula = of_floats(program.formula, args)
+    answer = equivalent(kernel, formula)(*floats(args))
     if not answer.equal:
         return False, str(answer)
-    apart = _distance(kernel, program.formula, args)
+    apart = _distance(kernel, formula, floats(args))
     chance = f"{answer.error_probability:.0e}"
     detail = (
         f"equal as functions (error probability {chance}), {apart:.0e} apart in reals"

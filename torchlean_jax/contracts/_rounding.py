@@ -12,6 +12,7 @@ import numpy as np
 
 from torchlean_jax._float_error import float_error
 from torchlean_jax._interpret import interpret
+from torchlean_jax.contracts._arguments import floats, of_floats
 from torchlean_jax.domains.real import Real
 from torchlean_jax.interpreters._kernel_call import unrolled
 from torchlean_jax.pallas_kernels._terms import Program
@@ -49,20 +50,20 @@ STRESSES = {
 def within_tolerance(program: Program, args) -> tuple[bool, str]:
     """Bound and measurement, relative to the tolerance, at every stressed input."""
     stressed = [_stressed(change, args) for change in STRESSES.values()]
-    floats = [jnp.stack(column) for column in zip(*stressed, strict=True)]
-    kernel = jax.vmap(_of_floats(unrolled(program.kernel), args))
-    formula = jax.vmap(_of_floats(program.formula, args))
-    exact = interpret(formula, domain=_REAL)(*floats)
+    points = [jnp.stack(column) for column in zip(*stressed, strict=True)]
+    kernel = jax.vmap(of_floats(unrolled(program.kernel), args))
+    formula = jax.vmap(of_floats(program.formula, args))
+    exact = interpret(formula, domain=_REAL)(*points)
     worst = dict.fromkeys(STRESSES, (0.0, 0.0))
     outputs = zip(
         *map(
             jax.tree.leaves,
             (
-                float_error(formula)(*floats).bound,
-                float_error(kernel)(*floats).bound,
+                float_error(formula)(*points).bound,
+                float_error(kernel)(*points).bound,
                 exact,
-                jax.jit(kernel)(*floats),
-                kernel(*floats),
+                jax.jit(kernel)(*points),
+                kernel(*points),
             ),
         ),
         strict=True,
@@ -87,27 +88,12 @@ def within_tolerance(program: Program, args) -> tuple[bool, str]:
 
 def _stressed(change, args):
     """The float arguments after a change, each with random numbers of its own."""
-    floats = [x for x in args if _is_float(x)]
     return [
         jnp.asarray(
             change(np.asarray(x, np.float32), np.random.default_rng(k)), x.dtype
         )
-        for k, x in enumerate(floats)
+        for k, x in enumerate(floats(args))
     ]
-
-
-def _of_floats(f, args):
-    """`f` as a function of its float arguments; integers are what they are."""
-
-    def of_floats(*floats):
-        rest = iter(floats)
-        return f(*(next(rest) if _is_float(x) else x for x in args))
-
-    return of_floats
-
-
-def _is_float(x) -> bool:
-    return jnp.issubdtype(x.dtype, jnp.floating)
 
 
 def _share(error, tolerance) -> float:
