@@ -107,19 +107,29 @@ def _softmax(x, *level, axis):
 
 
 def _masked_softmax(allowed, x, *, axis):
-    """In differences, of which only those between allowed elements are computed: minus
-    infinity less minus infinity is no number. The others are so large that exp of them
-    is enclosed together with 0. Where nothing is allowed there is no softmax."""
-    if x.size * (x.shape[axis] - 1) > 2 * MOST_GAPS:
-        nothing = jnp.full_like(x, -jnp.inf)
-        return PRIMITIVES["call:softmax"].bind(_where(allowed, x, nothing), axis=axis)
+    """Minus infinity less minus infinity is no number. In its place stands what is so
+    much less than the others that every enclosure of its exp begins at 0, and so holds
+    exp(-inf) as well. Where nothing is allowed there is no softmax."""
+    small = x.size * (x.shape[axis] - 1) <= 2 * MOST_GAPS
+    shares = (_shares_by_gaps if small else _shares)(allowed, x, axis)
+    none = jnp.where(allowed.any(axis=axis, keepdims=True), 0.0, jnp.nan)
+    return jnp.where(allowed, shares, none.astype(x.dtype))
+
+
+def _shares(allowed, x, axis):
+    far = jnp.full_like(x, _FAR)
+    below = jnp.min(_where(allowed, x, far), axis=axis, keepdims=True) - _FAR
+    below = jnp.broadcast_to(below, x.shape)
+    return PRIMITIVES["call:softmax"].bind(_where(allowed, x, below), axis=axis)
+
+
+def _shares_by_gaps(allowed, x, axis):
+    """Of differences with an element that is not allowed none is computed."""
     x, allowed = jnp.moveaxis(x, axis, -1), jnp.moveaxis(allowed, axis, -1)
     mine, yours = allowed[..., :, None], allowed[..., None, :]
     far = jnp.where(mine, -_FAR, jnp.where(yours, _FAR, 0.0)).astype(x.dtype)
     gaps = jnp.where(mine & yours, x[..., None, :] - x[..., :, None], far)
     shares = PRIMITIVES["call:softmax_of_gaps"].bind(gaps, axis=gaps.ndim - 1)
-    none = jnp.where(allowed.any(axis=-1, keepdims=True), 0.0, jnp.nan)
-    shares = jnp.where(allowed, shares, none.astype(x.dtype))
     return jnp.moveaxis(shares, -1, axis)
 
 

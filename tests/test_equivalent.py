@@ -265,3 +265,15 @@ def test_a_wrong_rule_does_not_make_different_programs_equal(name, monkeypatch):
     }[name]
     report = tl.equivalent(f, lambda x: x)(*shapes((3,)))
     assert report.equal is False
+
+
+@pytest.mark.parametrize(("start", "equal"), [(-jnp.inf, True), (0.0, False)])
+def test_a_running_maximum_starts_with_nothing(start, equal):
+    def running(x):
+        top = jnp.full(3, start)
+        for part in (x[:, :2], x[:, 2:]):
+            top = jnp.maximum(top, part.max(axis=1))
+        return top
+
+    answer = tl.equivalent(running, lambda x: x.max(axis=1))(-jnp.ones((3, 4)))
+    assert answer.equal is equal

@@ -10,12 +10,14 @@ import pytest
 
 import torchlean_jax as tl
 from tests.pallas_kernels import base
+from torchlean_jax.contracts import _determinism
 from torchlean_jax.contracts._cuda import exported, lowered
 from torchlean_jax.interpreters._kernel_call import kernel_faults
 from torchlean_jax.interpreters._kernel_program import Program as Run
 from torchlean_jax.pallas_kernels import attention
 from torchlean_jax.pallas_kernels.attention import _forward, _limits
 from torchlean_jax.pallas_kernels.attention._contract import TERMS
+from torchlean_jax.pallas_kernels.attention._shapes import Shape
 
 FORWARD, BACKWARD = TERMS.programs
 
@@ -29,10 +31,11 @@ def arrays(batch, queries, keys, heads, kv_heads, dim, seed=0):
     )
 
 
-def in_float64(q, k, v, allowed, bias=0.0):
+def in_float64(q, k, v, allowed, bias=None):
     """The definition, row by row, in Python."""
     q, k, v = (np.asarray(x, np.float64) for x in (q, k, v))
     out, group = np.zeros_like(q), q.shape[2] // k.shape[2]
+    bias = np.zeros(()) if bias is None else bias
     bias = np.broadcast_to(bias, (*q.shape[:1], q.shape[2], q.shape[1], k.shape[1]))
     for b, i, h in np.ndindex(q.shape[:3]):
         js = [j for j in range(k.shape[1]) if allowed(b, i, j)]
@@ -48,8 +51,11 @@ def in_float64(q, k, v, allowed, bias=0.0):
 
 
 def test_the_contract_holds_on_a_sample():
-    clauses = ["meaning", "memory", "precision"]
-    base.assert_contract_holds("attention", clauses=clauses, **base.ONE)
+    """Its clause of meaning: see `test_attention_faults`."""
+    clauses = ["memory", "precision"]
+    for shape in ("ragged", "window", "wide"):
+        about = {"shapes": [shape], "dtypes": ["float32"], "clauses": clauses}
+        base.assert_contract_holds("attention", **about)
 
 
 def test_edges():
@@ -57,9 +63,11 @@ def test_edges():
 
 
 def test_a_batch_does_not_change_the_bits_of_its_first():
-    base.assert_contract_holds(
-        "attention", shapes=["masked"], dtypes=["float32"], clauses=["determinism"]
+    args = FORWARD.arguments(
+        jax.random.key(0), Shape(3, 3, 4, 2, 1, 2, masked=True), jnp.float32
     )
+    kept, detail = _determinism.rows_keep_their_bits(FORWARD, args, 0)
+    assert kept and TERMS.rows == 0, detail
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
