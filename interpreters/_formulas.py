@@ -26,7 +26,8 @@ class Pattern:
     `when(*parameters)`.
 
     Parameters are known numbers. A pattern that `reduces` takes a keyword `axis` in
-    both; its values are the array summed along the axis and a level (see above).
+    both; its values are the array summed along the axis, a level (see above) and
+    booleans of the array's shape.
     `masked(allowed, x, axis)` is what it means where the array is x where a boolean
     holds and minus infinity elsewhere.
     """
@@ -106,14 +107,33 @@ def _softmax(x, *level, axis):
     return jnp.moveaxis(shares, -1, axis)
 
 
+def _guarded_share(x, level, allowed, *, axis):
+    """Of what is allowed; 0 elsewhere, and where nothing is."""
+    shifted = jnp.where(allowed, x - level, 0.0)
+    e = jnp.where(allowed, jnp.exp(shifted), 0.0)
+    total = jnp.sum(e, axis=axis, keepdims=True)
+    return e / jnp.where(allowed.any(axis=axis, keepdims=True), total, 1.0)
+
+
+def _guarded_softmax(x, level, allowed, *, axis):
+    return jnp.where(allowed, _shares_of_allowed(allowed, x, axis), 0.0)
+
+
 def _masked_softmax(allowed, x, *, axis):
-    """Minus infinity less minus infinity is no number. In its place stands what is so
-    much less than the others that every enclosure of its exp begins at 0, and so holds
-    exp(-inf) as well. Where nothing is allowed there is no softmax."""
-    small = x.size * (x.shape[axis] - 1) <= 2 * MOST_GAPS
-    shares = (_shares_by_gaps if small else _shares)(allowed, x, axis)
+    """Where nothing is allowed there is no softmax."""
+    shares = _shares_of_allowed(allowed, x, axis)
     none = jnp.where(allowed.any(axis=axis, keepdims=True), 0.0, jnp.nan)
     return jnp.where(allowed, shares, none.astype(x.dtype))
+
+
+def _shares_of_allowed(allowed, x, axis):
+    """Softmax of x where it is allowed, with anything elsewhere.
+
+    Minus infinity less minus infinity is no number. In its place stands what is so much
+    less than the others that every enclosure of its exp begins at 0, and so holds
+    exp(-inf) as well."""
+    small = x.size * (x.shape[axis] - 1) <= 2 * MOST_GAPS
+    return (_shares_by_gaps if small else _shares)(allowed, x, axis)
 
 
 def _shares(allowed, x, axis):
@@ -243,6 +263,7 @@ _ALL = [
         reduces=True,
     ),
     *SOFTMAX,
+    Pattern(_guarded_share, _guarded_softmax, values=3, reduces=True),
     Pattern(_log_share, _log_softmax, values=2, reduces=True),
     Pattern(
         lambda x, *, axis: jax.nn.logsumexp(x, axis=axis), _logsumexp, reduces=True
@@ -268,9 +289,10 @@ def patterns_by_root() -> dict[str, list[Pattern]]:
     for pattern in _ALL:
         x = jax.ShapeDtypeStruct((2, 3), jnp.float32)
         second = jax.ShapeDtypeStruct((2, 1), jnp.float32) if pattern.reduces else x
+        third = jax.ShapeDtypeStruct((2, 3), bool)
         keywords = {"axis": 1} if pattern.reduces else {}
         formula = functools.partial(pattern.formula, **keywords)
-        values = [x, second][: pattern.values]
+        values = [x, second, third][: pattern.values]
         root = Formula(formula, values, pattern.parameters).root
         table.setdefault(root, []).append(pattern)
     return table

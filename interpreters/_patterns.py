@@ -135,8 +135,9 @@ def _formula(pattern: Pattern, shape, dtype, summed=(), axis=None) -> Formula:
         return Formula(pattern.formula, [result] * pattern.values, pattern.parameters)
     x = jax.ShapeDtypeStruct(summed, dtype)
     level = jax.ShapeDtypeStruct((*summed[:axis], 1, *summed[axis + 1 :]), dtype)
+    which = jax.ShapeDtypeStruct(summed, bool)
     formula = functools.partial(pattern.formula, axis=axis)
-    return Formula(formula, [x, level][: pattern.values], pattern.parameters)
+    return Formula(formula, [x, level, which][: pattern.values], pattern.parameters)
 
 
 def _keywords(reduced):

@@ -23,14 +23,14 @@ def attention(q, k, v, limits, mask=None, bias=None, *, scale):
     """(out, top, total): `top` [batch, heads, length] is the largest score of a query
     and `total` the sum of exp(score - top); 0 and 1 for a query without keys."""
     scores, allowed = _scores(q, k, limits, mask, bias, scale)
-    some = allowed.any(axis=-1)
+    some = allowed.any(axis=-1, keepdims=True)
     known = jnp.where(allowed, scores, LOWEST)
-    top = jnp.where(some, known.max(axis=-1, initial=LOWEST), 0.0)
+    highest = known.max(axis=-1, keepdims=True, initial=LOWEST)
+    top = jnp.where(some, highest, 0.0)
     weights = _weights(scores, allowed, top)
-    total = jnp.where(some, weights.sum(axis=-1), 1.0)
-    summed = weighted(weights, _for_each_query_head(v, q), allowed)
-    out = (summed / total[..., None]).swapaxes(1, 2)
-    return out.astype(q.dtype), top, total
+    total = jnp.where(some, weights.sum(axis=-1, keepdims=True), 1.0)
+    out = weighted(weights / total, _for_each_query_head(v, q), allowed)
+    return out.swapaxes(1, 2).astype(q.dtype), top[..., 0], total[..., 0]
 
 
 def attention_backward(q, k, v, limits, mask, bias, out, top, total, dout, *, scale):
@@ -104,14 +104,14 @@ def _within(limits, queries, keys):
 
 
 def _weights(scores, allowed, top):
-    shifted = jnp.where(allowed, scores - top[..., None], 0.0)
+    shifted = jnp.where(allowed, scores - top, 0.0)
     return jnp.where(allowed, jnp.exp(shifted), 0.0)
 
 
 def _of_scores(q, k, v, limits, mask, bias, out, top, total, dout, scale):
     """(weights, cotangents of scores, which pairs are allowed)."""
     scores, allowed = _scores(q, k, limits, mask, bias, scale)
-    p = _weights(scores, allowed, top) / total[..., None]
+    p = _weights(scores, allowed, top[..., None]) / total[..., None]
     dp = _dot_heads(dout, _for_each_query_head(v, q))
     shared = delta(out, dout)[..., None]
     return p, jnp.where(allowed, p * (dp - shared), 0.0), allowed

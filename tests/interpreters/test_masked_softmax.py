@@ -9,6 +9,7 @@ import pytest
 
 import torchlean_jax as tl
 from tests.interpreters.test_patterns import graph_of, names, run
+from torchlean_jax import pallas_kernels as kernels
 from torchlean_jax.interpreters._patterns import recognise
 
 MASK = np.array(
@@ -35,6 +36,31 @@ def test_it_is_recognised_and_has_the_same_values(f):
     (found,) = run(recognise(graph_of(f, X)), X)
     np.testing.assert_allclose(found, f(X), rtol=1e-6, atol=1e-30)
     assert np.isnan(np.asarray(found)[-1]).all()
+
+
+def guarded(x):
+    """As the kernels' formula has it: rows of which nothing is allowed are 0."""
+    return kernels.softmax(x, jnp.asarray(MASK), implementation="reference")
+
+
+def test_the_formula_of_the_kernel_is_recognised():
+    found = names(guarded, X)
+    assert "call:softmax_of_gaps" in found and "exp" not in found
+    (found,) = run(recognise(graph_of(guarded, X)), X)
+    np.testing.assert_allclose(found, guarded(X), rtol=1e-6, atol=1e-30)
+    assert (np.asarray(found)[-1] == 0).all()
+
+
+def test_a_guard_by_another_mask_is_left_alone():
+    """Allowed by one mask and counted by another is no softmax."""
+    other = np.roll(MASK, 1, axis=1)
+
+    def mixed(x):
+        e = jnp.where(MASK, jnp.exp(jnp.where(MASK, x - x[:, :1], 0.0)), 0.0)
+        total = jnp.where(other.any(axis=-1, keepdims=True), e.sum(-1)[:, None], 2.0)
+        return e / total
+
+    assert not any("softmax" in name for name in names(mixed, X))
 
 
 def around(x):
@@ -69,6 +95,16 @@ def test_bounds_hold_and_know_something(method):
     assert not (np.isfinite(lo[-1]) & np.isfinite(hi[-1])).any()
 
 
+def test_bounds_of_the_formula_of_the_kernel():
+    box, corners = around(X)
+    found = tl.bounds(guarded, method="ibp")(box)
+    lo, hi = np.asarray(found.lo, np.float64), np.asarray(found.hi, np.float64)
+    for point in corners:
+        shares = in_float64(point)
+        assert (shares >= lo - 1e-12).all() and (shares <= hi + 1e-12).all()
+    assert (hi - lo < 0.3).all() and (hi[~MASK] < 1e-30).all()
+
+
 @pytest.mark.parametrize("method", ["ibp", "crown"])
 def test_a_long_row(method):
     """Of more elements than are taken in differences."""
@@ -101,16 +137,23 @@ def test_a_mask_that_depends_on_the_input():
         assert not (shares > np.asarray(found.hi)).any()
 
 
-def test_attention_behind_a_causal_mask():
+def plain(x):
     causal = np.tril(np.ones((4, 4), bool))
+    scores = jnp.where(causal, x @ x.T, -jnp.inf)
+    return jax.nn.softmax(scores, axis=-1) @ x
 
-    def attend(x):
-        scores = jnp.where(causal, x @ x.T, -jnp.inf)
-        return jax.nn.softmax(scores, axis=-1) @ x
 
+def by_the_kernel(x):
+    rows = x[None, :, None]
+    return kernels.attention(rows, rows, rows, causal=True, scale=1.0)[0, :, 0]
+
+
+@pytest.mark.parametrize("attend", [plain, by_the_kernel])
+@pytest.mark.parametrize("method", ["ibp", "crown"])
+def test_attention_behind_a_causal_mask(attend, method):
     x = X[:4]
-    found = tl.bounds(attend)(tl.box(x - 0.05, x + 0.05))
+    found = tl.bounds(attend, method=method)(tl.box(x - 0.05, x + 0.05))
     assert (np.asarray(found.hi - found.lo) < 1).all()
-    value = np.asarray(attend(x))
+    value = np.asarray(plain(x))
     assert (value >= np.asarray(found.lo)).all()
     assert (value <= np.asarray(found.hi)).all()
