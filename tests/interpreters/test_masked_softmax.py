@@ -40,7 +40,8 @@ def test_it_is_recognised_and_has_the_same_values(f):
 
 def guarded(x):
     """As the kernels' formula has it: rows of which nothing is allowed are 0."""
-    return kernels.softmax(x, jnp.asarray(MASK), implementation="reference")
+    mask = jnp.asarray(MASK)
+    return kernels.softmax(jnp.asarray(x), mask, implementation="reference")
 
 
 def test_the_formula_of_the_kernel_is_recognised():
