@@ -20,7 +20,8 @@ SCRIPTS = ["tests", "scripts", "benchmarks", "docs", "notebooks"]
 # What only an extra installs, by the name it is imported under.
 OPTIONAL = [
     *("beartype", "equinox", "flax", "flint", "hypothesis", "matplotlib", "mpmath"),
-    *("onnx", "onnxruntime", "rich", "sklearn", "torch", "vnnlib"),
+    *("onnx", "onnxruntime", "orbax", "rich", "sklearn", "tensorboardX", "torch"),
+    "vnnlib",
 ]
 
 

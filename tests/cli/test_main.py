@@ -70,16 +70,19 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     computing = {("bounds",), ("verify", "digits"), ("verify", "robustness")}
     computing |= {("verify", "crown-ops"), ("verify", "vnnlib")}
     computing |= {("float", "error"), ("float", "audit"), ("float", "replay")}
-    computing |= {("audit",)}
+    computing |= {("audit",), ("train",), ("claims",), ("sample",)}
     found = {tuple(words) for words in commands(parser())}
     others = {("check",), ("coverage",), ("float", "bridge"), ("float", "ops")}
     others |= {("kernels", kind) for kind in ("list", "explain", "check")}
     others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
     others |= {("science", topic) for topic in ("approximate", "spline")}
+    others |= {("zoo", "list")}
     assert found == computing | others
     for words in computing:
         target = ["m:f"] if words[0] in ("bounds", "float", "audit") else []
         target = ["n.onnx", "p.vnnlib"] if words[-1] == "vnnlib" else target
+        target = ["gpt"] if words[0] in ("train", "claims") else target
+        target = ["gpt", "--checkpoint", "d"] if words[0] == "sample" else target
         options = parser().parse_args([*words, *target, "--seed", "3", "--json", "x"])
         assert options.seed == 3 and str(options.json) == "x"
 

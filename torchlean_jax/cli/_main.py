@@ -16,6 +16,7 @@ from torchlean_jax.cli import (
     _kernels,
     _science,
     _verify,
+    _zoo,
 )
 from torchlean_jax.cli._arguments import Parser
 from torchlean_jax.domains._errors import TorchLeanError
@@ -97,5 +98,6 @@ def parser() -> Parser:
     _bugzoo.add_to(commands)
     _kernels.add_to(commands)
     _science.add_to(commands)
+    _zoo.add_to(commands)
     _coverage.add_to(commands)
     return root

@@ -1,0 +1,61 @@
+"""An entry whose every number is exact: sums in any order, and parts, agree in bits.
+
+The loss is linear, examples are small integers and rates are powers of two, so that
+floating-point arithmetic rounds nowhere.
+"""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+
+from torchlean_jax.zoo import Entry, Settings
+from torchlean_jax.zoo._network import Variables
+
+SETTINGS = Settings(
+    steps=40, batch=8, lr=0.5, optimizer="sgd", schedule="constant", clip=None
+)
+
+
+class Integers:
+    def batch(self, step, size, seed):
+        return np.random.default_rng([seed, step]).integers(-4, 5, (size, 2)) * 1.0
+
+
+def entry(size=2, name="toy", fails_at=None):
+    """`fails_at`: the step whose loss is infinite, for `log` of 0."""
+
+    def loss(variables, batch, key):
+        count = variables.state["count"]
+        value = (batch.astype("float32") @ variables.params["w"][:2]).mean()
+        if fails_at is not None:
+            value += jnp.log(jnp.float32(fails_at) - count)
+        return value, {"count": count + 1}
+
+    return Entry(
+        name=name,
+        title="toy",
+        init=lambda key: Variables(
+            {"w": jnp.zeros(size)}, {"count": jnp.zeros((), "float32")}
+        ),
+        loss=loss,
+        load=lambda path: Integers(),
+        evaluate=lambda variables, data: {"w": float(variables.params["w"][0])},
+        settings=SETTINGS,
+        brief=10,
+    )
+
+
+def losses(devices=1, accumulate=1, steps=20):
+    """The losses of a training, as its journal has them."""
+    from torchlean_jax.zoo._step import Stepper
+
+    toy = entry()
+    settings = replace(SETTINGS, accumulate=accumulate, steps=steps)
+    stepper = Stepper(toy, settings, devices)
+    state, found = stepper.init(), []
+    for number in range(steps):
+        batch = stepper.batch(Integers(), number)
+        state, metrics = stepper.step(state, number, batch)
+        found.append(float(metrics["loss"]))
+    return found

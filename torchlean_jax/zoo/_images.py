@@ -1,0 +1,93 @@
+"""Labelled images as batches: scikit-learn's digits, or the user's own file.
+
+The split of the digits is that of `digits.load`; models are not here.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from torchlean_jax.domains._errors import InputError
+from torchlean_jax.zoo.digits._data import Digits, load
+
+PIXELS, CLASSES = 64, 10
+
+
+@dataclass(frozen=True)
+class Images:
+    """Digits to train on, in an order that the seed fixes, and held-out ones."""
+
+    digits: Digits
+
+    def batch(self, step: int, size: int, seed: int) -> dict:
+        """Images and labels of a step: every epoch shuffles afresh, and drops what
+        does not fill a batch.
+
+        >>> batch = Images(load()).batch(step=7, size=16, seed=0)
+        >>> batch["image"].shape, batch["label"].shape
+        ((16, 64), (16,))
+        """
+        total = len(self.digits.train_labels)
+        if size > total:
+            raise InputError(f"a batch of {size}: there are only {total} images")
+        epoch, place = divmod(step, total // size)
+        order = np.random.default_rng([seed, epoch]).permutation(total)
+        chosen = order[place * size : (place + 1) * size]
+        return {
+            "image": self.digits.train_images[chosen],
+            "label": self.digits.train_labels[chosen],
+        }
+
+
+def images(path: str | None = None) -> Images:
+    """The digits, or a `.csv` or `.npy` table of 64 pixels in [0, 1] and a label a row.
+
+    Of a user's table every fifth row is held out. Raises InputError, which says what is
+    wrong with the table, and MissingExtraError without scikit-learn.
+    """
+    if path is None:
+        return Images(load())
+    table = _table(Path(path))
+    if table.ndim != 2 or table.shape[1] != PIXELS + 1 or len(table) < 5:
+        raise InputError(
+            f"{path}: rows of {PIXELS} pixels and a label are needed, five at least; "
+            f"this is {list(table.shape)}"
+        )
+    pixels, labels = table[:, :-1].astype(np.float32), table[:, -1]
+    if not ((pixels >= 0) & (pixels <= 1)).all():
+        raise InputError(f"{path}: pixels are numbers in [0, 1]")
+    if not np.isin(labels, np.arange(CLASSES)).all():
+        raise InputError(f"{path}: labels (the last column) are 0 to {CLASSES - 1}")
+    held = np.arange(len(table)) % 5 == 4
+    kind = labels.astype(np.int32)
+    return Images(Digits(pixels[~held], kind[~held], pixels[held], kind[held]))
+
+
+def pictured(pixels) -> str:
+    """Some images side by side, as text.
+
+    >>> len(pictured(np.zeros((2, 64))).splitlines())
+    8
+    """
+    shades = np.array(list(" .:-=+*#@"))
+    pictures = [
+        ["".join(shades[np.rint(row * 8).astype(int)]) for row in image]
+        for image in np.asarray(pixels).reshape(-1, 8, 8)
+    ]
+    return "\n".join("   ".join(rows) for rows in zip(*pictures, strict=True))
+
+
+def _table(path: Path) -> np.ndarray:
+    readers = {
+        ".csv": lambda: np.loadtxt(path, delimiter=",", ndmin=2),
+        ".npy": lambda: np.load(path, allow_pickle=False),
+    }
+    if path.suffix not in readers:
+        raise InputError(f"{path}: data are .csv or .npy")
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    try:
+        return readers[path.suffix]()
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error

@@ -1,0 +1,189 @@
+"""What is claimed of the byte GPT, over the jaxpr of the very model that was trained.
+
+Claims about meaning take a few tokens and all layers; where they say so they hold for
+all weights, which then are given by their shapes.
+"""
+
+import functools
+import math
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import torchlean_jax as tl
+from torchlean_jax.claims._asking import Answer
+from torchlean_jax.zoo._claims import counted
+from torchlean_jax.zoo._entry import Trained
+from torchlean_jax.zoo._network import Network, Variables
+from torchlean_jax.zoo.gpt.data import decode, encode
+from torchlean_jax.zoo.gpt.sample import Sampling, draw, kept
+
+TOKENS = jnp.array([100, 101, 102, 32])
+DRAWS = 200_000
+# Hoeffding 1963, theorem 1: of five distributions of four tokens, not one frequency is
+# farther off than this with probability 1 - 1e-9.
+LIMIT = math.sqrt(math.log(2 * 5 * 4 / 1e-9) / (2 * DRAWS))
+
+
+def is_causal(trained: Trained):
+    """The logits at place t depend on tokens 0 to t, for all weights and tokens."""
+
+    @tl.claims.causal(argnums=1)
+    @tl.claims.example(trained.shapes, TOKENS)
+    def logits(variables, tokens):
+        return _network(trained).apply(variables, tokens)[0]
+
+    return logits
+
+
+def rows_are_independent(trained: Trained):
+    """The logits of a text depend on no other text of its batch, whatever the weights
+    are."""
+
+    @tl.claims.batch_independent(argnums=1)
+    @tl.claims.example(trained.shapes, jnp.stack([TOKENS, TOKENS, TOKENS]))
+    def logits(variables, tokens):
+        return _network(trained).apply(variables, tokens)[0]
+
+    return logits
+
+
+def a_layer_decodes_as_it_reads(trained: Trained):
+    """One layer that decodes four tokens with a cache gives what it gives to the whole
+    text, for all weights and all inputs: rotary positions, mask and cache included."""
+    return _cached_is_full(_one_layer(trained), trained, TOKENS, points=4)
+
+
+def cached_decoding_is_full_decoding(trained: Trained):
+    """The whole model, all its layers, decodes two tokens with a cache as it reads
+    them, for all weights."""
+    return _cached_is_full(_network(trained), trained, TOKENS[:2], points=6)
+
+
+def left_padding_does_not_matter(trained: Trained):
+    """In one layer a text behind two padding tokens has the logits that it has without
+    them, for all weights and inputs: positions count only by their differences."""
+    network = _one_layer(trained)
+    padded = jnp.concatenate([jnp.array([7, 9]), TOKENS])
+
+    def plain(params):
+        return network.apply(Variables(params, {}), TOKENS)[0]
+
+    @tl.claims.equals(plain, points=5)
+    @tl.claims.example(_shapes(network, trained))
+    def behind_padding(params):
+        return network.apply(Variables(params, {}), padded, padding=2)[0][2:]
+
+    return behind_padding
+
+
+def tokens_round_trip(trained: Trained) -> Answer:
+    """Every byte is one token, and every text the text of its tokens."""
+    texts = ["", "def f(x):\n    return x\n", "naïve café — ∀x∈ℝ 𝔽₂", "\0\x7f\r\n"]
+    texts += [chr(n) for n in range(0x2000) if not 0xD800 <= n < 0xE000]
+    wrong = [text for text in texts if decode(encode(text)) != text]
+    whole = np.frombuffer(bytes(range(256)), np.uint8)
+    is_one_to_one = np.array_equal(np.unique(whole.astype(np.int32)), np.arange(256))
+    held = len(texts) - len(wrong) if is_one_to_one else 0
+    return counted(held, len(texts), "texts", f"not {wrong[:1]!r}")
+
+
+def sampling_is_exact(trained: Trained) -> Answer:
+    """For a vocabulary of four, the probabilities that are drawn from are those of the
+    definitions of temperature, top-k and top-p, and 200,000 draws have them."""
+    logits = jnp.asarray([0.5, 2.0, 1.0, -1.0])
+    cases = [
+        Sampling(),
+        Sampling(temperature=0.5),
+        Sampling(top_k=2),
+        Sampling(top_p=0.8),
+        Sampling(temperature=2.0, top_k=3, top_p=0.7),
+    ]
+    found = [_deviations(logits, case) for case in cases]
+    held = [bool(stated < 1e-6 and drawn < LIMIT) for stated, drawn in found]
+    worst = max(drawn for _, drawn in found)
+    said = f"ways of sampling; draws off by {worst:.2g} at most, limit {LIMIT:.2g}"
+    wrong = next((str(c) for c, ok in zip(cases, held, strict=True) if not ok), "")
+    return counted(held.count(True), len(cases), said, wrong)
+
+
+CLAIMS = (
+    is_causal,
+    rows_are_independent,
+    a_layer_decodes_as_it_reads,
+    cached_decoding_is_full_decoding,
+    left_padding_does_not_matter,
+    tokens_round_trip,
+    sampling_is_exact,
+)
+
+
+def _network(trained: Trained) -> Network:
+    network = trained.entry.network
+    assert network is not None
+    return network
+
+
+def _one_layer(trained: Trained) -> Network:
+    """The model with one of its layers. Its inputs are free, as rows of an embedding
+    that claims leave open: what holds of it holds of layer on layer."""
+    make = _network(trained).make
+    assert isinstance(make, functools.partial)
+    config = replace(make.keywords["config"], depth=1)
+    return Network(functools.partial(make, config=config))
+
+
+def _shapes(network: Network, trained: Trained) -> dict:
+    """The shapes of those of the weights that the network has."""
+    needed = jax.eval_shape(lambda: network.init(jax.random.key(0))).params
+    return {name: trained.shapes.params[name] for name in needed}
+
+
+def _cached_is_full(network: Network, trained: Trained, tokens, points: int):
+    """Two programs, of the weights: logits at every place, by both ways of reading."""
+
+    def full(params):
+        return network.apply(Variables(params, {}), tokens)[0]
+
+    @tl.claims.equals(full, points=points)
+    @tl.claims.example(_shapes(network, trained))
+    def cached(params):
+        variables = Variables(params, {})
+        caches, found = network.apply(variables, method="empty")[0], []
+        for position, token in enumerate(tokens):
+            (logits, caches), _ = network.apply(
+                variables, token, position, caches, method="step"
+            )
+            found.append(logits)
+        return jnp.stack(found)
+
+    return cached
+
+
+def _deviations(logits, sampling: Sampling) -> tuple[float, float]:
+    """How far what is computed, and what is drawn, is from the definition."""
+    expected = _defined(np.asarray(logits, np.float64), sampling)
+    stated = np.asarray(jax.nn.softmax(kept(logits, sampling)), np.float64)
+    keys = jax.random.split(jax.random.key(0), DRAWS)
+    drawn = jax.jit(jax.vmap(lambda key: draw(key, logits, sampling)))(keys)
+    counts = np.bincount(np.asarray(drawn), minlength=len(expected)) / DRAWS
+    off = np.abs(stated - expected).max(), np.abs(counts - expected).max()
+    return float(off[0]), float(off[1])
+
+
+def _defined(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
+    """The distribution as it is defined, token by token, in float64."""
+    weights = np.exp(logits / sampling.temperature)
+    order = list(np.argsort(-weights))[: sampling.top_k]
+    total = sum(weights[token] for token in order)
+    chosen, reached = [], 0.0
+    for token in order:
+        chosen.append(token)
+        reached += weights[token] / total
+        if sampling.top_p is not None and reached >= sampling.top_p:
+            break
+    probability = np.zeros_like(weights)
+    probability[chosen] = weights[chosen] / weights[chosen].sum()
+    return probability
