@@ -19,9 +19,10 @@ from torchlean_jax.pallas_kernels.attention._shapes import SHAPES
 SCALE = 0.5
 _SLACK = 16.0
 _WHY = (
-    "a sum of n terms is padded to a multiple of 16 and counted as so many roundings: "
-    "at n = 1 sixteen times the formula's; and a weight is the product of an "
-    "exponential for each tile of keys, at most three here, where the formula has one"
+    "a sum of n terms is padded to a multiple of 16 and counted as so many roundings, "
+    "at n = 1 sixteen times the formula's; elsewhere less than twice, in each of up to "
+    "three exponentials (one for each tile of keys) that make a weight, where the "
+    "formula has one"
 )
 
 
