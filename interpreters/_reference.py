@@ -31,12 +31,15 @@ def kernel_call(
     kernel: Callable[..., Any],
     *args,
     implementation: str = "auto",
+    elsewhere: Callable[..., Any] | None = None,
 ):
     """`formula(*args)`, computed by `kernel(*args)` where the platform has it.
 
     Both take and return the same arrays. implementation: "auto" is the kernel on CUDA
     and the formula elsewhere, "reference" the formula everywhere, "pallas" the kernel,
-    or an error where it cannot run.
+    or an error where it cannot run. elsewhere: what "auto" runs without a GPU in place
+    of the formula, where the order of its operations is promised; domains walk the
+    formula all the same.
 
     Raises: InputError for another implementation, and, on lowering "pallas" for a
         platform without a GPU, saying so.
@@ -55,6 +58,7 @@ def kernel_call(
         name=name,
         jaxpr=closed,
         kernel=_Leaves(kernel, tree),
+        elsewhere=elsewhere and _Leaves(elsewhere, tree),
         required=implementation == "pallas",
     )
     return jax.tree.unflatten(jax.tree.structure(shape), outputs)
@@ -91,13 +95,13 @@ class _Mapped:
         return jax.vmap(self.function, self.axes)(*args)
 
 
-def _formula(*args, jaxpr, required, name, **_):
+def _formula(*args, jaxpr, elsewhere, required, name, **_):
     if required:
         raise InputError(
             f"{name} was asked for with implementation='pallas', and this platform "
             "runs no Triton kernels: take 'auto' or 'reference', or run on a GPU"
         )
-    return jaxpr_as_fun(jaxpr)(*args)
+    return (elsewhere or jaxpr_as_fun(jaxpr))(*args)
 
 
 def _kernel(*args, kernel, **_):
@@ -115,13 +119,14 @@ def _eager(*args, **params):
     return jax.jit(functools.partial(fused_kernel.bind, **params))(*args)
 
 
-def _batched(args, axes, *, jaxpr, kernel, **params):
+def _batched(args, axes, *, jaxpr, kernel, elsewhere, **params):
     axes = tuple(axes)
     formula = _Mapped(jaxpr_as_fun(jaxpr), axes)
     outputs = fused_kernel.bind(
         *args,
         jaxpr=jax.make_jaxpr(formula)(*args),
         kernel=_Mapped(kernel, axes),
+        elsewhere=elsewhere and _Mapped(elsewhere, axes),
         **params,
     )
     return outputs, [0] * len(outputs)

@@ -15,8 +15,19 @@ if __name__ != "torchlean_jax.pallas_kernels":
     )
 
 from torchlean_jax.pallas_kernels.attention import attention
+from torchlean_jax.pallas_kernels.cross_entropy import cross_entropy
 from torchlean_jax.pallas_kernels.layer_norm import layer_norm
+from torchlean_jax.pallas_kernels.linear import linear
 from torchlean_jax.pallas_kernels.rms_norm import rms_norm
+from torchlean_jax.pallas_kernels.rope import rope
 from torchlean_jax.pallas_kernels.softmax import softmax
 
-__all__ = ["attention", "layer_norm", "rms_norm", "softmax"]
+__all__ = [
+    "attention",
+    "cross_entropy",
+    "layer_norm",
+    "linear",
+    "rms_norm",
+    "rope",
+    "softmax",
+]

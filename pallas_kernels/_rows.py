@@ -16,28 +16,51 @@ from torchlean_jax.pallas_kernels._arguments import as_rows
 from torchlean_jax.pallas_kernels._tiles import Tile, along, cdiv, row_tile
 
 
-def on_rows(name, body, rows, vectors=(), *, arrays: int, sums: int = 0):
-    """A result like the first of `rows`, and `sums` sums over all of its rows.
+def on_rows(
+    name,
+    body,
+    rows,
+    *,
+    arrays: int,
+    results=("rows",),
+    columns=(),
+    vectors=(),
+    width: int | None = None,
+    tile: Tile | None = None,
+):
+    """What `body` computes from whole rows, a list of `results`.
 
-    rows: arrays [..., n] of one shape, not empty; vectors: [n], one for all rows.
-    `body(tiles, *rows, *vectors, result, *partial)` is given a RowTiles and
-    references; of each partial sum a program has a row of its own, and these rows are
-    added after the kernel in one fixed order, where atomic additions would have none.
-    arrays: how many tiles a program holds at once.
+    rows: arrays [..., n] of one shape, not empty; columns: [...], a number for each
+    row; vectors: [m], one for all rows. `body(tiles, *rows, *columns, *vectors,
+    *results)` is given a RowTiles and references. results: "rows", an array like the
+    first of `rows`; "column", a float32 number for each row; "sum", a float32 number
+    for each column, added over all rows: of it a program has a row of its own, and
+    these are added after the kernel in one fixed order, where atomic additions would
+    have none. width: the columns that are walked, by default all n. arrays: how many
+    tiles a program holds at once, from which their size follows unless `tile` is it.
     """
     x, flat = rows[0], [as_rows(y) for y in rows]
-    shape = flat[0].shape
-    tile = row_tile(*shape, arrays=arrays)
-    programs = cdiv(shape[0], tile.rows)
-    partial = jax.ShapeDtypeStruct((programs, shape[1]), jnp.float32)
-    result, *found = pl.pallas_call(
-        functools.partial(_with_tiles, body, shape, tile),
-        out_shape=(jax.ShapeDtypeStruct(shape, x.dtype), *[partial] * sums),
+    height, width = flat[0].shape[0], width or flat[0].shape[1]
+    tile = tile or row_tile(height, width, arrays=arrays)
+    programs = cdiv(height, tile.rows)
+    kinds = {
+        "rows": jax.ShapeDtypeStruct(flat[0].shape, x.dtype),
+        "column": jax.ShapeDtypeStruct((height,), jnp.float32),
+        "sum": jax.ShapeDtypeStruct((programs, width), jnp.float32),
+    }
+    found = pl.pallas_call(
+        functools.partial(_with_tiles, body, (height, width), tile),
+        out_shape=[kinds[kind] for kind in results],
         grid=(programs,),
         compiler_params=plt.CompilerParams(num_warps=tile.warps),
         name=name,
-    )(*flat, *vectors)
-    return result.reshape(x.shape), *(each.sum(axis=0) for each in found)
+    )(*flat, *(column.reshape(height) for column in columns), *vectors)
+    finish = {
+        "rows": lambda y: y.reshape(x.shape),
+        "column": lambda y: y.reshape(x.shape[:-1]),
+        "sum": lambda y: y.sum(axis=0),
+    }
+    return [finish[kind](y) for kind, y in zip(results, found, strict=True)]
 
 
 def _with_tiles(body, shape, tile, *refs):
@@ -63,14 +86,16 @@ class RowTiles:
         columns = along(step * self.tile.columns, self.tile.columns)
         return columns, self.real[:, None] & (columns < self.width)[None, :]
 
-    def load(self, ref, step):
-        """The tile of an array: floats in float32, integers as they are."""
+    def load(self, ref, step, stride: int = 1, offset: int = 0):
+        """The tile of an array: floats in float32, integers as they are.
+
+        Its columns are stride * column + offset."""
 
         def tile():
             columns, mask = self.at(step)
-            return ref.at[self.row[:, None], columns[None, :]], mask
+            return ref.at[self.row[:, None], stride * columns[None, :] + offset], mask
 
-        return self._once(ref, tile)
+        return self._once((id(ref), stride, offset), tile)
 
     def load_row(self, ref, step):
         """The columns of an array that all rows share."""
@@ -79,25 +104,30 @@ class RowTiles:
             columns, _ = self.at(step)
             return ref.at[columns], columns < self.width
 
-        return self._once(ref, row)[None, :]
+        return self._once(id(ref), row)[None, :]
 
-    def _once(self, ref, placed):
+    def load_column(self, ref):
+        """The number that each row has, as a column."""
+        return _wide(plt.load(ref.at[self.row], mask=self.real, other=0))[:, None]
+
+    def _once(self, key, placed):
         """What is at a place. Of rows that are one tile, a program loads each once and
         keeps it in registers from then on; longer rows are loaded anew in each pass."""
-        if id(ref) in self.held:
-            return self.held[id(ref)]
+        if key in self.held:
+            return self.held[key]
         place, mask = placed()
-        value = plt.load(place, mask=mask, other=0)
-        if jnp.issubdtype(value.dtype, jnp.floating):
-            value = value.astype(jnp.float32)
+        value = _wide(plt.load(place, mask=mask, other=0))
         if len(self) == 1:
-            self.held[id(ref)] = value
+            self.held[key] = value
         return value
 
-    def store(self, ref, step, value):
+    def store(self, ref, step, value, stride: int = 1, offset: int = 0):
         columns, mask = self.at(step)
-        place = ref.at[self.row[:, None], columns[None, :]]
+        place = ref.at[self.row[:, None], stride * columns[None, :] + offset]
         plt.store(place, value.astype(ref.dtype), mask=mask)
+
+    def store_column(self, ref, value):
+        plt.store(ref.at[self.row], value[:, 0].astype(ref.dtype), mask=self.real)
 
     def store_sum(self, ref, step, value):
         """The sum of `value` over this program's rows, into its row of `ref`."""
@@ -122,3 +152,8 @@ class RowTiles:
 
     def each(self, write):
         self.fold(lambda step, _: write(step), None)
+
+
+def _wide(value):
+    floating = jnp.issubdtype(value.dtype, jnp.floating)
+    return value.astype(jnp.float32) if floating else value

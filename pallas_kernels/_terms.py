@@ -57,6 +57,7 @@ class Terms:
     arguments, whose reverse mode must be its derivative. `shapes`: by name, whatever
     `arguments` of the programs take. `rows`: the axis along which rows of operands and
     results must not depend on each other, in bits too, where that is promised.
+    `clauses`: those that speak of it, by default all.
     """
 
     name: str
@@ -70,3 +71,4 @@ class Terms:
     edges: tuple[Edge, ...] = ()
     rows: int | None = None
     assumed: tuple[str, ...] = ()
+    clauses: tuple[str, ...] | None = None

@@ -16,6 +16,7 @@ from torchlean_jax.domains.fp32 import FP32, ErrorModel
 from torchlean_jax.domains.interval._exact import is_tracer, narrowed_ends
 from torchlean_jax.interpreters._missing import require_rules
 from torchlean_jax.interpreters._nodes import Node, walk_nodes
+from torchlean_jax.interpreters._once import run_once
 
 
 def float_error(model, *, errors: ErrorModel | None = None):
@@ -70,6 +71,17 @@ def output_errors(model: Snapshot, leaves, errors: ErrorModel) -> list[np.ndarra
     """The bounds of `float_error` for each output, in float64; compiled once."""
     question = _question(model.trace, leaves, FP32(errors), model.__name__)
     return question.run(model.once(("errors", errors), question.compile))
+
+
+def output_errors_once(model, *args) -> list[np.ndarray]:
+    """The bounds of `float_error` for each output of a function of arrays, in float64,
+    without compiling what is run only once."""
+    domain = FP32()
+    traced = trace(model, args, {}, domain.is_value)
+    question = _question(traced, jax.tree.leaves(args), domain, "a program")
+    errors = functools.partial(question.errors, lambda *_: domain)
+    with jax.enable_x64(True):
+        return run_once(errors, question.leaves)
 
 
 def _question(traced, leaves, domain, name) -> "_Question":

@@ -67,7 +67,7 @@ def layer_norm(x, weight, bias, *, eps):
     if not x.size:
         return x
     body = functools.partial(_forward, eps=eps)
-    (y,) = on_rows("layer_norm", body, [x], [weight, bias], arrays=2)
+    (y,) = on_rows("layer_norm", body, [x], vectors=[weight, bias], arrays=2)
     return y
 
 
@@ -75,6 +75,12 @@ def layer_norm_backward(x, weight, dy, *, eps):
     if not x.size:
         return x, jnp.zeros_like(weight), jnp.zeros(weight.shape, jnp.float32)
     body = functools.partial(_backward, eps=eps)
-    name = "layer_norm_backward"
-    dx, dw, db = on_rows(name, body, [x, dy], [weight], arrays=4, sums=2)
+    dx, dw, db = on_rows(
+        "layer_norm_backward",
+        body,
+        [x, dy],
+        vectors=[weight],
+        results=("rows", "sum", "sum"),
+        arrays=4,
+    )
     return dx, dw.astype(weight.dtype), db

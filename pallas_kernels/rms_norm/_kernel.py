@@ -20,7 +20,7 @@ def _scale(tiles, x_ref, eps):
     return jax.lax.rsqrt(squares / tiles.width + eps)
 
 
-def _forward(tiles, x_ref, w_ref, y_ref, *, eps):
+def forward(tiles, x_ref, w_ref, y_ref, *, eps):
     scale = _scale(tiles, x_ref, eps)
 
     def write(step):
@@ -51,8 +51,8 @@ def _backward(tiles, x_ref, dy_ref, w_ref, dx_ref, dw_ref, *, eps):
 def rms_norm(x, weight, *, eps):
     if not x.size:
         return x
-    body = functools.partial(_forward, eps=eps)
-    (y,) = on_rows("rms_norm", body, [x], [weight], arrays=2)
+    body = functools.partial(forward, eps=eps)
+    (y,) = on_rows("rms_norm", body, [x], vectors=[weight], arrays=2)
     return y
 
 
@@ -60,6 +60,12 @@ def rms_norm_backward(x, weight, dy, *, eps):
     if not x.size:
         return x, jnp.zeros_like(weight)
     body = functools.partial(_backward, eps=eps)
-    name = "rms_norm_backward"
-    dx, dw = on_rows(name, body, [x, dy], [weight], arrays=4, sums=1)
+    dx, dw = on_rows(
+        "rms_norm_backward",
+        body,
+        [x, dy],
+        vectors=[weight],
+        results=("rows", "sum"),
+        arrays=4,
+    )
     return dx, dw.astype(weight.dtype)

@@ -1,11 +1,13 @@
 """`torchlean kernels`: what it lists, explains and checks, and how it ends."""
 
+import contextlib
 import dataclasses
 import json
 
+import jax
 import pytest
 
-from torchlean_jax.cli import main
+from torchlean_jax.cli import _sanitize, main
 from torchlean_jax.contracts import Contract, _collection
 from torchlean_jax.pallas_kernels.rms_norm._contract import TERMS
 
@@ -63,8 +65,41 @@ def test_a_broken_contract_is_exit_code_1(monkeypatch, capsys):
         (["check", "rms_norm", "--shape", "round"], "it has one, ragged"),
         (["check", "rms_norm", "--dtype", "float64"], "it has float32, bfloat16"),
         (["explain", "softplus"], "there are:"),
+        (["check", "--sample", "--shape", "one"], "chooses the shape"),
+        (["check", "--device", "gpu"], "JAX finds no gpu here"),
+        (["sanitize"], "no compute-sanitizer here"),
+        (["sanitize", "--tool", "memory"], "invalid choice"),
     ],
 )
 def test_bad_usage(words, message, capsys):
     assert main(["kernels", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_sample_is_one_shape_and_dtype(capsys):
+    asked = ["kernels", "check", "rms_norm", "softmax", "--sample"]
+    assert main([*asked, "--clause", "memory"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 kernels, 4 clauses" in printed
+    assert "rms_norm ragged float32" in printed
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_sanitize_runs_each_tool_and_ends_as_it_does(
+    code, monkeypatch, tmp_path, capsys
+):
+    """With a sanitizer that says what it was asked, on a machine that has one."""
+    fake = tmp_path / _sanitize.SANITIZER
+    fake.write_text(f'#!/bin/sh\necho "asked: $@"\nexit {code}\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    gpu = contextlib.nullcontext(jax.devices()[0])
+    monkeypatch.setattr(_sanitize, "on_device", lambda name: gpu)
+    asked = ["kernels", "sanitize", "rope", "--tool", "memcheck", "racecheck"]
+    assert main(asked) == code
+    printed = capsys.readouterr().out
+    says = "complains" if code else "no complaint"
+    assert f"memcheck: {says}" in printed and f"racecheck: {says}" in printed
+    if code:
+        assert "--tool racecheck --error-exitcode 1" in printed
+        assert "kernels check rope --sample" in printed

@@ -7,7 +7,7 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plt
 
-from torchlean_jax.contracts import _determinism, _precision
+from torchlean_jax.contracts import _determinism, _precision, _rounding
 from torchlean_jax.pallas_kernels._terms import Program
 
 
@@ -27,8 +27,11 @@ def product(precision):
     return program(kernel)
 
 
+UNUSED = (lambda *_: (), 1.0, "")  # arguments, slack and its reason
+
+
 def program(kernel):
-    return Program("planted", kernel, kernel, lambda *_: (), slack=1.0, because="")
+    return Program("planted", kernel, kernel, *UNUSED)
 
 
 @pytest.mark.parametrize(
@@ -56,5 +59,16 @@ def test_a_formula_that_is_no_kernel_has_no_precision_to_state():
 )
 def test_bits_of_a_row_in_batches(kernel, holds):
     x = jax.random.normal(jax.random.key(0), (8, 5))
-    found, detail = _determinism.rows_keep_their_bits(program(kernel), (x,), 0)
+    found, detail = _determinism.rows_keep_their_bits(kernel, (x,), 0)
+    assert found is holds, detail
+
+
+@pytest.mark.parametrize(("factor", "holds"), [(1.0, True), (1.0 + 2.0**-18, False)])
+def test_runs_on_a_device_are_measured(factor, holds, monkeypatch):
+    """What a device returns counts beside what the kernel's arithmetic is."""
+    monkeypatch.setattr(_rounding, "unrolled", lambda kernel: jnp.square)
+    planted = Program("planted", lambda x: x * x * factor, jnp.square, *UNUSED)
+    args = (jnp.linspace(1.0, 2.0, 8),)
+    assert _rounding.within_tolerance(planted, args)[0]
+    found, detail = _rounding.within_tolerance(planted, args, jax.devices()[0])
     assert found is holds, detail

@@ -1,6 +1,8 @@
 """What is asked of every kernel: one base that their tests share."""
 
 import dataclasses
+import inspect
+import types
 
 import jax
 import numpy as np
@@ -19,9 +21,21 @@ class SmallTiles:
 
 
 def with_kernel(terms, program, kernel):
-    """The terms with one program alone, its kernel replaced; no edges."""
+    """The terms with one program alone, its kernel replaced; no edges, and nothing to
+    differentiate: the public function does not take what a backward program takes."""
     changed = dataclasses.replace(program, kernel=kernel)
-    return dataclasses.replace(terms, programs=(changed,), edges=())
+    return dataclasses.replace(
+        terms, programs=(changed,), edges=(), differentiable=lambda *arrays: arrays
+    )
+
+
+def mutated(module, old: str, new: str) -> types.ModuleType:
+    """The module with a fault in its source: `new` where it says `old`, once."""
+    source = inspect.getsource(module)
+    assert source.count(old) == 1, f"{old!r} is there {source.count(old)} times"
+    changed = types.ModuleType(f"{module.__name__}_with_a_fault")
+    exec(compile(source.replace(old, new), module.__file__, "exec"), vars(changed))
+    return changed
 
 
 def failing_clauses(terms, **options) -> set[str]:

@@ -3,11 +3,11 @@
 import textwrap
 from dataclasses import asdict
 
-import jax
-
-from torchlean_jax.cli._arguments import add_command, writable_path
+from torchlean_jax.cli import _sanitize
+from torchlean_jax.cli._arguments import add_command, on_device, writable_path
 from torchlean_jax.cli._output import live, provenance, write_json
 from torchlean_jax.contracts import CLAUSES, Clause, Contract, contract, contracts
+from torchlean_jax.domains._errors import InputError
 
 TEXT = """\
 Fused kernels, each beside the formula that it must equal.
@@ -24,7 +24,8 @@ Nothing is checked: that is what `torchlean kernels check` does."""
 CHECK = """\
 Check the contracts of some kernels, or of all.
 Each clause is decided at every named shape and dtype of the kernel, unless some are
-asked for, and printed when it fails, or when one kernel is named."""
+asked for, and printed when it fails, or when one kernel is named. With --device gpu the
+kernels themselves run there too, beside the real numbers."""
 
 EXPLAIN = """\
 Explain what the contract of a kernel says.
@@ -36,7 +37,8 @@ examples:
   torchlean kernels
   torchlean kernels explain rms_norm
   torchlean kernels check rms_norm --shape ragged --dtype float32
-  torchlean kernels check --clause memory precision --json kernels.json"""
+  torchlean kernels check --clause memory precision --json kernels.json
+  torchlean kernels check --sample"""
 
 CODES = """\
 exit code: 0 if every clause that was asked for passes, 1 if one fails, 2 for bad usage,
@@ -57,11 +59,22 @@ def add_to(commands) -> None:
         "--clause", nargs="+", metavar="CLAUSE", default=CLAUSES, help="clauses"
     )
     check.add_argument(
+        "--sample",
+        action="store_true",
+        help="one shape of each kernel, in its first dtype, and every clause",
+    )
+    check.add_argument(
+        "--device",
+        choices=("cpu", "gpu"),
+        help="gpu: run the kernels on a GPU as well, in the clause of rounding",
+    )
+    check.add_argument(
         "--json",
         type=writable_path,
         metavar="FILE",
         help="write every clause to FILE: pass, fail or not run, and why",
     )
+    _sanitize.add_to(kinds)
 
 
 def _list(options) -> int:
@@ -114,8 +127,10 @@ def _describe(each: Contract) -> None:
 
 def _check(options) -> int:
     wanted = [contract(name) for name in dict.fromkeys(options.names)] or contracts()
+    if options.sample and (options.shape or options.dtype):
+        raise InputError("--sample chooses the shape and the dtype itself")
     found: list[Clause] = []
-    with live("checking") as show:
+    with on_device(options.device) as device, live("checking") as show:
 
         def watch(clause: Clause) -> None:
             found.append(clause)
@@ -124,10 +139,11 @@ def _check(options) -> int:
                 print(clause, flush=True)
 
         for each in wanted:
+            chosen = {"shapes": options.shape, "dtypes": options.dtype}
             report = each.check(
-                shapes=options.shape,
-                dtypes=options.dtype,
+                **(each.sample() if options.sample else chosen),
                 clauses=options.clause,
+                device=device if options.device == "gpu" else None,
                 watch=watch,
             )
             for (kernel, clause), counts in report.summary().items():
@@ -137,6 +153,6 @@ def _check(options) -> int:
     kernels = "1 kernel" if len(wanted) == 1 else f"{len(wanted)} kernels"
     print(f"{kernels}, {len(found)} clauses ({seconds:.1f} s)")
     rows = [asdict(clause) for clause in found]
-    write_json(options.json, {"clauses": rows, **provenance(jax.devices()[0])})
+    write_json(options.json, {"clauses": rows, **provenance(device)})
     statuses = {clause.status for clause in found}
     return 1 if "fail" in statuses else 3 if "not run" in statuses else 0

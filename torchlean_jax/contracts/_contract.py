@@ -18,6 +18,7 @@ from torchlean_jax.contracts import (
 from torchlean_jax.contracts._arguments import floats
 from torchlean_jax.contracts._report import Clause, ContractReport
 from torchlean_jax.domains._errors import InputError, TorchLeanError
+from torchlean_jax.interpreters._kernel_call import unrolled
 from torchlean_jax.pallas_kernels._terms import Program, Terms
 
 CLAUSES = ("meaning", "rounding", "memory", "edges", "determinism", "precision")
@@ -47,10 +48,12 @@ class Contract:
         shapes: Sequence[str] | None = None,
         dtypes: Sequence[str] | None = None,
         clauses: Sequence[str] = CLAUSES,
+        device: jax.Device | None = None,
         watch: Callable[[Clause], None] | None = None,
     ) -> ContractReport:
         """Check these clauses at these named shapes and dtypes, by default at all.
 
+        device: a GPU, on which the clause of rounding then runs the kernels as well.
         watch: called with each clause when it is decided.
 
         Raises: InputError for a shape, dtype or clause that the contract has not.
@@ -63,13 +66,20 @@ class Contract:
         terms = self.terms
         shapes = self._known("shape", shapes, tuple(terms.shapes))
         dtypes = self._known("dtype", dtypes, terms.dtypes)
-        clauses = self._known("clause", clauses, CLAUSES)
+        asked = self._known("clause", clauses, CLAUSES)
+        clauses = [c for c in asked if terms.clauses is None or c in terms.clauses]
         found = []
-        for clause in self._questions(shapes, dtypes, clauses):
+        for clause in self._questions(shapes, dtypes, clauses, device):
             found.append(clause)
             if watch is not None:
                 watch(clause)
         return ContractReport(tuple(found))
+
+    def sample(self) -> dict[str, list[str]]:
+        """One shape and one dtype, as options of `check`: what can be checked often."""
+        shapes = list(self.terms.shapes)
+        ragged = "ragged" if "ragged" in shapes else shapes[0]
+        return {"shapes": [ragged], "dtypes": [self.terms.dtypes[0]]}
 
     def _known(self, what, wanted, known):
         unknown = [name for name in wanted or () if name not in known]
@@ -80,11 +90,11 @@ class Contract:
             )
         return tuple(known) if wanted is None else tuple(wanted)
 
-    def _questions(self, shapes, dtypes, clauses) -> Iterator[Clause]:
+    def _questions(self, shapes, dtypes, clauses, device) -> Iterator[Clause]:
         terms = self.terms
         for shape in shapes:
             for program in terms.programs:
-                yield from self._about(program, shape, dtypes, clauses)
+                yield from self._about(program, shape, dtypes, clauses, device)
             if "meaning" in clauses:
                 args = _arguments(terms.programs[0], terms.shapes[shape], "float32")
                 args = floats(args)
@@ -95,13 +105,27 @@ class Contract:
                     "float32",
                     lambda a=args: _meaning.differentiates(terms, a),
                 )
+            if "determinism" in clauses and (axis := terms.rows) is not None:
+                for dtype in dtypes:
+                    args = _arguments(terms.programs[0], terms.shapes[shape], dtype)
+                    yield self._decided(
+                        "determinism",
+                        f"{terms.name} on {jax.default_backend()}",
+                        shape,
+                        dtype,
+                        lambda a=args, x=axis: _determinism.rows_keep_their_bits(
+                            terms.op, a, x
+                        ),
+                    )
         if "edges" in clauses:
             for edge in terms.edges:
                 yield self._decided(
                     "edges", edge.name, "", "", lambda e=edge: _edges.holds(terms, e)
                 )
 
-    def _about(self, program: Program, shape, dtypes, clauses) -> Iterator[Clause]:
+    def _about(
+        self, program: Program, shape, dtypes, clauses, device
+    ) -> Iterator[Clause]:
         terms = self.terms
 
         def ask(clause, dtype, question):
@@ -115,7 +139,7 @@ class Contract:
                 yield ask(
                     "rounding",
                     dtype,
-                    lambda a=args: _rounding.within_tolerance(program, a),
+                    lambda a=args: _rounding.within_tolerance(program, a, device),
                 )
             if "memory" in clauses:
                 yield ask("memory", dtype, lambda a=args: _memory.is_clean(program, a))
@@ -124,7 +148,7 @@ class Contract:
                     "determinism",
                     dtype,
                     lambda a=args, x=axis: _determinism.rows_keep_their_bits(
-                        program, a, x
+                        unrolled(program.kernel), a, x
                     ),
                 )
             if "precision" in clauses:

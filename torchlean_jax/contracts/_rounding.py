@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from torchlean_jax._float_error import float_error
+from torchlean_jax._float_error import output_errors_once
 from torchlean_jax._interpret import interpret
 from torchlean_jax.contracts._arguments import floats, of_floats
 from torchlean_jax.domains.real import Real
@@ -47,33 +47,38 @@ STRESSES = {
 }
 
 
-def within_tolerance(program: Program, args) -> tuple[bool, str]:
-    """Bound and measurement, relative to the tolerance, at every stressed input."""
+def within_tolerance(program: Program, args, device=None) -> tuple[bool, str]:
+    """Bound and measurement, relative to the tolerance, at every stressed input.
+
+    device: one that runs the kernel itself, which is measured too."""
     stressed = [_stressed(change, args) for change in STRESSES.values()]
     points = [jnp.stack(column) for column in zip(*stressed, strict=True)]
     kernel = jax.vmap(of_floats(unrolled(program.kernel), args))
     formula = jax.vmap(of_floats(program.formula, args))
     exact = interpret(formula, domain=_REAL)(*points)
+    runs = [jax.jit(kernel)(*points), kernel(*points)]
+    if device is not None:
+        fused = jax.jit(jax.vmap(of_floats(program.kernel, args)))
+        runs.append(fused(*jax.device_put(points, device)))
     worst = dict.fromkeys(STRESSES, (0.0, 0.0))
     outputs = zip(
         *map(
             jax.tree.leaves,
             (
-                float_error(formula)(*points).bound,
-                float_error(kernel)(*points).bound,
+                output_errors_once(formula, *points),
+                output_errors_once(kernel, *points),
                 exact,
-                jax.jit(kernel)(*points),
-                kernel(*points),
+                *runs,
             ),
         ),
         strict=True,
     )
-    for allowed, proven, real, compiled, eager in outputs:
+    for allowed, proven, real, *found in outputs:
         tolerance = program.slack * np.asarray(allowed, np.float64)
         if not np.isfinite(tolerance).all():
             return False, "the formula has no finite error here: choose other arguments"
-        gaps = [real.distance(np.asarray(run, np.float64)) for run in (compiled, eager)]
-        own, gap = np.asarray(proven, np.float64), np.maximum(*gaps)
+        gaps = [real.distance(np.asarray(run, np.float64)) for run in found]
+        own, gap = np.asarray(proven, np.float64), np.max(gaps, axis=0)
         for k, name in enumerate(STRESSES):
             bound, measured = worst[name]
             bound = max(bound, _share(own[k], tolerance[k]))

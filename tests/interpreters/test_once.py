@@ -1,0 +1,63 @@
+"""A jaxpr run once by NumPy has the results of the same operations in JAX."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from torchlean_jax.interpreters import _once
+from torchlean_jax.interpreters._once import run_once
+
+FLOATS = np.array([1.5, -2.25, 0.0, -0.0, np.inf, np.nan, 3.5, -7.5, 2.5], np.float32)
+OTHERS = np.array([2.0, 2.5, -1.0, 0.0, 1.0, 4.0, np.nan, -7.5, np.inf], np.float32)
+INTEGERS = np.array([1, -1, 7, -8, 2**31 - 1, -(2**31), 0, 5, 9], np.int32)
+SHIFTS = np.array([0, 1, 31, 32, 4, 33, 2, 40, 3], np.int32)
+
+CASES = {
+    "arithmetic": lambda x, y, i, n: (x + y, x - y, x * y, x / y, -x, abs(x), x**2),
+    "order": lambda x, y, i, n: (jnp.maximum(x, y), lax.min(x, y), x < y, x >= y),
+    "rounded": lambda x, y, i, n: (jnp.floor(x), jnp.ceil(x), jnp.round(x)),
+    "rounded away": lambda x, y, i, n: lax.round(x, lax.RoundingMethod(0)),
+    "root": lambda x, y, i, n: (jnp.sqrt(abs(x)), jnp.isfinite(x), jnp.isnan(y)),
+    "clamped": lambda x, y, i, n: (lax.clamp(-1.0, x, 2.0), jnp.where(x > 1, x, y)),
+    "integers": lambda x, y, i, n: (i + n, i & n, i | n, i ^ n, ~i, i // (n + 1)),
+    "quotients": lambda x, y, i, n: lax.div(i, n + 1),
+    "left": lambda x, y, i, n: lax.shift_left(i, n),
+    "right": lambda x, y, i, n: lax.shift_right_logical(i, n),
+    "right, signed": lambda x, y, i, n: lax.shift_right_arithmetic(i, n),
+    "casts": lambda x, y, i, n: (x.astype(int), i.astype(jnp.float32), x > 0),
+    "half": lambda x, y, i, n: (x / 3).astype(jnp.bfloat16).astype(jnp.float32),
+    "bits": lambda x, y, i, n: lax.bitcast_convert_type(x, jnp.int32),
+    "layout": lambda x, y, i, n: (
+        jnp.stack([x, y]).T.reshape(2, 9),
+        jnp.concatenate([x[1:7:2], y]),
+        jnp.broadcast_to(x[:, None], (9, 2)),
+        x[jnp.array([3, 1, 1])],
+    ),
+    "sums": lambda x, y, i, n: (i.sum(), i.max(), x[:4].min(), (x > 0).any()),
+    "inner": lambda x, y, i, n: jax.nn.relu(x) + jax.jit(jnp.multiply)(x, y),
+    "cases": lambda x, y, i, n: lax.select_n(n % 3, i, n, i + n),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_as_in_jax(name):
+    args = FLOATS, OTHERS, INTEGERS, SHIFTS
+    found = jax.tree.leaves(run_once(CASES[name], *args))
+    with np.errstate(all="ignore"):
+        expected = jax.tree.leaves(CASES[name](*map(jnp.asarray, args)))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, np.asarray(b), strict=True)
+
+
+def test_a_wrong_counterpart_is_noticed(monkeypatch):
+    """A maximum that passes NaN over."""
+    monkeypatch.setitem(_once._SAME, "max", np.fmax)
+    with pytest.raises(AssertionError):
+        test_as_in_jax("order")
+
+
+def test_a_loop_is_refused():
+    with pytest.raises(NotImplementedError, match="while"):
+        run_once(lambda x: lax.while_loop(lambda v: v < 3, lambda v: v + 1, x), 0.0)
