@@ -3,12 +3,16 @@
 from torchlean_jax.contracts._collection import contract, contracts
 from torchlean_jax.contracts._contract import CLAUSES, Contract
 from torchlean_jax.contracts._report import Clause, ContractReport
+from torchlean_jax.pallas_kernels._terms import Edge, Program, Terms
 
 __all__ = [
     "CLAUSES",
     "Clause",
     "Contract",
     "ContractReport",
+    "Edge",
+    "Program",
+    "Terms",
     "contract",
     "contracts",
 ]
