@@ -11,13 +11,17 @@ which tests and benchmarks look). How promises are checked is
 if __name__ != "torchlean_jax.pallas_kernels":
     raise ImportError(
         f"imported as {__name__!r}, which would make a second copy of every class; "
-        "write `from torchlean_jax.pallas_kernels.attention import attention
+        "write `from torchlean_jax.pallas_kernels...` instead"
+    )
+
+from torchlean_jax.pallas_kernels.attention import attention
 from torchlean_jax.pallas_kernels.cross_entropy import cross_entropy
 from torchlean_jax.pallas_kernels.layer_norm import layer_norm
 from torchlean_jax.pallas_kernels.linear import linear
 from torchlean_jax.pallas_kernels.rms_norm import rms_norm
 from torchlean_jax.pallas_kernels.rope import rope
 from torchlean_jax.pallas_kernels.scatter_add import scatter_add
+from torchlean_jax.pallas_kernels.selective_scan import selective_scan
 from torchlean_jax.pallas_kernels.softmax import softmax
 from torchlean_jax.pallas_kernels.spectral_convolution import spectral_convolution
 
@@ -29,6 +33,7 @@ __all__ = [
     "rms_norm",
     "rope",
     "scatter_add",
+    "selective_scan",
     "softmax",
     "spectral_convolution",
 ]
