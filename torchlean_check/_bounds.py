@@ -8,12 +8,13 @@ where its minimum is known.
 """
 
 from collections.abc import Callable
+from operator import gt
 from typing import Any, NamedTuple
 
 from torchlean_check._errors import UnsupportedCertificate
 from torchlean_check._graph import Program
 from torchlean_check._linear import Bias, Blocks, Move, Scale, Sum
-from torchlean_check._tensor import MAX_EXP, Tensor, at_exp, tidy
+from torchlean_check._tensor import MAX_EXP, Tensor, aligned, at_exp, tidy
 
 COEFFICIENT_BITS = 96
 LONGEST = 150
@@ -42,10 +43,11 @@ class Bounds:
         region: Region,
         refine: bool,
         slopes: dict,
+        outer: "Bounds | None" = None,
         watch: Callable[[], None] = lambda: None,
     ):
-        """slopes: step -> free parameters of its lines while boxes are refined. watch:
-        called on the way."""
+        """slopes: step -> free parameters of its lines while boxes are refined. outer:
+        bounds of a region that contains this one. watch: called on the way."""
         self.program, self.region, self.watch = program, region, watch
         self.boxes: dict[int, Tensor] = {}
         self.lines: dict[tuple[int, int], Any] = {}
@@ -62,6 +64,8 @@ class Bounds:
                 if refine and not step.linear:
                     self._refine(step, operands, slopes)
                 box = step.forward([self.boxes[j] for j in operands])
+            if outer is not None and step is not None:
+                box = _common(box, outer.boxes[k])
             self.boxes[k] = self._split(k, box)
 
     def _split(self, k: int, box: Tensor) -> Tensor:
@@ -174,6 +178,17 @@ class Bounds:
         if (k, id(chosen)) not in self.lines:
             self.lines[k, id(chosen)] = step.lines(boxes, chosen)
         return self.lines[k, id(chosen)]
+
+
+def _common(x: Tensor, y: Tensor) -> Tensor:
+    """What two boxes around the same values have in common."""
+    if x.exact or y.exact:
+        return x if x.exact else y
+    x, y = aligned([x, y])
+    lo, hi = list(map(max, x.lo, y.lo)), list(map(min, x.hi, y.hi))
+    if any(map(gt, lo, hi)):
+        raise Empty
+    return tidy(lo, hi, x.exp)
 
 
 def _bias(forms: dict, constant) -> Bias:

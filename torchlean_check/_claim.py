@@ -126,6 +126,19 @@ class Leaf(NamedTuple):
     multipliers: list[tuple[list[int], int]]  # of the constraints: one for each row
 
 
+class Split(NamedTuple):
+    """A value of the program, its flat entry and the number at which it is split.
+
+    shared: slopes while boxes are derived for both halves at once; None if each leaf
+    derives its own alone.
+    """
+
+    value: int
+    entry: int
+    at: Tensor
+    shared: dict[int, list[int]] | None
+
+
 def read_cases(
     proof, arrays: Arrays, program: Program, formula: Formula, halfspaces
 ) -> list:
@@ -136,8 +149,7 @@ def read_cases(
         if type(entry) is not dict or open_ends == 0:
             fail(where, "not an object, or beyond the end of the tree")
         if "split" in entry:
-            inner = fields(entry, where, split=None)["split"]
-            cases.append(_split(inner, f"{where}.split", program))
+            cases.append(_split(entry, where, arrays, program))
             open_ends += 1
         else:
             rows = len(formula.rows)
@@ -148,8 +160,17 @@ def read_cases(
     return cases
 
 
-def _split(entry, where: str, program: Program) -> tuple[int, int, Tensor]:
-    entry = fields(entry, where, value=int, index=int, at=(int, int))
+def _split(entry, where: str, arrays: Arrays, program: Program) -> Split:
+    kinds = {"split": None, "method": str, "refining": dict}
+    outer, shared = fields(entry, where, ("method", "refining"), **kinds), None
+    if outer["method"] is not None:
+        if outer["method"] != "crown":
+            fail(where, "boxes of a split are derived by crown")
+        shared = _refining(outer["refining"] or {}, where, arrays, program)
+    elif outer["refining"] is not None:
+        fail(where, "slopes without a method")
+    where = f"{where}.split"
+    entry = fields(outer["split"], where, value=int, index=int, at=(int, int))
     k = program.names.get(entry["value"])
     if k is None or program.values[k].known is not None:
         fail(where, "not a value that depends on the inputs")
@@ -157,7 +178,27 @@ def _split(entry, where: str, program: Program) -> tuple[int, int, Tensor]:
         fail(where, "index out of range")
     m, e = dyadic(entry["at"], f"{where}.at")
     ints = [m]
-    return k, entry["index"], Tensor(ints, ints, e)
+    return Split(k, entry["index"], Tensor(ints, ints, e), shared)
+
+
+def _refining(entries: dict, where: str, arrays: Arrays, program: Program) -> dict:
+    """Slopes while boxes are refined: one list for each relaxation."""
+    found = {}
+    for name, array in entries.items():
+        here = f"{where}.refining.{name[:20]}"
+        k, array = _relaxed(name, array, here, program)
+        slopes = arrays.load(array, here, program.values[k].shape)
+        found[k] = _slopes(slopes, here)
+    return found
+
+
+def _relaxed(name: str, array, where: str, program: Program) -> tuple[int, str]:
+    """The relaxation of that name, and its array of slopes."""
+    k = program.relaxed.get(int(name)) if name.isdecimal() else None
+    array = checked(array, str, where)
+    if k is None or str(int(name)) != name:
+        fail(where, "not a value whose relaxation has slopes")
+    return k, array
 
 
 def _leaf(
@@ -169,25 +210,18 @@ def _leaf(
         fail(where, f"method must be one of {METHODS}")
     name = entry["multipliers"]
     multipliers = read_multipliers(name, where, arrays, rows, halfspaces)
-    result = Leaf(entry["method"], {}, {}, multipliers)
-    for phase in ("refining", "final"):
-        for name, array in entry[phase].items():
-            here = f"{where}.{phase}.{name[:20]}"
-            k = program.relaxed.get(int(name)) if name.isdecimal() else None
-            array = checked(array, str, here)
-            if k is None or str(int(name)) != name:
-                fail(here, "not a value whose relaxation has slopes")
-            shape = tuple(arrays.entry(array, here)["shape"])
-            size, own = program.values[k].size, program.values[k].shape
-            if shape != own and (phase == "refining" or shape != (rows, *own)):
-                fail(here, f"slopes of shape {shape} for a value of shape {own}")
-            slopes = _slopes(arrays.load(array, here), here)
-            parts = [slopes[i : i + size] for i in range(0, len(slopes), size)]
-            if phase == "refining":
-                result.refining[k] = slopes
-            else:
-                result.final[k] = parts
-    return result
+    refining = _refining(entry["refining"], where, arrays, program)
+    final = {}
+    for name, array in entry["final"].items():
+        here = f"{where}.final.{name[:20]}"
+        k, array = _relaxed(name, array, here, program)
+        shape = tuple(arrays.entry(array, here)["shape"])
+        size, own = program.values[k].size, program.values[k].shape
+        if shape not in (own, (rows, *own)):
+            fail(here, f"slopes of shape {shape} for a value of shape {own}")
+        slopes = _slopes(arrays.load(array, here), here)
+        final[k] = [slopes[i : i + size] for i in range(0, len(slopes), size)]
+    return Leaf(entry["method"], refining, final, multipliers)
 
 
 def _slopes(t: Tensor, where: str) -> list[int]:

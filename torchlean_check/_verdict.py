@@ -1,10 +1,9 @@
 """The verdict on one certificate: every leaf re-derived, the last inequality strict."""
 
-import decimal
+import functools
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
 
 from torchlean_check._bounds import Bounds, Empty, Region
 from torchlean_check._claim import (
@@ -19,27 +18,11 @@ from torchlean_check._container import read_manifest, read_members
 from torchlean_check._errors import NotProved
 from torchlean_check._executions import Executions, read_error_model
 from torchlean_check._graph import Program, lower
-from torchlean_check._halfspaces import constraint_text
+from torchlean_check._report import Report, claim_text, to_decimal
 from torchlean_check._schema import Arrays, checked, fail, fields, graph_digest
 
 VERSION = 1
 _PROGRAMS: OrderedDict[str, Program] = OrderedDict()  # by digest, the last few
-
-
-class Report(NamedTuple):
-    """The checker's verdict on one certificate, and what it means."""
-
-    accepted: bool
-    reason: str
-    claim: str = ""
-    margin: tuple[int, int] | None = (
-        None  # (m, e): the claim holds by at least m * 2**e
-    )
-    margin_decimal: str = ""  # the same, rounded down
-    graph_digest: str = ""
-    leaves: int = 0
-    seconds: float = 0.0
-    file: str = ""
 
 
 def check_bytes(blob: bytes, watch: Callable[[], None] = lambda: None) -> Report:
@@ -82,11 +65,18 @@ def check_bytes(blob: bytes, watch: Callable[[], None] = lambda: None) -> Report
     accepted, reason, margin = True, "the claim was re-derived", None
     where, leaves = "proof", 0
     try:
-        for place, leaf, part in _leaves(cases, region):
+        for place, leaf, part, shared in _leaves(program, cases, region, watch):
             watch()
             where = f"proof[{place}]"
             leaves += 1
-            low = _leaf_margin(program, leaf, part, formula, root, model, watch)
+            if part is None:
+                continue
+            bounds = functools.partial(Bounds, program, part, watch=watch)
+            both = functools.partial(bounds, outer=shared)
+            low = _leaf_margin(program, leaf, both, formula, root, model)
+            if shared and low is not None and low[0] <= 0:
+                # lines that turn with narrower boxes are not always for the better
+                low = _leaf_margin(program, leaf, bounds, formula, root, model)
             if low is None:
                 continue
             margin = least([low, margin or low])
@@ -99,7 +89,7 @@ def check_bytes(blob: bytes, watch: Callable[[], None] = lambda: None) -> Report
     return Report(
         accepted,
         reason,
-        _claim_text(manifest, digest, formula, root, model),
+        claim_text(manifest, digest, formula, root, model),
         margin,
         to_decimal(margin),
         digest,
@@ -121,29 +111,43 @@ def _program(graph: dict, arrays: Arrays) -> tuple[Program, str]:
     return _PROGRAMS[digest], digest
 
 
-def _leaves(cases: list, region: Region):
-    """Each leaf with its place in the proof and its part of the region.
+def _leaves(program: Program, cases: list, region: Region, watch):
+    """Each leaf with its place in the proof, its part of the region (None if a split
+    above found no input there) and the bounds that hold on more than this part.
 
     The parts of a split share its point.
     """
-    waiting = [region]
+    waiting: list[tuple] = [(region, None)]
     for place, case in enumerate(cases):
-        here = waiting.pop()
+        here, shared = waiting.pop()
         if isinstance(case, Leaf):
-            yield place, case, here
+            yield place, case, here, shared
             continue
-        k, entry, at = case
+        if here is None:
+            waiting += [(None, None)] * 2
+            continue
+        k, entry, at, slopes = case
+        if slopes is not None:
+            try:
+                shared = Bounds(program, here, True, slopes, shared, watch)
+            except Empty:
+                waiting += [(None, None)] * 2
+                continue
         for at_most in (False, True):  # the last one pushed, value <= at, comes first
             mine = (*here.splits.get(k, ()), (entry, at_most, at))
-            waiting.append(here._replace(splits={**here.splits, k: mine}))
+            part = here._replace(splits={**here.splits, k: mine})
+            waiting.append((part, shared))
     if waiting:
         fail("proof", "the tree of cases is incomplete")
 
 
-def _leaf_margin(program: Program, leaf, region, formula: Formula, root, model, watch):
-    """A lower bound of the property on one leaf; None if the leaf has no input."""
+def _leaf_margin(program: Program, leaf, derived, formula: Formula, root, model):
+    """A lower bound of the property on one leaf; None if the leaf has no input.
+
+    derived(refine, slopes): the bounds of its part.
+    """
     try:
-        bounds = Bounds(program, region, leaf.method == "crown", leaf.refining, watch)
+        bounds = derived(leaf.method == "crown", leaf.refining)
         shared = leaf.method == "ibp" or all(len(p) == 1 for p in leaf.final.values())
         lows = []
         rows = range(len(formula.rows))
@@ -181,41 +185,3 @@ def _row_bounds(program: Program, bounds: Bounds, leaf, slopes, formula, group) 
     values, unit = bounds.minimum(forms, slopes, constant)
     pairs = zip(values, lows, strict=True)
     return [greatest([(v, unit), (w, low_exp)]) for v, w in pairs]
-
-
-def _claim_text(manifest: dict, digest: str, formula: Formula, root, model) -> str:
-    graph, table, sets = manifest["graph"], manifest["arrays"], []
-    for entry in manifest["input_set"]["inputs"]:
-        if "lo" in entry:
-            lo, hi = (table[entry[k]]["sha256"] for k in ("lo", "hi"))
-            sets.append(f"v{entry['value']} between arrays {lo} and {hi}")
-        else:
-            center, (m, e) = table[entry["center"]]["sha256"], entry["radius"]
-            sets.append(
-                f"v{entry['value']} within {m} * 2**{e} of array {center}"
-                f" in the L{entry['norm']} norm"
-            )
-    within = "; ".join(sets)
-    within += constraint_text(manifest["input_set"]["constraints"], table)
-    inputs, numbers, assumed = "real inputs", "over the real numbers", []
-    if model is not None:
-        held = ", ".join(f"v{x['value']} {x['dtype']}" for x in graph["inputs"])
-        inputs = f"inputs that are numbers of their dtype ({held})"
-        numbers, assumed = "in every floating-point execution", [model.text()]
-    return (
-        f"For all {inputs} with {within}: the outputs y of graph {digest}, "
-        f"{numbers}, satisfy C @ y - d > 0 in {formula.text(root)}, where "
-        f"{'; '.join(formula.sources)}. Assumed: "
-        + ("; ".join([*assumed, *manifest["assumptions"]]) or "nothing further")
-        + "."
-    )
-
-
-def to_decimal(number: tuple[int, int] | None) -> str:
-    """m * 2**e in 17 significant digits, rounded down."""
-    if number is None:
-        return ""
-    m, e = number
-    context = decimal.Context(prec=17, rounding=decimal.ROUND_FLOOR)
-    top, bottom = (m << e, 1) if e >= 0 else (m, 1 << -e)
-    return str(context.divide(decimal.Decimal(top), decimal.Decimal(bottom)))

@@ -5,6 +5,7 @@ the one that was searched is refused, with the place where it fails.
 """
 
 import json
+import math
 import re
 import time
 
@@ -48,6 +49,7 @@ def decided(seed, radius, function=network, **options):
 def trees_are_accepted(monkeypatch, function):
     """Whole trees, each leaf with the very bound of the search."""
     monkeypatch.setattr(_writer, "_require_acceptance", lambda blob, until: None)
+    monkeypatch.setattr(_writer, "_SHARED_BY", math.inf)
     parts = 0
     for seed, radius in ((1, 2.0), (0, 1.0), (5, 2.0), (6, 1.0)):
         verdict = decided(seed, radius, function)
@@ -77,12 +79,27 @@ def test_a_search_that_refines_more_than_the_checker_is_noticed(monkeypatch):
 
 @pytest.fixture(scope="module")
 def written():
-    """The members of the certificate of a tree, and its proof."""
-    verdict = decided(0, 1.0)
+    """The members of the certificate of a tree whose leaves share nothing, and its
+    proof."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_writer, "_SHARED_BY", math.inf)
+        verdict = decided(0, 1.0)
     members = members_of(verdict.certificate.bytes)
     proof = json.loads(members["manifest.json"])["proof"]
     assert len(proof) == verdict.parts > 10
     return members, proof
+
+
+def test_leaves_that_share_bounds_prove_the_same(written):
+    verdict = decided(0, 1.0)
+    assert verdict.certificate is not None, verdict.why_no_certificate
+    members = members_of(verdict.certificate.bytes)
+    proof = json.loads(members["manifest.json"])["proof"]
+    shared = [k for k, case in enumerate(proof) if "split" in case and "method" in case]
+    assert shared and len(shared) < len(proof) // 4
+    for k in shared:
+        del proof[k]["method"]
+    assert proof == written[1]
 
 
 def refusal(members, proof):

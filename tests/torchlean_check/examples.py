@@ -78,7 +78,7 @@ def tree() -> Certificate:
     low = {"all": [c.rows([[0, 1, 0, -1]], [-0.5]), c.rows([[0, 0, 0, -1]], [-1])]}
     c.property = {"any": [high, low]}
     c.proof = [
-        {"split": {"value": h, "index": 1, "at": dyadic(0.25)}},
+        {"split": {"value": h, "index": 1, "at": dyadic(0.25)}, "method": "crown"},
         {"split": {"value": x, "index": 0, "at": dyadic(0.5)}},
         leaf(),
         leaf("crown-ibp"),

@@ -77,7 +77,7 @@ def test_the_margin_never_exceeds_the_minimum(method):
     assert method == "ibp" or reached > 30  # or the test would say nothing of tightness
 
 
-def deeper(seed, method) -> Certificate:
+def deeper(seed, method, offset=0) -> Certificate:
     """Three hidden layers, whose boxes have to be refined."""
     rng = np.random.default_rng(seed)
     c = Certificate()
@@ -88,7 +88,7 @@ def deeper(seed, method) -> Certificate:
         w = np.round(rng.normal(size=(shape, size)) * 8) / 8
         x = relu(c, dense(c, x, w, np.round(rng.normal(size=size) * 8) / 8), [size])
     c.output(dense(c, x, np.round(rng.normal(size=(4, 1)) * 8) / 8, np.zeros(1)))
-    c.property = c.rows([[1]], [0])
+    c.property = c.rows([[1]], [offset])
     c.proof = [leaf(method)]
     return c
 
@@ -219,6 +219,64 @@ def test_a_relu_split_decides_the_neuron():
     report = check(c.pack())
     assert report.accepted
     assert report.leaves == 4
+
+
+def in_quarters(seed, method, shared: dict) -> Certificate:
+    """A deeper network whose box is cut twice, the splits with fields `shared`."""
+    c = deeper(seed, method, -100)  # true, so that every leaf is looked at
+    lo, hi = (c.arrays[c.sets[0][end]] for end in ("lo", "hi"))
+    cuts = [
+        {"split": {"value": 0, "index": k, "at": dyadic((lo[k] + hi[k]) / 2)}} | shared
+        for k in (0, 1)
+    ]
+    c.proof = [cuts[0], *[cuts[1], leaf(method), leaf(method)] * 2]
+    return c
+
+
+def test_bounds_that_leaves_share_hold_and_are_as_near():
+    """What is derived for a part holds on its halves, which need not derive it anew;
+    each half has its own bounds besides."""
+    shared, counts = {"method": "crown"}, np.zeros(3, int)
+    for seed in range(40):
+        alone, together, own, taken = (
+            exact(check(in_quarters(seed, method, fields).pack()).margin)
+            for method in ("crown", "crown-ibp")
+            for fields in ({}, shared)
+        )
+        assert max(alone, together, own, taken) <= least_found(seed)
+        # narrower boxes may turn a lower line, which is not always for the better
+        counts += [together >= alone, taken >= own, taken > own]
+    assert counts[:2].min() >= 38 and counts[2] >= 3, counts
+
+
+def least_found(seed) -> Fraction:
+    """The least output met, which the exact minimum is not above."""
+    claim = Claim(in_quarters(seed, "crown", {}).pack())
+    return min(map(claim.margin, claim.points(64, np.random.default_rng(seed))))
+
+
+def test_a_part_without_inputs_has_none_in_its_halves():
+    c = mlp()
+    away = {"split": {"value": 0, "index": 0, "at": dyadic(100)}}
+    inner = {"split": {"value": 0, "index": 1, "at": dyadic(0)}, "method": "crown"}
+    c.proof = [away, leaf(), inner, inner, leaf(), leaf(), leaf()]
+    report = check(c.pack())
+    assert report.accepted and report.leaves == 4
+
+
+@pytest.mark.parametrize(
+    "fields, words",
+    [
+        ({"method": "ibp"}, "by crown"),
+        ({"method": 1}, "of type str"),
+        ({"refining": {}}, "without a method"),
+        ({"method": "crown", "refining": {"0": "0"}}, "has slopes"),
+        ({"method": "crown", "final": {}}, "unknown field"),
+    ],
+)
+def test_bad_fields_of_a_split_are_refused(fields, words):
+    with pytest.raises(CertificateError, match=words):
+        check(in_quarters(0, "crown", fields).pack())
 
 
 def test_an_empty_leaf_holds_vacuously():

@@ -97,14 +97,36 @@ def certify(
 
 def _cases(tree: Tree, leaf: dict) -> list[dict]:
     """The proof of a tree: the inputs of a graph are the values 0, 1, ..."""
-    cases = []
-    for cut in tree.preorder():
+    shares = leaf["method"] == "crown"
+    cuts, cases = list(tree.preorder()), []
+    waiting = [0]
+    for cut, leaves in zip(cuts, _leaves_below(cuts), strict=True):
+        depth = waiting.pop()
         if cut is None:
             cases.append(leaf)
-        else:
-            value, index, at = cut
-            cases.append({"split": {"value": value, "index": index, "at": at}})
+            continue
+        waiting += [depth + 1] * 2
+        value, index, at = cut
+        case: dict = {"split": {"value": value, "index": index, "at": at}}
+        if shares and depth % _SHARED_EVERY == 0 and leaves >= _SHARED_BY:
+            case["method"] = "crown"
+        cases.append(case)
     return cases
+
+
+def _leaves_below(cuts) -> list[int]:
+    """How many leaves each node of a tree in preorder has below it, or is."""
+    found, waiting = [], []
+    for cut in reversed(cuts):
+        waiting.append(1 if cut is None else waiting.pop() + waiting.pop())
+        found.append(waiting[-1])
+    return found[::-1]
+
+
+# The checker bounds what is so many cuts apart and has so many leaves below it once for
+# all of them; what is decided there, the leaves need not look at again.
+_SHARED_EVERY = 2
+_SHARED_BY = 4
 
 
 def _set(x) -> dict:
