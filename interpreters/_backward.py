@@ -30,9 +30,15 @@ def lower_bounds(
     slope parameters, or None. error: [R], what the rows of `start` may be off by
     already, in terms of the sum.
     """
-    rows, offset, error = substituted(
-        equations, steps, values, start, offset, slopes, error
-    )
+    left = substituted(equations, steps, values, start, offset, slopes, error)
+    return below(*left, sets, values, len(equations))
+
+
+def below(rows, offset, error, sets, values, count):
+    """A number below what `count` equations, substituted, come to on the input sets.
+
+    rows, offset, error: of `substituted`.
+    """
     for number, coefficients in rows.items():
         # a value that depends on no input is its own enclosure
         region = sets[number] if number in sets else Interval.lift(values[number])
@@ -41,7 +47,7 @@ def lower_bounds(
         else:
             value, lost = minimum_over(coefficients, region)
         offset, error = add(offset, value, error + lost)
-    bound = round_down(offset - total_error(error, len(equations)))
+    bound = round_down(offset - total_error(error, count))
     return jnp.where(jnp.isnan(bound), -jnp.inf, bound)
 
 

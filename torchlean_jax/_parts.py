@@ -24,11 +24,12 @@ _MOST_UNDECIDED = 64  # points with an open sign: more would take the time of th
 @dataclass(frozen=True)
 class Course:
     """How a search goes: its options, the time (of `time.perf_counter`) at which it
-    ends, and who watches."""
+    ends, who watches, and whether ends of boxes that forms prove are trimmed."""
 
     options: Branching
     until: float
     watch: Callable[[Search], None] | None = None
+    trims: bool = False
 
 
 def by_parts(
@@ -41,7 +42,7 @@ def by_parts(
     """
     if course.options.cut == "phases":
         return by_cells(asked, method, course, attack, seed), None
-    search = Search(_kind(asked, method, course.options), course.options)
+    search = Search(_kind(asked, method, course), course.options)
     refuting = Refuting(asked)
 
     def refutes(points):
@@ -139,15 +140,16 @@ def _is_past(until: float) -> bool:
     return time.perf_counter() >= until
 
 
-def _kind(asked: Question, method, options: Branching) -> Kind:
+def _kind(asked: Question, method, course: Course) -> Kind:
     if method not in _METHODS:
         raise InputError(
             f"a search bounds parts by {', '.join(_METHODS)}; got method {method!r}"
         )
     if asked.where is not None:
         raise InputError("a search by parts takes no constraints on its inputs")
-    how, slack = _bounds.how(method), _slack(asked)
-    return Boxes(asked.model, asked.args, asked.formula, how, options.batch, slack)
+    how, batch, formula = _bounds.how(method), course.options.batch, asked.formula
+    slack, trims = _slack(asked), course.trims
+    return Boxes(asked.model, asked.args, formula, how, batch, slack, trims)
 
 
 def _slack(asked: Question):

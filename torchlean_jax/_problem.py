@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from torchlean_jax._constants import kept, wide
 from torchlean_jax._snapshot import Snapshot
@@ -19,6 +20,7 @@ from torchlean_jax.domains.interval._exact import is_tracer
 from torchlean_jax.interpreters._affine_forward import enclose_forward
 from torchlean_jax.interpreters._alpha import initial_slopes, optimise
 from torchlean_jax.interpreters._ascent import Choices, ascend
+from torchlean_jax.interpreters._backward import below
 from torchlean_jax.interpreters._chunk import in_chunks
 from torchlean_jax.interpreters._crown import crown, enclose, lowered, raised
 from torchlean_jax.interpreters._graph import flatten
@@ -223,11 +225,26 @@ class Task:
         return self._forms(result, how, rows, offset)
 
     def lower_rows_and_forms(self, how, consts, leaves, rows, offset):
-        """Lower bounds of rows @ outputs - offset, and the rows of such forms."""
+        """(lower bounds of rows @ outputs - offset, the rows on the input sets of forms
+        below it, what bound these forms give: of them alone, and so of any part)."""
         result = self.enclosed(how, consts, leaves)
         outputs = self.graph.outputs
-        lower = result.rows_below(outputs, rows, offset, backward=how.method != "ibp")
-        return lower, self._forms(result, how, rows, offset)[0]
+        lower = result.rows_below(outputs, rows, offset, backward=False)
+        if how.method == "ibp":
+            nothing = jnp.full_like(lower, -jnp.inf)
+            return lower, self._forms(result, how, rows, offset)[0], nothing
+        start, lost = result.start(outputs, rows)
+        # the forms that are handed out are those of the bound, bit for bit
+        left = result.substituted(start, -offset)
+        left, constant, error = lax.optimization_barrier(left)
+        count = len(result.steps)
+        least = below(left, constant, error + lost, result.sets, result.values, count)
+        forms = [
+            left.get(n, jnp.zeros((len(rows), *result.values[n].shape), rows.dtype))
+            for n in self.graph.inputs
+            if n in result.sets
+        ]
+        return raised(lower, least), forms, least
 
     def _forms(self, result, how, rows, offset):
         start, _ = result.start(self.graph.outputs, rows)

@@ -76,7 +76,8 @@ def verify(
       semantics: the number system of the claim; "real" or "fp32".
       attack: False for none, or a `search.Attack` that says how hard to look.
       seed: of the attack, which is deterministic.
-      certificate: whether to write one for "proved".
+      certificate: whether to write one for "proved". Without, a search by parts may
+        also trim boxes, which takes fewer parts.
       where: from `tl.halfspaces`: only inputs that satisfy these constraints count. If
         none does, the answer is "proved", and the verdict says that it is vacuous.
       errors: with "fp32", what is assumed of operations: `ErrorModel.xla_cpu()`.
@@ -108,7 +109,8 @@ def verify(
     start = time.perf_counter()
     options = _attack_options(attack)
     _check_seed(seed)
-    course = _course(split, timeout, watch, start)
+    # what a trim cuts off is proved by forms of the whole part, which no leaf has
+    course = _course(split, timeout, watch, start, trims=not certificate)
     asked = question(model, box, spec, semantics, where, errors)
     if course is not None:
         found, proof = by_parts(asked, method, course, options, int(seed))
@@ -188,7 +190,7 @@ def _certificate(asked: Question, proof, until) -> dict:
     return {"certificate": written}
 
 
-def _course(split, timeout, watch, start) -> Course | None:
+def _course(split, timeout, watch, start, trims) -> Course | None:
     """How the search goes, or None for no search."""
     if not isinstance(split, bool | Branching):
         raise InputError(
@@ -203,7 +205,7 @@ def _course(split, timeout, watch, start) -> Course | None:
     if math.isnan(until) or until <= start:
         raise InputError(f"a timeout is a positive number of seconds; got {timeout!r}")
     options = split if isinstance(split, Branching) else Branching()
-    return Course(options, until, watch)
+    return Course(options, until, watch, trims)
 
 
 def _attack_options(attack):

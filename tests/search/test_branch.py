@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from torchlean_jax.search._boxes import Boxes
-from torchlean_jax.search._branch import Bounded, Branching, Search
+from torchlean_jax.search._branch import Bounded, Branching, Search, Trim
 from torchlean_jax.search._frontier import Frontier
 from torchlean_jax.search._tree import Splits, Tree
 
@@ -101,6 +101,9 @@ class Halving:
         boxes._value, boxes._index = np.zeros(3, int), np.arange(3)
         return boxes
 
+    def trimmed(self, rows, extra):
+        return iter(())
+
     def split(self, rows, extra):
         can, cuts, lower, upper = self._like_boxes().split(rows, extra)
         if self.lose and len(cuts.at):
@@ -139,6 +142,72 @@ def test_parts_cover_the_whole(stop_after):
 def test_a_lost_sliver_would_be_noticed():
     with pytest.raises(AssertionError):
         parts_cover_the_whole(Halving(lose=True), 40)
+
+
+class Trimming(Halving):
+    """Besides, a third of some parts is proved at one of their ends."""
+
+    def __init__(self, swap=False):
+        super().__init__()
+        self.swap, self.margins = swap, []
+
+    def trimmed(self, rows, extra):
+        for axis, open_side in ((0, 0), (2, 1)):
+            which = np.flatnonzero(self.random.random(len(rows["lo"])) < 0.5)
+            off = {end: rows[end][which] for end in ("lo", "hi")}
+            third = (off["hi"] - off["lo"])[:, axis] / 3
+            end, other = ("lo", "hi") if open_side else ("hi", "lo")
+            at = off[end][:, axis] + (third if open_side else -third)
+            off[other][:, axis] = at
+            rows[end][which, axis] = at
+            self.proved += volume(off)
+            if len(which):
+                self.margins.append(0.01 / (1 + len(self.margins)))
+            cuts = Splits(np.zeros(len(at), int), np.full(len(at), axis), at)
+            margin = np.full(len(at), min(self.margins, default=np.inf))
+            yield Trim(which, cuts, open_side ^ self.swap, margin)
+
+
+def trims_are_parts_of_the_tree(kind, stop_after):
+    """Each open part is the box of its node, and what is cut off counts as proved."""
+    search = Search(kind, Branching(batch=7, most_parts=stop_after))
+    search.run(lambda: False, lambda points: None)
+    lo, hi = kind.lo[0], kind.hi[0]
+    left = volume(search.open.rows)
+    whole = volume({"lo": kind.lo, "hi": kind.hi})
+    ends = ([Fraction(x) for x in end.tolist()] for end in (lo, hi))
+    assert sum(volumes(search.tree, *ends)) == whole
+    assert kind.proved + left == whole and search.proved_share == 1 - left / whole
+    boxes = boxes_of(search.tree, lo, hi)
+    parts = (search.open.rows[name] for name in ("node", "lo", "hi"))
+    for node, *ends in zip(*parts, strict=True):
+        assert np.array_equal(boxes[node], ends)
+    assert search.bound <= min(kind.margins, default=np.inf)
+
+
+def boxes_of(tree, lo, hi):
+    """The box of each node, by its number."""
+    found, waiting = {}, [(0, lo, hi)]
+    lower, _, index, at = tree.arrays().values()
+    while waiting:
+        node, lo, hi = waiting.pop()
+        found[node] = lo, hi
+        if lower[node]:
+            below, above = hi.copy(), lo.copy()
+            below[index[node]] = above[index[node]] = at[node]
+            waiting.append((lower[node], lo, below))
+            waiting.append((lower[node] + 1, above, hi))
+    return found
+
+
+@pytest.mark.parametrize("stop_after", [1, 40, 120])
+def test_trims_are_parts_of_the_tree(stop_after):
+    trims_are_parts_of_the_tree(Trimming(), stop_after)
+
+
+def test_a_trim_of_the_wrong_side_would_be_noticed():
+    with pytest.raises(AssertionError):
+        trims_are_parts_of_the_tree(Trimming(swap=True), 40)
 
 
 def test_a_search_goes_on_where_it_stopped():

@@ -18,7 +18,8 @@ from torchlean_jax._problem import How, Task, is_set, problem_of
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.interval import Interval
-from torchlean_jax.search._branch import Bounded
+from torchlean_jax.search import _trims
+from torchlean_jax.search._branch import Bounded, Trim
 from torchlean_jax.search._frontier import Rows
 from torchlean_jax.search._tree import Splits
 from torchlean_jax.spec import Formula, combine
@@ -40,13 +41,20 @@ class Boxes:
     """
 
     def __init__(
-        self, model: Snapshot, args: tuple, formula: Formula, how: How, batch, slack
+        self,
+        model: Snapshot,
+        args: tuple,
+        formula: Formula,
+        how: How,
+        batch,
+        slack,
+        trims: bool = False,
     ):
         leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
         boxes = [leaf for leaf in leaves if is_set(leaf)]
         if not all(isinstance(box, Interval) for box in boxes):
             raise InputError("a search by parts takes boxes: half a ball is no ball")
-        self._formula, self._slack = formula, slack
+        self._formula, self._slack, self._trims = formula, slack, trims
         self._room = -(-batch // _TOGETHER) * _TOGETHER
         self._leaves = leaves
         self._shapes = [box.shape for box in boxes]
@@ -77,15 +85,19 @@ class Boxes:
             found = self._bounded(
                 self._task.wide_consts, self._wide, self._given, count, *corners, *spec
             )
-        lower, forms, points, values = jax.tree.map(np.asarray, found)
+        lower, forms, least, points, values = jax.tree.map(np.asarray, found)
         used = len(self._formula.offset)
-        lower = lower[:count, :used] - self._slack
-        lower = np.where(np.isnan(lower), -np.inf, np.nextafter(lower, -np.inf))
-        margin = self._robustness(lower)
+        lower, least = (self._below(x[:count, :used]) for x in (lower, least))
+        forms = forms[:count, :used]
         open_rows = (lower <= 0)[:, :, None]
-        slopes = np.where(open_rows, np.abs(forms[:count, :used]), 0).sum(1)
+        slopes = np.where(open_rows, np.abs(forms), 0).sum(1)
         tried = self._tried(points, values, count, used)
-        return Bounded(margin, tried, {"slopes": slopes})
+        extra = {"slopes": slopes, "forms": forms, "least": least}
+        return Bounded(self._robustness(lower), tried, extra)
+
+    def _below(self, lower):
+        lower = np.nextafter(lower - self._slack, -np.inf)
+        return np.where(np.isnan(lower), -np.inf, lower)
 
     def _robustness(self, values):
         """Of rows along the last axis."""
@@ -102,6 +114,19 @@ class Boxes:
     def _mixed(self, point):
         parts = iter(point)
         return [next(parts) if is_set(leaf) else leaf for leaf in self._leaves]
+
+    def trimmed(self, rows: Rows, extra: Rows):
+        """Ends of boxes at which linear forms below the rows are positive."""
+        for axis in range(rows["lo"].shape[1] if self._trims else 0):
+            for open_side in (0, 1):
+                ends = _trims.ends(self._formula.shape, rows, extra, axis, open_side)
+                which, at, margin = ends
+                if len(which):
+                    rows["lo" if open_side else "hi"][which, axis] = at
+                    value, index = (
+                        np.full(len(at), x[axis]) for x in (self._value, self._index)
+                    )
+                    yield Trim(which, Splits(value, index, at), open_side, margin)
 
     def split(self, rows: Rows, extra: Rows) -> tuple[np.ndarray, Splits, Rows, Rows]:
         """Across the coordinate on which the open rows depend most.
@@ -159,7 +184,8 @@ def _program(task: Task, model: Snapshot, tree, leaves, how: How):
         pairs = zip(_parts(lo, shapes), _parts(hi, shapes), strict=True)
         boxes = (Interval(*pair) for pair in pairs)
         mixed = [next(boxes) if x is None else x for x in fixed]
-        lower, forms = task.lower_rows_and_forms(how, consts, mixed, rows, offset)
+        found = task.lower_rows_and_forms(how, consts, mixed, rows, offset)
+        lower, forms, least = found
         forms = jnp.concatenate([f.reshape(len(rows), -1) for f in forms], axis=1)
         points = _candidates(lo, hi, forms)
 
@@ -175,7 +201,7 @@ def _program(task: Task, model: Snapshot, tree, leaves, how: How):
             return inputs, rows @ y - offset
 
         points, values = jax.vmap(lambda p: at(_parts(p, shapes)))(points)
-        return lower, forms, points, values
+        return lower, forms, least, points, values
 
     def together(consts, fixed, given, lo, hi, rows, offset):
         return jax.vmap(lambda a, b: one(consts, fixed, given, a, b, rows, offset))(

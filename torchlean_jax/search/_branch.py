@@ -10,7 +10,7 @@ them.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
@@ -67,6 +67,20 @@ class Bounded:
     extra: Rows = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Trim:
+    """Cuts of some parts, each with a side that is proved.
+
+    which: their places, int[k]. open_side: of each, 0 for the lower half. margin: lower
+    bounds of the robustness on the other sides.
+    """
+
+    which: np.ndarray
+    splits: Splits
+    open_side: int
+    margin: np.ndarray
+
+
 @runtime_checkable
 class Kind(Protocol):
     """A way of cutting the inputs into parts. Rows have one entry for each part."""
@@ -77,6 +91,11 @@ class Kind(Protocol):
 
     def bound(self, rows: Rows) -> Bounded:
         """Sound bounds on each of at most `Branching.batch` parts."""
+        ...
+
+    def trimmed(self, rows: Rows, extra: Rows) -> Iterator["Trim"]:
+        """Cuts of parts one side of which is proved already; `rows` is changed to the
+        other sides."""
         ...
 
     def split(self, rows: Rows, extra: Rows) -> tuple[np.ndarray, Splits, Rows, Rows]:
@@ -171,8 +190,12 @@ class Search:
         self._proved_by = float(np.min(rows["bound"][~left], initial=self._proved_by))
         self.parts += len(left)
         self.depth = int(rows["depth"].max())
-        rows = _chosen(rows, left)
-        can, splits, lower, upper = self.kind.split(rows, _chosen(bounded.extra, left))
+        rows, extra = _chosen(rows, left), _chosen(bounded.extra, left)
+        for trim in self.kind.trimmed(rows, extra):
+            nodes = self.tree.split(rows["node"][trim.which], trim.splits)
+            rows["node"][trim.which] = nodes + trim.open_side
+            self._proved_by = float(np.min(trim.margin, initial=self._proved_by))
+        can, splits, lower, upper = self.kind.split(rows, extra)
         self.stuck.push(_chosen(rows, ~can))
         cut = _chosen(rows, can)
         nodes = self.tree.split(cut["node"], splits)

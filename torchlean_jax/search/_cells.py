@@ -143,6 +143,10 @@ class Cells:
         extra = {f"choice{k}": _narrow(c) for k, c in kept}
         return _branch.Bounded(margin, points, extra)
 
+    def trimmed(self, rows: Rows, extra: Rows):
+        """Nothing: a cell ends where phases change."""
+        return iter(())
+
     def split(self, rows: Rows, extra: Rows) -> tuple[np.ndarray, Splits, Rows, Rows]:
         """Across the element that `_splits.rank` puts first."""
         count = len(rows["phases"])
