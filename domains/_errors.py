@@ -22,6 +22,14 @@ class FileFormatError(InputError):
     """A file that is damaged, contradicts itself, or says what cannot be meant."""
 
 
+class SearchFileError(TorchLeanError, OSError):
+    """A file for the state of a search that cannot be read or written."""
+
+
+class WorkerError(TorchLeanError, RuntimeError):
+    """Workers that a search was dealt out to, and that died of it."""
+
+
 class MissingOperatorError(TorchLeanError, NotImplementedError):
     """Operators of an ONNX file that have no translation."""
 

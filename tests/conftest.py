@@ -6,6 +6,7 @@ is missing.
 """
 
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from tests import typechecker
 # A module that was imported before the hook would keep its annotations unchecked.
 assert "torchlean_jax" not in sys.modules, "torchlean_jax was imported before conftest"
 install_import_hook("torchlean_jax", f"{typechecker.__name__}.check")
+
+# No test finds what an earlier run compiled, nor leaves anything in a user's folder.
+os.environ["TORCHLEAN_CACHE"] = ""
 
 
 # JAX keeps every program it compiled. Thousands of tests would fill the memory.

@@ -31,9 +31,11 @@ from torchlean_jax.domains._errors import (
     InputError,
     MissingOperatorError,
     MissingRuleError,
+    SearchFileError,
     ShapeError,
     TorchLeanError,
     UndecidedError,
+    WorkerError,
 )
 from torchlean_jax.domains.finite_field import FiniteField
 from torchlean_jax.domains.fp32 import FP32, ErrorModel
@@ -77,10 +79,12 @@ __all__ = [
     "RealArray",
     "RejectedError",
     "Replay",
+    "SearchFileError",
     "ShapeError",
     "TorchLeanError",
     "UndecidedError",
     "Verdict",
+    "WorkerError",
     "audit_compilation",
     "ball",
     "batch_invariant",

@@ -1,20 +1,29 @@
 """`verify` part by part: the search of `search._branch` as evidence for a verdict."""
 
+import dataclasses
 import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from torchlean_jax import _bounds, _execution
+from torchlean_jax._problem import is_set
 from torchlean_jax._question import Question
 from torchlean_jax._refute import Refuting, by_attack
+from torchlean_jax._snapshot import snapshot
+from torchlean_jax._trace import as_function
 from torchlean_jax._verdict import at_least
-from torchlean_jax.domains._errors import InputError
+from torchlean_jax.domains._errors import InputError, SearchFileError
 from torchlean_jax.search._boxes import Boxes
 from torchlean_jax.search._branch import Branching, Kind, Search
 from torchlean_jax.search._cells import Cells, Region, clauses
+from torchlean_jax.search._executors import Executor, Spread
+from torchlean_jax.search._hints import begin, read_hints
+from torchlean_jax.search._saved import Slot
+from torchlean_jax.search._stop import is_asked_for
 
 _METHODS = ("ibp", "forward", "crown-ibp", "crown")
 _ROUNDS_BEFORE_ATTACK = 4  # the points that a search tries anyway find the easy ones
@@ -24,12 +33,21 @@ _MOST_UNDECIDED = 64  # points with an open sign: more would take the time of th
 @dataclass(frozen=True)
 class Course:
     """How a search goes: its options, the time (of `time.perf_counter`) at which it
-    ends, who watches, and whether ends of boxes that forms prove are trimmed."""
+    ends, who watches, whether ends of boxes that forms prove are trimmed, where it is
+    kept, and who bounds parts of `model` if not we."""
 
     options: Branching
     until: float
     watch: Callable[[Search], None] | None = None
     trims: bool = False
+    slot: Slot | None = None
+    executor: Executor | None = None
+    model: Any = None
+    hints: Any = None
+
+    @property
+    def is_over(self) -> bool:
+        return is_asked_for() or _is_past(self.until)
 
 
 def by_parts(
@@ -43,6 +61,9 @@ def by_parts(
     if course.options.cut == "phases":
         return by_cells(asked, method, course, attack, seed), None
     search = Search(_kind(asked, method, course), course.options)
+    _restore(search, course.slot)
+    if course.hints is not None and not (search.rounds or search.given):
+        begin(search, read_hints(course.hints))
     refuting = Refuting(asked)
 
     def refutes(points):
@@ -50,20 +71,54 @@ def by_parts(
             return None
         return refuting.try_points(points)
 
-    is_over = functools.partial(_is_past, course.until)
-    first = iter(range(_ROUNDS_BEFORE_ATTACK))
+    watch = _followed(course, course.slot)
+    attacked = search.rounds > _ROUNDS_BEFORE_ATTACK  # before it was kept
     evidence = search.run(
-        lambda: is_over() or next(first, None) is None, refutes, course.watch
+        lambda: course.is_over or search.rounds >= _ROUNDS_BEFORE_ATTACK, refutes, watch
     )
     tried = []
-    if search.status == "unknown" and attack is not None and not is_over():
+    attacks = search.status == "unknown" and attack is not None and not attacked
+    if attacks and not course.is_over:
         found = by_attack(asked, attack, seed)
         tried.append(found.pop("tried"))
         evidence = found or None
     if search.status == "unknown" and evidence is None:
-        evidence = search.run(is_over, refutes, course.watch)
-    found = _said(search, method, evidence, tried, is_over())
+        evidence = search.run(lambda: course.is_over, refutes, watch)
+    if evidence is None:
+        _keep(search, course.slot)
+    found = _said(search, method, evidence, tried, course)
     return found, {"method": method, "tree": search.tree}
+
+
+def _restore(search: Search, slot: Slot | None) -> None:
+    """Go on from the state that was kept, if one was."""
+    state = None if slot is None else slot.state
+    if state is not None:
+        search.restore(state)
+
+
+def _keep(search: Search, slot: Slot | None) -> None:
+    """Put a search into its file. That this is impossible is an error only if somebody
+    would have to go on from there."""
+    if slot is None:
+        return
+    try:
+        slot.keep(search.state())
+    except SearchFileError:
+        if search.status == "unknown":
+            raise
+
+
+def _followed(course: Course, slot: Slot | None):
+    """The `watch` of a course, which also keeps the search from time to time."""
+
+    def watch(search):
+        if slot is not None:
+            slot.follow(search.state)
+        if course.watch is not None:
+            course.watch(search)
+
+    return watch
 
 
 def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
@@ -71,13 +126,17 @@ def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
 
     The attack comes first: it is the cheapest way to an answer in many inputs.
     """
+    if course.executor is not None or course.hints is not None:
+        raise InputError(
+            "executors and hints are for cuts of inputs, not for cells of phases"
+        )
     if method not in ("crown", "alpha-crown") or asked.where is not None:
         raise InputError(
             "a search by phases bounds cells by crown or alpha-crown, without "
             f"constraints on the inputs; got method {method!r}"
         )
     tried, formula = [], asked.formula
-    if attack is not None:
+    if attack is not None and (course.slot is None or not course.slot.is_used):
         found = by_attack(asked, attack, seed)
         tried.append(found.pop("tried"))
         if found:
@@ -93,7 +152,10 @@ def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
         for rows in clauses(formula.shape)
     )
     searches = [Search(kind, course.options) for kind in kinds]
-    evidence = _by_turns(searches, course, refutes)
+    slots = [course.slot and course.slot.under(str(k)) for k in range(len(searches))]
+    for search, slot in zip(searches, slots, strict=True):
+        _restore(search, slot)
+    evidence = _by_turns(searches, slots, course, refutes)
     parts = sum(search.parts for search in searches)
     margin = min(search.bound for search in searches)
     left = [search for search in searches if search.status != "proved"]
@@ -102,7 +164,7 @@ def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
         return evidence | {"tried": "; ".join(tried), "parts": parts}
     if left:
         open_cells = sum(len(search.open) for search in left)
-        why = _why(open_cells, "cells", _is_past(course.until))
+        why = _why(open_cells, "cells", course)
         tried.append(f"ended by {why}, {open_cells} cells open")
     tried.append(f"margin at least {at_least(margin)}")
     status = "unknown" if left else "proved"
@@ -114,24 +176,27 @@ def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
     }
 
 
-def _by_turns(searches: list[Search], course: Course, refutes) -> dict | None:
+def _by_turns(searches: list[Search], slots, course: Course, refutes) -> dict | None:
     """Run searches until all have ended, or one has found evidence, which is returned.
 
     Each has its share of the time that is left, so that a hard one leaves some to those
     after it; what these do not need, the hard ones get in another turn.
     """
-    waiting = searches
+    waiting = list(zip(searches, slots, strict=True))
     while waiting:
         late = []
-        for place, search in enumerate(waiting):
+        for place, (search, slot) in enumerate(waiting):
             now = time.perf_counter()
             until = now + (course.until - now) / (len(waiting) - place)
-            ended = functools.partial(_is_past, until)
-            evidence = search.run(ended, refutes, course.watch)
+            turn = dataclasses.replace(course, until=until)
+            evidence = search.run(
+                lambda turn=turn: turn.is_over, refutes, _followed(course, slot)
+            )
             if evidence is not None:
                 return evidence
-            if _is_past(until) and search.goes_on and not _is_past(course.until):
-                late.append(search)
+            _keep(search, slot)
+            if turn.is_over and search.goes_on and not course.is_over:
+                late.append((search, slot))
         waiting = late
     return None
 
@@ -147,9 +212,22 @@ def _kind(asked: Question, method, course: Course) -> Kind:
         )
     if asked.where is not None:
         raise InputError("a search by parts takes no constraints on its inputs")
-    how, batch, formula = _bounds.how(method), course.options.batch, asked.formula
-    slack, trims = _slack(asked), course.trims
-    return Boxes(asked.model, asked.args, formula, how, batch, slack, trims)
+    how = _bounds.how(method)
+    batch, slack = course.options.batch, _slack(asked)
+    rest = asked.args, asked.formula, how, batch, slack, course.trims
+    kind = Boxes(asked.model, *rest)
+    if course.executor is None:
+        return kind
+    recipe = functools.partial(_elsewhere, asked.model.digest(), course.model, *rest)
+    return Spread(kind, course.executor, recipe)
+
+
+def _elsewhere(digest, model, args, *rest) -> Kind:
+    """The boxes of a model in another process, where it has to be the same one."""
+    found = snapshot(as_function(model), args, is_set)
+    if found.digest() != digest:
+        raise InputError("in another process the model is traced to another program")
+    return Boxes(found, args, *rest)
 
 
 def _slack(asked: Question):
@@ -162,12 +240,12 @@ def _slack(asked: Question):
     )
 
 
-def _said(search, method, evidence: dict | None, tried, out_of_time) -> dict:
+def _said(search, method, evidence: dict | None, tried, course: Course) -> dict:
     tried = [f"{method} bounds of {search.parts} parts", *tried]
     if evidence is not None:
         return evidence | {"tried": "; ".join(tried), "parts": search.parts}
     if search.status == "unknown":
-        why = _why(len(search.open), "parts", out_of_time)
+        why = _why(len(search.open), "parts", course)
         tried.append(f"ended by {why}, {len(search.open)} parts open")
     margin = search.bound
     tried.append(f"margin at least {at_least(margin)}")
@@ -180,8 +258,10 @@ def _said(search, method, evidence: dict | None, tried, out_of_time) -> dict:
     }
 
 
-def _why(count, noun, out_of_time) -> str:
+def _why(count, noun, course: Course) -> str:
     """What ended a search that left `count` parts open."""
     if not count:
         return f"{noun} that cannot be cut"
-    return "time" if out_of_time else f"the number of {noun}"
+    if is_asked_for():
+        return "interruption"
+    return "time" if course.is_over else f"the number of {noun}"

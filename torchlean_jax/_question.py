@@ -4,6 +4,7 @@ How it is answered is in `_verify`.
 """
 
 import dataclasses
+import hashlib
 import math
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import torchlean_jax
 from torchlean_jax import _snapshot
 from torchlean_jax._halfspaces import Halfspaces
 from torchlean_jax._problem import is_set
@@ -48,6 +50,17 @@ class Question:
         if self.errors is not None:
             return (f"runs compute the formulas of {names}, as on a CPU, not kernels",)
         return (f"fused kernels keep their contracts: {names} (torchlean kernels)",)
+
+    def digest(self, *how: str) -> str:
+        """A SHA-256 of the question and of `how` it is answered, in this version."""
+        limits = () if self.where is None else (self.where.A, self.where.b)
+        text = jax.tree.structure(self.args), self.formula.shape, self.errors, how
+        found = hashlib.sha256(self.model.digest().encode())
+        found.update(f"{torchlean_jax.__version__} {text}".encode())
+        arrays = *jax.tree.leaves(self.args), self.formula.rows, self.formula.offset
+        for array in (*arrays, *limits):
+            _snapshot.add_array(found, array)
+        return found.hexdigest()
 
 
 def question(model, box, spec, semantics, where, errors) -> Question:

@@ -8,6 +8,8 @@ Neither the identity of the model object nor that of a lambda around it matters.
 """
 
 import dataclasses
+import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -36,6 +38,15 @@ class Snapshot:
         leaves = jax.tree.leaves(args)
         outputs = eval_jaxpr(self.trace.jaxpr, self.trace.consts, *leaves)
         return jax.tree.unflatten(self.trace.out_tree, outputs)
+
+    def digest(self) -> str:
+        """A SHA-256 of the equations and constants, the same in every process."""
+        # what has no name of its own is printed with its address
+        text = re.sub(r"\b0x[0-9a-f]+", "", repr(_text(self.trace)))
+        found = hashlib.sha256(text.encode())
+        for const in self.trace.consts:
+            add_array(found, const)
+        return found.hexdigest()
 
     def once(self, key: Hashable, build: Callable[[], Any]) -> Any:
         """`build()`, remembered under `key` as long as this snapshot is."""
@@ -103,6 +114,15 @@ def _text(traced: Trace) -> tuple:
     literals, inner = [], []
     _collect(traced.jaxpr, literals, inner)
     return traced.out_tree, str(traced.jaxpr), tuple(literals), tuple(inner)
+
+
+def add_array(digest, array) -> None:
+    """Dtype, shape and bytes of an array, into a `hashlib` digest."""
+    if jnp.issubdtype(array.dtype, jax.dtypes.extended):
+        array = jax.random.key_data(array)
+    array = np.asarray(array)
+    digest.update(f"{array.dtype.name}{array.shape}".encode())
+    digest.update(array.tobytes())
 
 
 def _collect(jaxpr, literals, inner):

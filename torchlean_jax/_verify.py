@@ -5,10 +5,13 @@ both. What the question is made of is in `_question`, how points refute in `_ref
 the search in `_parts`.
 """
 
+import contextlib
+import dataclasses
 import math
 import operator
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,9 @@ from torchlean_jax._verdict import Verdict, at_least
 from torchlean_jax.domains._errors import CertificateWriteError, InputError
 from torchlean_jax.domains.fp32 import ErrorModel
 from torchlean_jax.search import Attack, Branching, Search
+from torchlean_jax.search._executors import Executor
+from torchlean_jax.search._saved import Saved, Slot
+from torchlean_jax.search._stop import on_signals
 
 _REAL = (
     "parameters and inputs are exactly the numbers they hold",
@@ -44,6 +50,9 @@ def verify(
     split: Any = False,
     timeout: float | None = None,
     watch: Callable[[Search], None] | None = None,
+    resume: str | os.PathLike | Slot | None = None,
+    executor: Executor | None = None,
+    hints: str | os.PathLike | Mapping | None = None,
 ) -> Verdict:
     """Whether `spec` holds for every input in `box`: proved, refuted or unknown.
 
@@ -88,10 +97,25 @@ def verify(
         best bound and the share of the set that is proved. It turns `split` on. (Where
         a proof leaves no time to have its certificate checked, there is none.)
       watch: called with the `search.Search` after each batch of parts.
+      resume: a file in which the search is kept, and from which it goes on if the file
+        exists: to the same parts and the same answer, however often it is stopped. It
+        turns `split` on; Ctrl-C (SIGINT) and SIGTERM then end the search between two
+        batches, with the answer "unknown", and only a second one raises. (It may also
+        be a `search.Slot`, the place of one search among several in a file, whose
+        owner decides about signals.)
+      executor: who bounds the parts of boxes: a `search.Processes`, `search.Devices` or
+        `search.Ray`; by default this process on JAX's default device. It turns `split`
+        on, and changes nothing about the answer.
+      hints: cuts of the inputs to begin with, as another verifier found them: a JSON
+        file or what it holds, `{"format": "torchlean hints, version 1", "leaves":
+        [[[input, "<=" or ">=", number], ...], ...]}`. They are made again and every
+        part is bounded here, so wrong ones cost time and nothing else. It turns `split`
+        on.
 
     Raises InputError for arguments that do not fit each other and MissingRuleError,
-    listing every primitive of the model that `method` cannot bound. An unknown answer
-    is not an error.
+    listing every primitive of the model that `method` cannot bound. With `resume`:
+    InputError for the file of another problem, FileFormatError for a damaged one,
+    SearchFileError where it cannot be read or written. An unknown answer is no error.
 
     >>> import jax.numpy as jnp, torchlean_jax as tl
     >>> f = lambda x: jnp.stack([x[0] + x[1], x[0] - x[1]])
@@ -109,11 +133,16 @@ def verify(
     start = time.perf_counter()
     options = _attack_options(attack)
     _check_seed(seed)
+    if split is False and any(x is not None for x in (resume, executor, hints)):
+        split = True
     # what a trim cuts off is proved by forms of the whole part, which no leaf has
     course = _course(split, timeout, watch, start, trims=not certificate)
     asked = question(model, box, spec, semantics, where, errors)
     if course is not None:
-        found, proof = by_parts(asked, method, course, options, int(seed))
+        course = dataclasses.replace(
+            course, executor=executor, model=model, hints=hints
+        )
+        found, proof = _by_parts(asked, method, course, resume, options, int(seed))
     else:
         found, proof = _by_bounds(asked, method)
         if found["status"] != "proved" and options is not None:
@@ -135,6 +164,20 @@ def verify(
         method=method,
         seconds=time.perf_counter() - start,
     )
+
+
+def _by_parts(asked: Question, method, course: Course, resume, attack, seed):
+    if resume is None:
+        return by_parts(asked, method, course, attack, seed)
+    trims = "with trims" if course.trims else "without"  # which no certificate has
+    problem = asked.digest(method, course.options.cut, trims)
+    signals, slot = contextlib.nullcontext(), resume
+    if not isinstance(slot, Slot):
+        signals, slot = on_signals(), Saved(slot, problem).slot("search")
+    # under a name that no other problem has, whoever keeps several in one file
+    course = dataclasses.replace(course, slot=slot.under(problem))
+    with signals:
+        return by_parts(asked, method, course, attack, seed)
 
 
 def _by_bounds(asked: Question, method) -> tuple[dict, dict]:

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import torchlean_jax
+from torchlean_jax._files import replacing
 from torchlean_jax.cli import _output, main
 from torchlean_jax.cli._main import parser
 
@@ -101,7 +102,7 @@ def test_the_examples_of_the_help_are_commands(capsys):
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "out.json"
     _output.write_json(path, {"a": 1.0})
-    with pytest.raises(RuntimeError), _output.replacing(path) as temporary:
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert json.loads(path.read_text()) == {"a": 1.0}

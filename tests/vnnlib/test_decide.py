@@ -140,3 +140,43 @@ def test_coefficients_beyond_53_bits_are_exact(query):
 def test_a_file_for_another_network_is_refused(query):
     with pytest.raises(tl.InputError, match="takes 1 numbers and returns 1"):
         decide(*network(IDENTITY), query(["(<= Y_0 0)"], [0, 0], [1, 1]))
+
+
+def test_an_execution_may_be_unsafe_where_the_reals_are_not(query):
+    """y = (x + 1) - 1 is x, at least 1e-9; in float32 every run returns 0."""
+    steps = "<float[1] one = {1}> { a = Add(x, one) y = Sub(a, one) }"
+    question = query(["(<= Y_0 0.0000000005)"], ["0.000000001"], ["0.000000002"])
+    over_reals = decide(*network(steps), question)
+    assert over_reals.status == "unsat"
+    when_run = decide(*network(steps), question, semantics="fp32")
+    assert when_run.status == "sat" and "an execution" in when_run.confirmed
+    assert question.holds(when_run.inputs, [low for low, _ in when_run.outputs])
+    assert Fraction(float(when_run.inputs[0])) == when_run.inputs[0]
+
+
+def test_a_proof_about_executions_says_so(query):
+    question = query(["(>= Y_0 1.5)"], [0], [1])
+    answer = decide(*network(IDENTITY), question, semantics="fp32")
+    assert answer.status == "unsat"
+    (verdict,) = answer.verdicts
+    assert verdict.semantics == "fp32"
+    assert torchlean_check.check(verdict.certificate.bytes).accepted
+
+
+HARD = """<float[2, 6] w = {1, -1, 1, -1, 1, -1, 1, -1, -1, 1, 0, 0},
+ float[6] v = {1, 1, 1, 1, -2, -2}>
+{ a = MatMul(x, w)  b = Relu(a)  c = Mul(b, v)  y = ReduceSum<keepdims = 1>(c) }"""
+
+
+def test_a_file_of_searches_belongs_to_its_network_and_property(query, tmp_path):
+    """y = 2 max(|x0|, |x1|) - 2 |x0|, at least 0."""
+    path, box = tmp_path / "search", (["-1", "-1"], ["1", "1"])
+    options = {"certificate": False, "resume": path, "timeout": 300}
+    first = decide(*network(HARD, 2), query(["(<= Y_0 -0.1)"], *box), **options)
+    again = decide(*network(HARD, 2), query(["(<= Y_0 -0.1)"], *box), **options)
+    assert first.status == again.status == "unsat"
+    assert again.verdicts[0].parts == first.verdicts[0].parts > 1
+    for body, unsafe in ((HARD, "(<= Y_0 -0.2)"), (HARD.replace("-2}", "-1}"), "")):
+        with pytest.raises(tl.InputError, match="another problem"):
+            other = query([unsafe or "(<= Y_0 -0.1)"], *box)
+            decide(*network(body, 2), other, **options)

@@ -9,13 +9,15 @@ not known here. The checker reads this format with code of its own.
 import hashlib
 import json
 import os
-import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from struct import pack as _struct
 from typing import Any
 
 import numpy as np
+
+from torchlean_jax._files import replacing
 
 VERSION = 1
 
@@ -78,19 +80,8 @@ def graph_digest(graph: Mapping[str, Any]) -> str:
 
 def save(path: str | os.PathLike[str], blob: bytes) -> None:
     """Write a certificate in one step: readers see the old file or the new one."""
-    path = os.fspath(path)
-    folder = os.path.dirname(path) or "."
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".tlc-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(blob)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes it private
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(blob)
 
 
 class _Arrays:

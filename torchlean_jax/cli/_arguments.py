@@ -119,6 +119,13 @@ def radius(text: str) -> float:
     return number
 
 
+def positive(text: str) -> float:
+    number = radius(text)
+    if number == 0:
+        raise argparse.ArgumentTypeError(f"{text} is not more than 0")
+    return number
+
+
 def writable_path(text: str) -> Path:
     """A path to write to; a missing folder is reported now, not after a minute."""
     path = Path(text)

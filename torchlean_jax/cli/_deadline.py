@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+_TIMEOUT, _INTERRUPTED = 3, 130  # exit codes
+
 
 def within(seconds: float | None, work: Callable[[], Any]) -> tuple[bool, Any]:
     """(whether `work` ended within `seconds`, what it returned).
@@ -27,17 +29,21 @@ def within(seconds: float | None, work: Callable[[], Any]) -> tuple[bool, Any]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(seconds)
+    try:
+        thread.join(seconds)
+    except KeyboardInterrupt:
+        atexit.register(_leave, _INTERRUPTED)
+        raise
     if "error" in outcome:
         raise outcome["error"]
     if "result" in outcome:
         return True, outcome["result"]
-    atexit.register(_leave)
+    atexit.register(_leave, _TIMEOUT)
     return False, None
 
 
-def _leave():
-    """End the process at once, with the exit code of a timeout."""
+def _leave(code):
+    """End the process at once: what still computes would keep it."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(3)
+    os._exit(code)

@@ -3,10 +3,8 @@
 import contextlib
 import json
 import math
-import os
 import platform
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,26 +12,9 @@ from typing import TypeVar
 
 import torchlean_check
 import torchlean_jax
+from torchlean_jax._files import replacing
 
 T = TypeVar("T")
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it if the block succeeds."""
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
-    )
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's own mode hides the file from others
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -77,10 +58,19 @@ def provenance(device) -> dict:
     }
 
 
+def is_watched() -> bool:
+    """Whether a person is looking."""
+    return sys.stdout.isatty() and sys.stderr.isatty()
+
+
 @contextlib.contextmanager
-def live(what: str) -> Iterator[Callable[[str], None]]:
-    """A function that shows how far `what` is, on stderr when a person is looking."""
-    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+def live(what: str, lines: bool = False) -> Iterator[Callable[[str], None]]:
+    """A function that shows how far `what` is, on stderr when a person is looking; or
+    as `lines` there, for whoever reads them."""
+    if lines:
+        yield lambda text: print(f"{what}: {text}", file=sys.stderr, flush=True)
+        return
+    if not is_watched():
         yield lambda text: None
         return
     try:
@@ -94,7 +84,7 @@ def live(what: str) -> Iterator[Callable[[str], None]]:
 
 def progress(items: Iterable[T], what: str, total: int) -> Iterator[T]:
     """`items`, behind a bar on stderr when a person is looking."""
-    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+    if not is_watched():
         yield from items
         return
     try:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import torchlean_jax as tl
+from torchlean_jax._files import replacing
 from torchlean_jax.cli import _output
 from torchlean_jax.interpreters._crown import METHODS
 from torchlean_jax.zoo._extras import import_extra
@@ -119,5 +120,5 @@ def draw(path, f, images, labels, around, radii, *, title: str) -> None:
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=len(found), frameon=False)
-    with _output.replacing(path) as temporary:
+    with replacing(path) as temporary:
         figure.savefig(temporary, dpi=150, format="png")

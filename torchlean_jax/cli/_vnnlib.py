@@ -1,6 +1,5 @@
 """`torchlean verify vnnlib NET.onnx PROP.vnnlib`: the question of one property file."""
 
-import argparse
 import math
 import time
 from fractions import Fraction
@@ -9,27 +8,34 @@ from pathlib import Path
 import numpy as np
 
 import torchlean_jax as tl
-from torchlean_jax._verdict import at_least
-from torchlean_jax.cli import _arguments, _deadline, _output
+from torchlean_jax._files import replacing
+from torchlean_jax._verdict import at_least, percent
+from torchlean_jax.cli import _arguments, _compiled, _deadline, _output
+from torchlean_jax.search._stop import on_signals
 
 TEXT = """\
 Whether a network (ONNX) has an input whose output is unsafe in the sense of a property
 file (VNN-LIB; either file may be packed, .gz). The answer is about real arithmetic on
-the exact weights and the exact decimals of the files, and is the last line:
+the exact weights and the exact decimals of the files (with --semantics fp32, about
+every floating-point execution within the error model), and is the last line:
 
 unsat    there is none: the property holds
 sat      there is one, and it was confirmed by rigorous arithmetic
-unknown  neither could be shown
+unknown  neither could be shown, or Ctrl-C ended the search
 timeout  no answer in the time given
 
 With a time limit, what bounds leave open is decided by parts: boxes of few varying
 inputs are cut, for more of them phases of ReLUs are fixed, until each part is proved or
-an unsafe input turns up. (A proof by phases has no certificate.)"""
+an unsafe input turns up. (A proof by phases has no certificate.) --resume F keeps the
+search in F, and goes on from there if F exists; parts that are open may take 256 MiB,
+beyond which the search goes deep first. Compiled programs are kept for the next time,
+in $TORCHLEAN_CACHE (default: torchlean-jax in the user's cache; empty: nowhere)."""
 
 EXAMPLES = """\
 examples:
   torchlean verify vnnlib net.onnx prop.vnnlib --timeout 60
   torchlean verify vnnlib net.onnx prop.vnnlib.gz --certificate proof.tlc
+  torchlean verify vnnlib net.onnx prop.vnnlib --timeout 600 --resume search.npz
 
 exit code: 0 for unsat, 1 for sat, 3 for unknown or timeout, 2 for bad input."""
 
@@ -44,7 +50,10 @@ def add_to(commands) -> None:
     command.add_argument("network", type=Path, metavar="NET.onnx")
     command.add_argument("property", type=Path, metavar="PROP.vnnlib")
     command.add_argument(
-        "--timeout", type=_seconds, metavar="S", help="seconds until the answer is due"
+        "--timeout",
+        type=_arguments.positive,
+        metavar="S",
+        help="seconds until the answer is due",
     )
     command.add_argument(
         "--certificate",
@@ -59,6 +68,23 @@ def add_to(commands) -> None:
         help="write the input that was found, and its outputs, as VNN-COMP wants them",
     )
     command.add_argument(
+        "--semantics",
+        choices=("real", "fp32"),
+        default="real",
+        help="which numbers the answer speaks of (default: real)",
+    )
+    command.add_argument(
+        "--resume",
+        type=_arguments.writable_path,
+        metavar="F",
+        help="keep the search in F, and go on from F if it exists",
+    )
+    command.add_argument(
+        "--progress",
+        action="store_true",
+        help="report on the search in lines on stderr, even if nobody looks",
+    )
+    command.add_argument(
         "--method",
         choices=("auto", *_arguments.METHODS),
         default="auto",
@@ -68,8 +94,10 @@ def add_to(commands) -> None:
 
 
 def run(options) -> int:
+    _compiled.keep_compiled()
     with _arguments.on_device(options.device) as device:
-        with _output.live("deciding") as show:
+        live = _output.live("deciding", lines=options.progress)
+        with on_signals(), live as show:
             finished, found = _deadline.within(
                 options.timeout, lambda: _decide(options, show)
             )
@@ -77,7 +105,7 @@ def run(options) -> int:
             "network": str(options.network),
             "property": str(options.property),
             "status": "timeout",
-            "semantics": "real",
+            "semantics": options.semantics,
             "method": options.method,
             "timeout": options.timeout,
             "seed": options.seed,
@@ -125,6 +153,8 @@ def _decide(options, show):
         certificate=options.certificate is not None,
         timeout=None if options.timeout is None else _SEARCHED * options.timeout,
         watch=_shown(show),
+        semantics=options.semantics,
+        resume=options.resume,
     )
     runtime = None
     if answer.status == "sat":
@@ -146,6 +176,9 @@ def _described(options, query, answer, runtime) -> dict:
         "seconds": round(answer.seconds, 3),
         "margins": [verdict.margin for verdict in answer.verdicts],
     }
+    for number, verdict in enumerate(answer.verdicts, 1):
+        if verdict.status == "unknown" and verdict.proved_share is not None:
+            print(f"of case {number}, {percent(verdict.proved_share)} is proved")
     if answer.status == "unsat" and options.certificate:
         results["certificates"] = _write_certificates(options.certificate, answer)
     if answer.status == "sat":
@@ -171,7 +204,7 @@ def _write_certificates(path, answer) -> list[str]:
             continue
         stem = path.stem if number == 1 else f"{path.stem}-{number}"
         target = path.with_name(stem + path.suffix)
-        with _output.replacing(target) as temporary:
+        with replacing(target) as temporary:
             verdict.certificate.save(temporary)
         written.append(str(target))
         print(f"margin at least {at_least(verdict.margin)}: {target}")
@@ -181,7 +214,8 @@ def _write_certificates(path, answer) -> list[str]:
 def _counterexample(options, answer, runtime) -> dict:
     outputs = [_between(low, high) for low, high in answer.outputs]
     inputs = [_text(x) for x in answer.inputs]
-    print(f"the counterexample was confirmed over the reals by {answer.confirmed}")
+    numbers = "" if options.semantics == "fp32" else "over the reals "
+    print(f"the counterexample was confirmed {numbers}by {answer.confirmed}")
     if runtime is None:
         print("onnxruntime is not installed: it was not asked")
     elif "error" in runtime:
@@ -244,10 +278,3 @@ def _by_onnxruntime(path, network, query, inputs) -> dict | None:
     exact = [Fraction(y) if math.isfinite(y) else Fraction(0) for y in values]
     unsafe = all(map(math.isfinite, values)) and query.holds(inputs, exact)
     return {"outputs": values, "unsafe": unsafe}
-
-
-def _seconds(text: str) -> float:
-    number = _arguments.radius(text)
-    if number == 0:
-        raise argparse.ArgumentTypeError("0 seconds are no time")
-    return number

@@ -7,5 +7,17 @@ decide each of them.
 
 from torchlean_jax.search._attack import Attack
 from torchlean_jax.search._branch import Branching, Search
+from torchlean_jax.search._executors import Devices, Executor, Processes, Ray
+from torchlean_jax.search._saved import Saved, Slot
 
-__all__ = ["Attack", "Branching", "Search"]
+__all__ = [
+    "Attack",
+    "Branching",
+    "Devices",
+    "Executor",
+    "Processes",
+    "Ray",
+    "Saved",
+    "Search",
+    "Slot",
+]

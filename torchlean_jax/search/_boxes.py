@@ -158,6 +158,10 @@ class Boxes:
         upper["lo"][np.arange(len(at)), axis] = at
         return can, Splits(self._value[axis], self._index[axis], at), lower, upper
 
+    def coordinate(self, axis: int) -> tuple[int, int]:
+        """Which value, and which flat entry of it, is cut across an axis."""
+        return int(self._value[axis]), int(self._index[axis])
+
     def shares(self, rows: Rows) -> np.ndarray:
         wide_ones = self._hi > self._lo
         whole = (self._hi - self._lo)[wide_ones]

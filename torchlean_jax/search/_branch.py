@@ -17,7 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from torchlean_jax.domains._errors import InputError
+from torchlean_jax.domains._errors import FileFormatError, InputError
 from torchlean_jax.search._frontier import Frontier, Rows
 from torchlean_jax.search._tree import Splits, Tree
 
@@ -114,14 +114,17 @@ class Kind(Protocol):
 class Search:
     """A search, from its start or from where another one stopped.
 
-    status: "unknown" until it is "proved" or "refuted". parts: how many were bounded.
-    depth: of cuts above the parts bounded last. open: parts still to be bounded; stuck:
-    parts that bounds do not decide and that cannot be cut.
+    status: "unknown" until it is "proved" or "refuted". parts: how many were bounded,
+    in how many rounds. depth: of cuts above the parts bounded last. open: parts still
+    to be bounded; stuck: parts that bounds do not decide and that cannot be cut. given:
+    how many cuts were made before it began (`_hints`), of parts that were not bounded.
+    trimmed: how many cuts had a side that was proved already.
     """
 
     def __init__(self, kind: Kind, options: Branching):
         self.kind, self.options = kind, options
         self.status, self.parts, self.depth, self.seconds = "unknown", 0, 0, 0.0
+        self.rounds = self.given = self.trimmed = 0
         self.tree = Tree()
         root = kind.root() | {
             "bound": np.array([-np.inf]),
@@ -180,20 +183,64 @@ class Search:
         most = self.options.most_parts
         return len(self.open) > 0 and (most is None or self.parts < most)
 
+    def state(self) -> Rows:
+        """All of it as arrays, from which `restore` makes it again."""
+        found = {f"tree.{name}": a for name, a in self.tree.arrays().items()}
+        for part in _PARTS:
+            rows = getattr(self, part).rows
+            found |= {f"{part}.{name}": array for name, array in rows.items()}
+        numbers = self.parts, self.rounds, self.depth, self.given, self.trimmed
+        counts = np.array(numbers, np.int64)
+        times = np.array([self._proved_by, self.seconds])
+        # copies: the search writes to its own when it goes on
+        found = {name: array.copy() for name, array in found.items()}
+        return found | {"counts": counts, "numbers": times}
+
+    def restore(self, state: Rows) -> None:
+        """Go on from a state of the same search.
+
+        Raises FileFormatError for arrays that are no such state.
+        """
+        parts = {part: _rows_of(state, part, self.open.rows) for part in _PARTS}
+        counts, numbers = state.get("counts"), state.get("numbers")
+        if counts is None or numbers is None or counts.size != 5 or numbers.size != 2:
+            raise FileFormatError("no state of a search: numbers are missing")
+        tree = Tree.from_arrays(_part_of(state, "tree"))
+        nodes = np.concatenate([rows["node"] for rows in parts.values()])
+        if not tree.has_leaves(nodes):
+            raise FileFormatError("no state of a search: its tree has other leaves")
+        # what was bounded is a leaf that is not open, or was cut; a trim makes a leaf
+        # and a cut that were not
+        bounded = tree.leaves - len(parts["open"]["node"]) + len(tree) // 2
+        if counts[0] + counts[3] + 2 * counts[4] != bounded or counts.min() < 0:
+            raise FileFormatError("no state of a search: parts of it are missing")
+        self.tree = tree
+        for part, rows in parts.items():
+            setattr(self, part, Frontier(rows, self.options.memory))
+        self.parts, self.rounds, self.depth, self.given, self.trimmed = counts.tolist()
+        self._proved_by, self.seconds = numbers.tolist()
+
     def _round(self, refutes):
         """Bound one batch, and put the halves of what stays open in its place."""
         rows = self.open.pop(self.options.batch)
-        bounded = self.kind.bound(rows)
+        try:
+            bounded = self.kind.bound(rows)
+        except BaseException:
+            # Ctrl-C, say: what was not bounded must not count as proved
+            self.open.push(rows)
+            raise
         # what bounds a part bounds each of its parts; NaN bounds nothing
         rows["bound"] = np.fmax(bounded.margin, rows["bound"])
         left = ~(rows["bound"] > 0)
         self._proved_by = float(np.min(rows["bound"][~left], initial=self._proved_by))
         self.parts += len(left)
+        self.rounds += 1
         self.depth = int(rows["depth"].max())
         rows, extra = _chosen(rows, left), _chosen(bounded.extra, left)
         for trim in self.kind.trimmed(rows, extra):
             nodes = self.tree.split(rows["node"][trim.which], trim.splits)
             rows["node"][trim.which] = nodes + trim.open_side
+            self.trimmed += len(nodes)
             self._proved_by = float(np.min(trim.margin, initial=self._proved_by))
         can, splits, lower, upper = self.kind.split(rows, extra)
         self.stuck.push(_chosen(rows, ~can))
@@ -203,6 +250,24 @@ class Search:
             own = {"node": nodes + side, "depth": cut["depth"] + 1}
             self.open.push(cut | half | own)
         return refutes(bounded.points) if bounded.points else None
+
+
+_PARTS = ("open", "stuck")
+
+
+def _part_of(state: Rows, part: str) -> Rows:
+    start = f"{part}."
+    return {n[len(start) :]: a for n, a in state.items() if n.startswith(start)}
+
+
+def _rows_of(state: Rows, part: str, like: Rows) -> Rows:
+    """The arrays of one frontier, if they are rows as `like` holds them."""
+    rows = _part_of(state, part)
+    count = len(rows["node"]) if "node" in rows and rows["node"].ndim else 0
+    expected = {n: (a.dtype, (count, *a.shape[1:])) for n, a in like.items()}
+    if {n: (a.dtype, a.shape) for n, a in rows.items()} != expected:
+        raise FileFormatError("no state of this search: its parts are other ones")
+    return rows
 
 
 def _chosen(rows: Rows, which) -> Rows:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from torchlean_jax.domains._errors import FileFormatError
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -77,10 +79,33 @@ class Tree:
         names |= {"index": self._index, "at": self._at}
         return {name: array[: self._count] for name, array in names.items()}
 
+    def has_leaves(self, nodes: np.ndarray) -> bool:
+        """Whether these are different leaves of the tree."""
+        known = ((nodes >= 0) & (nodes < self._count)).all()
+        different = len(np.unique(nodes)) == len(nodes)
+        return bool(known and different and (self._lower[nodes] == 0).all())
+
     @staticmethod
-    def from_arrays(arrays) -> "Tree":
+    def from_arrays(arrays: dict[str, np.ndarray]) -> "Tree":
+        """Raises FileFormatError for arrays that are no tree."""
         tree = Tree()
+        if not _is_tree(arrays, tree.arrays()):
+            raise FileFormatError("no state of a search: its cuts are no tree")
         tree._lower, tree._at = arrays["lower"].copy(), arrays["at"].copy()
         tree._value, tree._index = arrays["value"].copy(), arrays["index"].copy()
         tree._count = len(tree._lower)
         return tree
+
+
+def _is_tree(arrays, like) -> bool:
+    """Whether every node but the root is a half of one that was made before it."""
+    if {n: a.dtype for n, a in arrays.items()} != {n: a.dtype for n, a in like.items()}:
+        return False
+    lower = arrays["lower"]
+    if len(lower) % 2 == 0 or {a.shape for a in arrays.values()} != {lower.shape}:
+        return False
+    (cut,) = np.nonzero(lower)
+    halves = np.sort(lower[cut])
+    return bool(
+        np.array_equal(halves, np.arange(1, len(lower), 2)) and (lower[cut] > cut).all()
+    )

@@ -5,9 +5,11 @@ ones by rounding, which is fine for a proof. A refutation is therefore looked at
 more: at an exact point of the exact set.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +26,9 @@ from torchlean_jax.domains._errors import InputError
 from torchlean_jax.onnx import Network
 from torchlean_jax.search import Branching, Search
 from torchlean_jax.search._cells import has_phases
-from torchlean_jax.vnnlib._points import Problem, confirmed, nearest
+from torchlean_jax.search._saved import Saved
+from torchlean_jax.search._stop import is_asked_for, on_signals
+from torchlean_jax.vnnlib._points import Problem, confirmed
 from torchlean_jax.vnnlib._query import Query
 
 METHODS = ("crown", "alpha-crown")
@@ -38,7 +42,7 @@ _CELLS = 64  # bounded between two looks at the clock
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answer:
-    """Whether a network has an unsafe input, over the real numbers.
+    """Whether a network has an unsafe input, over the real numbers or when it is run.
 
     status: "unsat" (it has none: the property holds), "sat" (it has the one given here)
         or "unknown".
@@ -69,6 +73,8 @@ def decide(
     certificate: bool = True,
     timeout: float | None = None,
     watch: Callable[[Search], Any] | None = None,
+    semantics: str = "real",
+    resume: str | os.PathLike | None = None,
 ) -> Answer:
     """Whether `query` has a solution: an input of the network whose output is unsafe.
 
@@ -81,17 +87,23 @@ def decide(
         else by phases of ReLUs. Those proofs have no certificate, so the methods go
         first if one is wanted. watch: who follows a search (see `tl.verify`).
 
-    "unsat" and "sat" are statements about real arithmetic on the exact weights and the
-    exact decimals of the file.
+    resume: a file in which searches by parts are kept, and from which they go on (see
+        `tl.verify`); without one they are kept in memory, for their next turn.
 
-    Raises InputError if the network and the file do not fit, or if a coefficient of the
-    file has no exact float64 form.
+    "unsat" and "sat" are statements about real arithmetic on the exact weights and the
+    exact decimals of the file; with `semantics="fp32"`, "unsat" about every execution
+    on inputs that the network's dtype can hold, and "sat" about one execution.
+
+    Raises InputError if the network and the file do not fit, if a coefficient of the
+    file has no exact float64 form, or if `resume` is the file of another problem.
     """
     start = time.perf_counter()
-    problem = _problem(network, params, query)
+    problem = _problem(network, params, query, semantics)
     until = math.inf if timeout is None else start + timeout
-    course = _Course(methods, attack, seed, certificate, until, watch)
-    answers = _by_turns(problem, query.cases, course)
+    saved = Saved(resume, problem.digest(methods))
+    course = _Course(methods, attack, seed, certificate, until, watch, saved)
+    with on_signals() if resume is not None else contextlib.nullcontext():
+        answers = _by_turns(problem, query.cases, course)
     ordered = [answers[number] for number in sorted(answers)]
     by_status = {answer.status: answer for answer in ordered}
     status = next((s for s in ("sat", "unknown") if s in by_status), "unsat")
@@ -119,13 +131,18 @@ class _Course:
     certificate: bool
     until: float
     watch: Callable[[Search], Any] | None
+    saved: Saved
+
+    def is_kept(self, number) -> bool:
+        """Whether a search for this case has begun."""
+        return self.saved.slot(f"case {number}").is_used
 
 
 def _by_turns(problem, cases, course) -> dict[int, Answer]:
     """An answer to each case, up to one that is "sat".
 
     Each case has its share of the time that is left. One for which that was too short
-    has another turn, from its start, if the others leave it more than it had.
+    has another turn: its search goes on, or, without one, if there is more time.
     """
     answers, had = {}, {}
     waiting = list(range(len(cases)))
@@ -134,20 +151,22 @@ def _by_turns(problem, cases, course) -> dict[int, Answer]:
         for place, number in enumerate(waiting):
             start = time.perf_counter()
             share = (course.until - start) / (len(waiting) - place)
-            if share <= had.get(number, -math.inf):
+            again = number in had and not course.is_kept(number)
+            if again and share <= had[number]:
                 continue
             until, had[number] = start + share, share
-            found = _decide_case(problem, cases[number], course, until)
+            found = _decide_case(problem, cases[number], course, until, number)
             answers[number] = found
             if found.status == "sat":
                 return answers
-            if found.status == "unknown" and time.perf_counter() >= until:
+            late_now = time.perf_counter() >= until and not is_asked_for()
+            if found.status == "unknown" and late_now:
                 late.append(number)
         waiting = late
     return answers
 
 
-def _problem(network, params, query) -> Problem:
+def _problem(network, params, query, semantics) -> Problem:
     inputs = []
     for declared in network.inputs:
         if declared.shape is None:
@@ -169,10 +188,12 @@ def _problem(network, params, query) -> Problem:
             f"{network.name} takes {counts[0]} numbers and returns {counts[1]}; "
             f"{query.source} declares {query.inputs} and {query.outputs}"
         )
-    return Problem(function, params, inputs, query.formula)
+    return Problem(function, params, inputs, query.formula, semantics)
 
 
-def _decide_case(problem, case, course, until) -> Answer:
+def _decide_case(problem, case, course, until, number) -> Answer:
+    if is_asked_for():
+        return Answer(status="unknown", tried="interrupted before it")
     if not all(case.unsafe):  # an empty group: every output is unsafe
         return _everything(problem, case)
 
@@ -182,33 +203,36 @@ def _decide_case(problem, case, course, until) -> Answer:
     model.__name__ = problem.function.__name__
     args, spec = (problem.params, *problem.boxes(case)), case.spec()
     tried, verdict = [], None
-    for options in _attempts(model, args, case, course, until):
-        verdict = verify(model, args, spec, certificate=course.certificate, **options)
+    shared = {"certificate": course.certificate, "semantics": problem.semantics}
+    for options in _attempts(model, args, case, course, until, number):
+        if is_asked_for() and verdict is not None:
+            break
+        verdict = verify(model, args, spec, **shared, **options)
         tried.append(verdict.tried)
         if verdict.status == "proved":
             return _answer("unsat", tried, verdict)
         if verdict.status == "refuted":
             _, *point = verdict.counterexample
-            found = confirmed(problem, case, nearest(case, point))
+            found = confirmed(problem, case, point)
             if found is not None:
                 return _answer("sat", tried, verdict, **found)
             tried.append("the counterexample is one of the rounded property only")
     return _answer("unknown", tried, verdict)
 
 
-def _attempts(model, args, case, course, until) -> Iterator[dict]:
+def _attempts(model, args, case, course, until, number) -> Iterator[dict]:
     """Options of `tl.verify`, for one attempt at a case after the other."""
     cut = _cut(model, args, case) if until < math.inf else None
     bounded = () if cut is None else _BOUND_PARTS[cut]
     searching = [m for m in course.methods if m in bounded]
     attacked = {"attack": course.attack, "seed": course.seed}
     whole = course.methods
-    if searching and cut == "inputs":
+    if searching and (cut == "inputs" or course.is_kept(number)):
         whole = ()
     elif searching and not course.certificate:
         whole = whole[:1]  # the search begins with bounds as good as the others
-    for number, method in enumerate(whole):
-        yield {"method": method, **(attacked if number == 0 else {"attack": False})}
+    for place, method in enumerate(whole):
+        yield {"method": method, **(attacked if place == 0 else {"attack": False})}
     left = until - time.perf_counter()
     if not searching or (whole and left <= 0):
         return
@@ -219,6 +243,7 @@ def _attempts(model, args, case, course, until) -> Iterator[dict]:
         "split": Branching(cut="phases", batch=_CELLS) if cut == "phases" else True,
         "timeout": max(left, 1e-3),
         "watch": course.watch,
+        "resume": course.saved.slot(f"case {number}"),
         **attacked,
     }
 
@@ -238,7 +263,7 @@ def _answer(status, tried, verdict, **found) -> Answer:
 
 def _everything(problem, case) -> Answer:
     """A case that says nothing about outputs: any of its inputs is a solution."""
-    middle = tuple((low + high) / 2 for low, high in zip(case.lo, case.hi, strict=True))
+    middle = [box.lo * 0.5 + box.hi * 0.5 for box in problem.boxes(case)]
     found = confirmed(problem, case, middle)
     if found is None:
         return Answer(status="unknown", tried="no input found that satisfies the file")

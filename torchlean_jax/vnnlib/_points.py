@@ -4,6 +4,7 @@ A counterexample of `tl.verify` is one of a box and a spec that are wider than t
 ones by rounding. What counts is looked at here, in exact numbers.
 """
 
+import hashlib
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from torchlean_jax import _snapshot
+import torchlean_jax
+from torchlean_jax import _execution, _snapshot
 from torchlean_jax._constants import wide
 from torchlean_jax.domains._errors import MissingRuleError, UndecidedError
 from torchlean_jax.domains.interval import Interval
@@ -27,7 +29,7 @@ from torchlean_jax.vnnlib._formula import All, Atom, Formula
 @dataclass(frozen=True)
 class Problem:
     """The network as a function of its parameters and inputs, the parameters, shapes
-    and dtypes of the inputs, and the whole of the file.
+    and dtypes of the inputs, the whole of the file, and which numbers it speaks of.
 
     Parameters are arguments, so that networks of one shape share compiled programs.
     """
@@ -36,6 +38,19 @@ class Problem:
     params: dict[str, jax.Array]
     inputs: list[tuple[tuple[int, ...], Any]]
     formula: Formula
+    semantics: str = "real"
+
+    def digest(self, *how) -> str:
+        """A SHA-256 of the problem and of `how` it is decided, in this version."""
+        zeros = [jnp.zeros(shape, dtype) for shape, dtype in self.inputs]
+        model = _snapshot.snapshot(
+            self.function, (self.params, *zeros), Interval.is_value
+        )
+        text = torchlean_jax.__version__, self.semantics, self.formula, how
+        found = hashlib.sha256(f"{model.digest()} {text}".encode())
+        for leaf in jax.tree.leaves(self.params):
+            _snapshot.add_array(found, leaf)
+        return found.hexdigest()
 
     def boxes(self, case: Case):
         return case.boxes(self.inputs)
@@ -50,13 +65,18 @@ def nearest(case, point) -> tuple[Fraction, ...]:
     )
 
 
-def confirmed(problem, case, exact) -> dict | None:
-    """What makes an answer "sat", if the whole file holds at the point `exact`.
+def confirmed(problem, case, point) -> dict | None:
+    """What makes an answer "sat", if the whole file holds at a point of floats, or at
+    one of the exact box next to it.
 
-    (Not the case alone, whose box has corners that the file may leave out.) The network
-    is evaluated there by intervals, then, if these leave a sign open, in exact rational
-    arithmetic.
+    (Not the case alone, whose box has corners that the file may leave out.) Over the
+    reals the network is evaluated there by intervals, then, if these leave a sign open,
+    in exact rational arithmetic. An execution takes floats only: it is run at those of
+    the exact box that are next to the point.
     """
+    if problem.semantics == "fp32":
+        return _when_run(problem, case, point)
+    exact = nearest(case, point)
     boxes = problem.boxes(case)
     args = problem.params, *boxes
     model = _snapshot.snapshot(problem.function, args, Interval.is_value)
@@ -70,6 +90,38 @@ def confirmed(problem, case, exact) -> dict | None:
             how = "intervals" if evaluate is _by_intervals else "exact rationals"
             return {"inputs": exact, "outputs": outputs, "confirmed": how}
     return None
+
+
+def _when_run(problem, case, point) -> dict | None:
+    point = _floats_inside(case, point)
+    args = problem.params, *map(jnp.asarray, point)
+    model = _snapshot.snapshot(problem.function, args, Interval.is_value)
+    returned = _execution.run(model, args)
+    if returned is None:
+        return None
+    flat = np.concatenate([np.ravel(x).astype(np.float64) for x in point])
+    inputs = tuple(Fraction(x) for x in flat.tolist())
+    outputs = tuple((y, y) for y in returned)
+    if not _surely(problem.formula, inputs, outputs):
+        return None
+    how = f"an execution, by tl.faithful_jit on {jax.default_backend()}"
+    return {"inputs": inputs, "outputs": outputs, "confirmed": how}
+
+
+def _floats_inside(case, point) -> list[np.ndarray]:
+    """A point of a box that was rounded outward, moved into the exact one where a
+    neighbour of a coordinate is inside."""
+    limits = zip(case.lo, case.hi, strict=True)
+    moved = [np.array(x) for x in point]
+    for array in moved:
+        flat = array.reshape(-1)
+        for k, x in enumerate(flat):
+            low, high = next(limits)
+            if Fraction(float(x)) > high:
+                flat[k] = np.nextafter(x, array.dtype.type(-np.inf))
+            elif Fraction(float(x)) < low:
+                flat[k] = np.nextafter(x, array.dtype.type(np.inf))
+    return moved
 
 
 def _surely(formula, inputs, outputs) -> bool:
