@@ -78,6 +78,7 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
     others |= {("science", topic) for topic in ("approximate", "spline")}
     others |= {("zoo", "list")}
+    others |= {("verify", "suite")}
     assert found == computing | others
     for words in computing:
         target = ["m:f"] if words[0] in ("bounds", "float", "audit") else []
