@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -210,3 +211,46 @@ def test_the_edge_is_found_by_parts(hard, capsys):
     """y is 0 where |x1| <= |x0|: a tie."""
     assert main(["verify", "vnnlib", *hard("(<= Y_0 0.0)"), "--timeout", "120"]) == 1
     assert last_line(capsys) == "sat"
+
+
+SLOW = """<ir_version: 8, opset_import: ["" : 18]>
+net (float[1, 2] x) => (float[1, 1] y)
+<float[2, 1] u = {1, 0}, float[2, 1] v = {0, 1}, float[2, 1] w = {1, 1}>
+{ p = MatMul(x, u)  q = MatMul(x, v)  s = Mul(x, x)  t = MatMul(s, w)
+  r = Mul(p, q)  d = Sub(t, r)  y = Sub(d, r) }"""
+# y = x0 x0 + x1 x1 - 2 x0 x1, a square of which no bounds know
+
+
+def test_an_interruption_is_unknown_and_the_search_goes_on(hard, tmp_path):
+    """Next to x0 = x1 a part has to be shorter than 1e-6 to be proved."""
+    results, kept = tmp_path / "out.json", tmp_path / "search.npz"
+    command = [sys.executable, "-m", "torchlean_jax.cli", "verify", "vnnlib"]
+    given = hard("(<= Y_0 -0.000000000001)")
+    onnx.save(onnx.parser.parse_model(SLOW), given[0])
+    command += [*given, "--timeout", "300", "--progress"]
+    command += ["--json", str(results), "--resume", str(kept)]
+    shares = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3):  # a second or so, in which some parts are proved
+            assert "parts bounded" in process.stderr.readline()
+        process.send_signal(number)
+        said, complaints = process.communicate(timeout=120)
+        assert (process.returncode, said.splitlines()[-1]) == (3, "unknown")
+        assert "interruption" in said and "Traceback" not in complaints
+        shares += json.loads(results.read_text())["proved_share"]
+    assert 0 < shares[0] < shares[1] < 1
+    names = {p.name for p in tmp_path.iterdir()}
+    assert names == {"hard.onnx", "hard.vnnlib", "out.json", "search.npz"}
+
+
+def test_the_answer_may_be_about_executions(files, tmp_path, capsys):
+    results, options = tmp_path / "out.json", ["--semantics", "fp32"]
+    options += ["--json", str(results)]
+    assert main(["verify", "vnnlib", *files("(<= Y_0 Y_1)"), *options]) == 0
+    assert json.loads(results.read_text())["semantics"] == "fp32"
+    assert main(["verify", "vnnlib", *files("(>= Y_0 3.4)"), *options]) == 1
+    said = capsys.readouterr().out
+    assert "confirmed by an execution" in said and "over the reals" not in said
