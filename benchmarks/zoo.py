@@ -42,13 +42,11 @@ def main():
         print(
             f"{name:<6} {said}  ({goals})  {row['seconds']:.0f} s, {rate}", flush=True
         )
-    if "gpt" in options.names:
-        result["cache"] = row = _cache()
-        print(
-            f"a token at {CONTEXT}: {1e3 * row['cached_s']:.2f} ms with a cache, "
-            f"{1e3 * row['full_s']:.2f} ms without, {row['ratio']:.1f} times "
-            f"(goal {GOAL})"
-        )
+    result["cache"] = row = _cache()
+    print(
+        f"a token at {CONTEXT}: {1e3 * row['cached_s']:.2f} ms with a cache, "
+        f"{1e3 * row['full_s']:.2f} ms without, {row['ratio']:.1f} times (goal {GOAL})"
+    )
     _paired.write(options.json or "zoo", result)
 
 
