@@ -67,6 +67,7 @@ def test_an_interrupted_training_goes_on_bit_by_bit(mlp, tmp_path):
     loaded = zoo.load_trained(mlp, tmp_path / "parts")
     assert bits(loaded.variables) == bits(whole.variables)
     assert loaded.step == 40 and loaded.metrics == whole.metrics
+    assert all(isinstance(x, np.ndarray) for x in loaded.variables.params.values())
 
 
 def test_resuming_elsewhere_is_refused(mlp, tmp_path):

@@ -123,7 +123,10 @@ def load_trained(entry: Entry, folder: Path, *, data=None) -> Trained:
         kept.close()
     metrics = folder / "metrics.json"
     measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
-    return Trained(entry, state.variables, settings, step, data, measured)
+    # Off the devices: arrays that are bound to a mesh leave it in the jaxpr of a claim,
+    # as `reshard`, which is no part of the model.
+    variables = jax.device_get(state.variables)
+    return Trained(entry, variables, settings, step, data, measured)
 
 
 class _Recorded:
