@@ -5,7 +5,7 @@ import importlib
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.zoo._extras import import_extra
 
-NAMES = ("mlp", "cnn", "gpt")
+NAMES = ("mlp", "cnn", "vae", "gpt")
 
 
 def entry(name: str):
