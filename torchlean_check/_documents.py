@@ -6,13 +6,19 @@ everything. What the formats mean is in the file of each.
 
 import time
 
+from torchlean_check._cameras import check_camera
 from torchlean_check._container import read_manifest
+from torchlean_check._corridors import check_corridor
 from torchlean_check._errors import NotProved
 from torchlean_check._schema import fail
 from torchlean_check._splines import check_spline
 from torchlean_check._verdict import Report
 
-FORMATS = {"torchlean-spline": check_spline}
+FORMATS = {
+    "torchlean-camera": check_camera,
+    "torchlean-corridor": check_corridor,
+    "torchlean-spline": check_spline,
+}
 
 
 def is_document(blob: bytes) -> bool:

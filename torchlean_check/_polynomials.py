@@ -74,13 +74,15 @@ def odd_part(p: Polynomial) -> Polynomial:
         more = common_factor(left, shared)  # those of a higher multiplicity
         if multiplicity % 2:
             own = divided(left, more)[0]
-            result = _product(result, own)
+            result = product(result, own)
         left, shared = more, divided(shared, more)[0]
         multiplicity += 1
     return result
 
 
-def _product(p, q):
+def product(p: Polynomial, q: Polynomial) -> Polynomial:
+    if not p or not q:
+        return []
     result = [Fraction(0)] * (len(p) + len(q) - 1)
     for j, a in enumerate(p):
         for k, b in enumerate(q):

@@ -76,7 +76,9 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     others = {("check",), ("coverage",), ("float", "bridge"), ("float", "ops")}
     others |= {("kernels", kind) for kind in ("list", "explain", "check")}
     others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
-    others |= {("science", topic) for topic in ("approximate", "spline")}
+    others |= {
+        ("science", topic) for topic in ("approximate", "spline", "ode", "camera")
+    }
     others |= {("zoo", "list")}
     others |= {("verify", "suite")}
     assert found == computing | others

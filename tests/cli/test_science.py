@@ -14,12 +14,17 @@ def test_the_command_offers_what_there_is():
     assert there == _science.TOPICS
 
 
-@pytest.mark.parametrize("name", _science.TOPICS["spline"])
-def test_splines_are_proved_and_certified(name, tmp_path, capsys):
+EXACT = [
+    (topic, n) for topic in ("spline", "ode", "camera") for n in _science.TOPICS[topic]
+]
+
+
+@pytest.mark.parametrize(("topic", "name"), EXACT)
+def test_what_is_decided_is_certified(topic, name, tmp_path, capsys):
     files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "png", "cert")}
     asked = ["--json", "json", "--plot", "png", "--certificate", "cert"]
     asked = [files.get(word, word) for word in asked]
-    assert main(["science", "spline", name, *map(str, asked)]) == 0
+    assert main(["science", topic, name, *map(str, asked)]) == 0
     assert capsys.readouterr().out.startswith("proved: ")
     assert json.loads(files["json"].read_text())["status"] == "proved"
     assert files["png"].read_bytes().startswith(b"\x89PNG")

@@ -23,6 +23,15 @@ execution adds, and for one input every float16 input: each apart.""",
 Decide claims about a spline with exact rational coefficients.
 Continuity of derivatives, interpolation, monotonicity, convexity, range: decided by
 exact arithmetic, from the coefficients alone.""",
+    "camera": """\
+Bound where a box appears in the pictures of every camera of a set.
+Its depth is positive and its picture lies in a rectangle, whatever the pose, the focal
+length and the centre within the set: decided in exact arithmetic. The figures are the
+widths of the rectangle and of the sampled corners.""",
+    "ode": """\
+Enclose the solutions of a differential equation in a corridor.
+A sub- and a super-solution, whose inequalities are decided exactly on every segment.
+The sampled figure is the width of the set of starts.""",
 }
 
 EXAMPLES = """\
@@ -35,6 +44,8 @@ exit code: 0 proved, 1 refuted, 2 bad usage, 3 unknown"""
 TOPICS = {
     "approximate": ("sin", "bump", "wave"),
     "spline": ("natural", "monotone", "kan-edge"),
+    "camera": ("pan", "handheld"),
+    "ode": ("logistic", "logistic-set", "driven"),
 }
 
 

@@ -2,12 +2,29 @@
 
 A topic is a file, or a few beside each other: `approximate` builds ReLU networks that
 stay within a stated distance of a function; a `Spline` has exact coefficients, and what
-is claimed of it is decided. How enclosures come about belongs to the domains, and how
-certificates are checked to `torchlean_check`.
+is claimed of it is decided; between two of them a `Corridor` keeps the solutions of an
+ordinary differential equation; an `envelope` holds the pictures of a box by every
+camera of a set. How enclosures come about belongs to the domains, and how certificates
+are checked to `torchlean_check`.
 """
 
 from torchlean_jax.science._approximate import Approximation, approximate
+from torchlean_jax.science._camera import Cameras, Envelope, envelope, turn
+from torchlean_jax.science._corridor import Corridor, check_corridor, corridor
 from torchlean_jax.science._hats import HatNetwork
 from torchlean_jax.science._spline import Spline, SplineClaim
 
-__all__ = ["Approximation", "HatNetwork", "Spline", "SplineClaim", "approximate"]
+__all__ = [
+    "Approximation",
+    "Cameras",
+    "Corridor",
+    "Envelope",
+    "HatNetwork",
+    "Spline",
+    "SplineClaim",
+    "approximate",
+    "check_corridor",
+    "corridor",
+    "envelope",
+    "turn",
+]

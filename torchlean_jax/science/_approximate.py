@@ -29,23 +29,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax._interpret import interpret
-from torchlean_jax._pure import equations, pure_trace
+from torchlean_jax._pure import pure_trace
 from torchlean_jax.domains._errors import InputError, UndecidedError
 from torchlean_jax.domains.fp32 import FP32
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.science._hats import HatNetwork, cells, grid, outward
+from torchlean_jax.science._smooth import name_of, require_smooth
 
-# Primitives that are analytic wherever they give a number, or only move numbers. A
-# choice between two of them (select, max, abs, a comparison) is not differentiable at
-# the seam, and a Hessian that is 0 on both sides would say nothing of the jump. A
-# custom rule may call anything a derivative, and a stopped gradient is none.
-SMOOTH = frozenset(
-    "add add_any sub mul div neg square integer_pow pow exp exp2 expm1 log log1p "
-    "logistic tanh sin cos tan sinh cosh asin acos atan asinh acosh atanh sqrt rsqrt "
-    "erf erfc dot_general reduce_sum cumsum broadcast_in_dim reshape transpose squeeze "
-    "concatenate slice rev expand_dims convert_element_type copy jit split stack "
-    "unstack one_minus_square polynomial".split()
-)
 MOST_NODES = 100_000
 _TOGETHER = 256  # cells whose derivatives or executions are enclosed in one vmap
 
@@ -116,7 +106,7 @@ def approximate(
     with jax.enable_x64(True):
         function = _scalar(f, lo)
         if modulus is None:
-            _require_smooth(function, lo)
+            require_smooth(function, lo)
         network, far, close = _built(function, lo, hi, eps, modulus)
         sampled = _sampled(function, network, lo, hi)
         execution = _execution(network, lo, hi)
@@ -145,39 +135,11 @@ def _checked(lo, hi, eps):
 
 
 def _scalar(f, lo):
-    traced = pure_trace(f, _name(f), (jnp.asarray(lo),), {}, lambda x: False)
+    traced = pure_trace(f, name_of(f), (jnp.asarray(lo),), {}, lambda x: False)
     shapes = [aval.shape for aval in traced.jaxpr.out_avals]
     if shapes != [()]:
-        raise InputError(f"`{_name(f)}` must return one scalar; got shapes {shapes}")
+        raise InputError(f"`{name_of(f)}` must return one scalar; got shapes {shapes}")
     return f
-
-
-def _require_smooth(f, lo):
-    traced = pure_trace(f, _name(f), (jnp.asarray(lo),), {}, lambda x: False)
-    met = {
-        e.primitive.name: line
-        for e, line in equations(traced.jaxpr)
-        if e.primitive.name not in SMOOTH or not _is_floating(e)
-    }
-    rough = [_place(name, line) for name, line in met.items()]
-    if rough:
-        raise InputError(
-            f"`{_name(f)}` is not known to be twice differentiable: it contains "
-            f"{', '.join(rough)}; give modulus=, a modulus of continuity"
-        )
-
-
-def _is_floating(equation):
-    """A conversion to integers is a step function."""
-    return all(jnp.issubdtype(v.aval.dtype, jnp.floating) for v in equation.outvars)
-
-
-def _place(name, line):
-    return f"{name} ({line[0].rsplit('/', 1)[-1]}:{line[1]})" if line else name
-
-
-def _name(f):
-    return getattr(f, "__name__", type(f).__name__)
 
 
 def _built(f, lo, hi, eps, modulus):
@@ -266,7 +228,7 @@ def _require_finite(errors, below, above, f):
     if len(bad):
         k = bad[0]
         raise UndecidedError(
-            f"`{_name(f)}` or its derivatives have no finite enclosure on the cell "
+            f"`{name_of(f)}` or its derivatives have no finite enclosure on the cell "
             f"from {below[k].tolist()} to {above[k].tolist()}: a pole, a root or a "
             "logarithm at 0? Choose a box away from it"
         )

@@ -12,6 +12,8 @@ import numpy as np
 import torchlean_jax as tl
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.science._approximate import Approximation, approximate
+from torchlean_jax.science._camera import Cameras, envelope, turn
+from torchlean_jax.science._corridor import corridor
 from torchlean_jax.science._spline import Spline, SplineClaim
 
 
@@ -173,8 +175,100 @@ def _draw_spline(axes, found, points, values) -> None:
     axes.legend()
 
 
+# name -> ({(i, j): coefficient of t^i y^j}, start, end)
+EQUATIONS = {
+    "logistic": ({(0, 1): 1, (0, 2): -1}, ("1/10", "1/10"), 8),
+    "logistic-set": ({(0, 1): 1, (0, 2): -1}, ("1/10", "1/5"), 8),
+    "driven": ({(0, 3): -1, (1, 0): 1}, (0, "1/10"), 2),
+}
+
+
+def trajectory(name: str) -> Outcome:
+    field, start, end = EQUATIONS[name]
+    found = corridor(field, start, end)
+    widths = [float(found.upper(t) - found.lower(t)) for t in found.lower.knots]
+    return Outcome(
+        claim=found.claim or found.reason,
+        status=found.status,
+        certified=max(widths),
+        sampled=widths[0],
+        seconds=found.seconds,
+        figures={"width at the end": widths[-1], "segments": len(found.lower.pieces)},
+        draw=lambda axes: _draw_corridor(axes, found),
+        certificate=lambda: found.document,
+    )
+
+
+def _draw_corridor(axes, found) -> None:
+    times = np.linspace(float(found.lower.knots[0]), float(found.lower.knots[-1]), 401)
+    low, high = ([float(s(t)) for t in times] for s in (found.lower, found.upper))
+    axes.fill_between(times, low, high, color="#56B4E9", label="every solution")
+    axes.plot(times, low, color="#0072B2", linewidth=0.8)
+    axes.plot(times, high, color="#0072B2", linewidth=0.8)
+    axes.set(xlabel="t", ylabel="y")
+    axes.legend()
+
+
+_CUBE = (-1, -1, -1), (1, 1, 1)
+_ONE = (1, 1), (1, 1)
+CAMERAS = {
+    "pan": Cameras(turn((0, 1, 0), -0.25, 0.25), ((0, 0, 4), (0, 0, 4)), _ONE),
+    "handheld": Cameras(
+        turn((0, 0, 1), -0.125, 0.125),
+        ((-0.125, -0.125, 4), (0.125, 0.125, 4.5)),
+        ((1, 1), (1.0625, 1.0625)),
+    ),
+}
+
+
+def picture(name: str) -> Outcome:
+    found = envelope(_CUBE, CAMERAS[name])
+    sizes = [float(b - a) for a, b in zip(found.lo, found.hi, strict=True)]
+    met = _pictured(CAMERAS[name])
+    return Outcome(
+        claim=found.claim,
+        status="proved",
+        certified=sizes[0],
+        sampled=float(np.ptp(met[:, 0])),
+        seconds=found.seconds,
+        figures={"least depth": float(found.depth), "height": sizes[1]},
+        draw=lambda axes: _draw_picture(axes, found, met),
+        certificate=lambda: found.document,
+    )
+
+
+def _pictured(cameras: Cameras, count=4000) -> np.ndarray:
+    """Corners of the cube by random cameras of the set."""
+    rng = np.random.default_rng(0)
+    w, x, y, z = (
+        rng.uniform(float(a), float(b), count)
+        for a, b in zip(*cameras.quaternion, strict=True)
+    )
+    others = cameras.translation, cameras.focal, cameras.center
+    t, focal, center = (
+        rng.uniform(*np.array(pair, float), (count, len(pair[0]))) for pair in others
+    )
+    p = rng.choice([-1.0, 1.0], (count, 3))
+    q = np.stack([x, y, z], -1)
+    crossed = np.cross(q, p)
+    length = w**2 + (q**2).sum(1)
+    twist = w[:, None] * crossed + np.cross(q, crossed)
+    moved = p + 2 * twist / length[:, None] + t
+    return focal * moved[:, :2] / moved[:, 2:] + center
+
+
+def _draw_picture(axes, found, met) -> None:
+    axes.plot(*met.T, ".", color="#0072B2", markersize=2, label="corners, at samples")
+    (a, b), (c, d) = ([float(v) for v in end] for end in (found.lo, found.hi))
+    axes.plot([a, c, c, a, a], [b, b, d, d, b], color="#D55E00", label="proved")
+    axes.set(xlabel="u", ylabel="v", aspect="equal")
+    axes.legend()
+
+
 # topic -> (names, what runs one)
 TOPICS: dict[str, tuple[tuple[str, ...], Callable[[str], Outcome]]] = {
     "approximate": (tuple(FUNCTIONS), approximation),
     "spline": (tuple(SPLINES), spline),
+    "camera": (tuple(CAMERAS), picture),
+    "ode": (tuple(EQUATIONS), trajectory),
 }

@@ -18,6 +18,7 @@ import torchlean_check
 from torchlean_check._container import canonical_json
 from torchlean_check._polynomials import derivative, plus, trimmed, value
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.science._hats import HatNetwork
 
 SHAPES = ("increasing", "decreasing", "convex", "concave")
 
@@ -58,8 +59,8 @@ class Spline:
     pieces: tuple[tuple[Fraction, ...], ...]
 
     def __post_init__(self):
-        object.__setattr__(self, "knots", tuple(map(_exact, self.knots)))
-        pieces = tuple(tuple(trimmed(map(_exact, p))) for p in self.pieces)
+        object.__setattr__(self, "knots", tuple(map(exact, self.knots)))
+        pieces = tuple(tuple(trimmed(map(exact, p))) for p in self.pieces)
         object.__setattr__(self, "pieces", pieces)
         _require_increasing(self.knots)
         if len(pieces) != len(self.knots) - 1:
@@ -131,7 +132,7 @@ class Spline:
 
         Expanded by the recursion of Cox and de Boor, on polynomials.
         """
-        t, c = [_exact(v) for v in t], [_exact(v) for v in c]
+        t, c = [exact(v) for v in t], [exact(v) for v in c]
         count = len(t) - degree - 1
         if degree < 0 or count <= degree or len(c) < count:
             raise InputError(
@@ -147,9 +148,19 @@ class Spline:
         pieces = [_de_boor(t, c, degree, j) for j in spans]
         return cls((*(t[j] for j in spans), t[spans[-1] + 1]), tuple(pieces))
 
+    @classmethod
+    def from_network(cls, network: HatNetwork) -> "Spline":
+        """A network of one input as the piecewise linear function that it is over the
+        reals, between its first and its last node."""
+        if network.values.ndim != 1:
+            raise InputError(f"one input is needed; got {network.values.ndim}")
+        x, y = network.nodes(0), [exact(v) for v in network.values.tolist()]
+        pairs = zip(*map(itertools.pairwise, (x, y)), strict=True)
+        return cls(tuple(x), tuple((c, (d - c) / (b - a)) for (a, b), (c, d) in pairs))
+
     def __call__(self, x) -> Fraction:
         """The exact value at a number inside the knots; from the left at a knot."""
-        x = _exact(x)
+        x = exact(x)
         for a, b, p in zip(self.knots, self.knots[1:], self.pieces, strict=False):
             if a <= x <= b:
                 return value(list(p), x - a)
@@ -178,18 +189,20 @@ class Spline:
         `tolerance`. shape: "increasing", "decreasing", "convex", "concave", not
         strictly. between: (lo, hi), which holds every value. near: (other, distance).
         """
-        exact = str(_exact(tolerance))
+        within = str(exact(tolerance))
         claims: list[dict] = []
         if continuous is not None:
             claims.append(
-                {"kind": "continuous", "order": continuous, "tolerance": exact}
+                {"kind": "continuous", "order": continuous, "tolerance": within}
             )
         if interpolates is not None:
             x, y = map(list, interpolates)
             if len(x) != len(y):
                 raise InputError(f"{len(x)} points, but {len(y)} values")
             pairs = [[_text(a), _text(b)] for a, b in zip(x, y, strict=True)]
-            claims.append({"kind": "interpolates", "points": pairs, "tolerance": exact})
+            claims.append(
+                {"kind": "interpolates", "points": pairs, "tolerance": within}
+            )
         for kind in (shape,) if isinstance(shape, str) else shape:
             if kind not in SHAPES:
                 raise InputError(f"a shape is one of {', '.join(SHAPES)}; got {kind!r}")
@@ -200,13 +213,13 @@ class Spline:
         if near is not None:
             other, distance = near
             claims.append(
-                {"kind": "near", "other": other._plain(), "distance": _text(distance)}
+                {"kind": "near", "other": other.plain(), "distance": _text(distance)}
             )
         if not claims:
             raise InputError("nothing is claimed: give at least one keyword")
-        return _decided(self._plain(), claims)
+        return _decided(self.plain(), claims)
 
-    def _plain(self) -> dict:
+    def plain(self) -> dict:
         pieces = [[str(c) for c in p] for p in self.pieces]
         return {"knots": [str(x) for x in self.knots], "pieces": pieces}
 
@@ -223,7 +236,7 @@ def _decided(plain, claims) -> SplineClaim:
     return SplineClaim(status, report.reason, report.claim, document)
 
 
-def _exact(number) -> Fraction:
+def exact(number) -> Fraction:
     """A rational from an int, a Fraction, a string such as "1/3" or a finite float."""
     try:
         if isinstance(number, int | str | Fraction):
@@ -234,7 +247,7 @@ def _exact(number) -> Fraction:
 
 
 def _text(number) -> str:
-    return str(_exact(number))
+    return str(exact(number))
 
 
 def _require_increasing(x):
@@ -244,7 +257,7 @@ def _require_increasing(x):
 
 def _data(x, y):
     """(x, y, spacings, slopes of secants), exact and checked."""
-    x, y = [_exact(v) for v in x], [_exact(v) for v in y]
+    x, y = [exact(v) for v in x], [exact(v) for v in y]
     if len(x) != len(y):
         raise InputError(f"{len(x)} knots, but {len(y)} values")
     _require_increasing(x)
