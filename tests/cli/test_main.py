@@ -77,7 +77,8 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     others |= {("kernels", kind) for kind in ("list", "explain", "check")}
     others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
     others |= {
-        ("science", topic) for topic in ("approximate", "spline", "ode", "camera")
+        ("science", topic)
+        for topic in ("approximate", "spline", "ode", "pinn", "camera")
     }
     others |= {("zoo", "list")}
     others |= {("verify", "suite")}

@@ -1,5 +1,6 @@
 """`torchlean science`: what it prints and writes, and how it ends."""
 
+import functools
 import json
 
 import pytest
@@ -29,6 +30,25 @@ def test_what_is_decided_is_certified(topic, name, tmp_path, capsys):
     assert json.loads(files["json"].read_text())["status"] == "proved"
     assert files["png"].read_bytes().startswith(b"\x89PNG")
     assert torchlean_check.check(files["cert"]).accepted
+
+
+def test_a_residual_is_bounded_and_drawn(monkeypatch, tmp_path, capsys):
+    problem = _examples.pinn.PROBLEMS["heat"]
+    short = functools.partial(_examples.pinn.train, steps=20, width=4)
+    monkeypatch.setattr(_examples.pinn, "train", short)
+    files = [tmp_path / "heat.json", tmp_path / "heat.png"]
+    asked = ["--json", str(files[0]), "--plot", str(files[1])]
+    assert main(["science", "pinn", "heat", *asked]) == 0
+    assert problem.equation in capsys.readouterr().out
+    found = json.loads(files[0].read_text())
+    assert found["sampled"] <= found["certified"] <= 1.25 * found["sampled"]
+    assert files[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_topic_without_certificates_says_so_at_once(tmp_path, capsys):
+    asked = ["pinn", "heat", "--certificate", str(tmp_path / "x.json")]
+    assert main(["science", *asked]) == 2
+    assert "no certificate format" in capsys.readouterr().err
 
 
 def test_a_false_claim_is_exit_code_1(monkeypatch, capsys):

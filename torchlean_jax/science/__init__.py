@@ -1,18 +1,22 @@
 """Statements about scientific models that hold everywhere on a region, not at samples.
 
 A topic is a file, or a few beside each other: `approximate` builds ReLU networks that
-stay within a stated distance of a function; a `Spline` has exact coefficients, and what
-is claimed of it is decided; between two of them a `Corridor` keeps the solutions of an
+stay within a stated distance of a function; `supremum` bounds derivatives; `pinn` the
+residuals of differential equations; a `Spline` has exact coefficients, and what is
+claimed of it is decided; between two of them a `Corridor` keeps the solutions of an
 ordinary differential equation; an `envelope` holds the pictures of a box by every
 camera of a set. How enclosures come about belongs to the domains, and how certificates
 are checked to `torchlean_check`.
 """
 
+from torchlean_jax.science import pinn
 from torchlean_jax.science._approximate import Approximation, approximate
 from torchlean_jax.science._camera import Cameras, Envelope, envelope, turn
 from torchlean_jax.science._corridor import Corridor, check_corridor, corridor
+from torchlean_jax.science._derivatives import supremum
 from torchlean_jax.science._hats import HatNetwork
 from torchlean_jax.science._spline import Spline, SplineClaim
+from torchlean_jax.science._supremum import Supremum
 
 __all__ = [
     "Approximation",
@@ -22,9 +26,12 @@ __all__ = [
     "HatNetwork",
     "Spline",
     "SplineClaim",
+    "Supremum",
     "approximate",
     "check_corridor",
     "corridor",
     "envelope",
+    "pinn",
+    "supremum",
     "turn",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 
 import torchlean_jax as tl
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.science import pinn
 from torchlean_jax.science._approximate import Approximation, approximate
 from torchlean_jax.science._camera import Cameras, envelope, turn
 from torchlean_jax.science._corridor import corridor
@@ -175,6 +176,51 @@ def _draw_spline(axes, found, points, values) -> None:
     axes.legend()
 
 
+def residual(name: str) -> Outcome:
+    """Train a network and bound its residual everywhere."""
+    problem = pinn.PROBLEMS[name]
+    start = time.perf_counter()
+    u = pinn.train(problem)
+    trained = time.perf_counter() - start
+    found = pinn.certify(problem, u, tolerance=0.2)
+    lo, hi = found.residual.cell
+    figures = {
+        "above the sampled maximum, relative": found.residual.excess,
+        "cells": found.residual.cells,
+        "seconds of training": trained,
+    }
+    figures |= {f"misfit {k}": c.bound for k, c in found.conditions.items()}
+    if found.error is not None:
+        figures["distance to the solution, at most"] = found.error
+    return Outcome(
+        claim=(
+            f"|residual| <= {found.bound:.6g} at every point, for {problem.equation}; "
+            f"most on the cell from {lo.tolist()} to {hi.tolist()}"
+        ),
+        status="proved" if found.residual.finished else "unknown",
+        certified=found.bound,
+        sampled=found.residual.sampled,
+        seconds=time.perf_counter() - start,
+        figures=figures,
+        draw=lambda axes: _draw_residual(axes, problem, u, found),
+    )
+
+
+def _draw_residual(axes, problem, u, found) -> None:
+    """|residual| at points, and the cell with the largest bound."""
+    sides = [
+        np.linspace(a, b, 201) for a, b in zip(problem.lo, problem.hi, strict=True)
+    ]
+    first, second = np.meshgrid(*sides, indexing="ij")
+    points = jnp.asarray(np.stack([first, second], -1).reshape(-1, 2))
+    values = np.abs(jax.vmap(pinn.residual_of(problem, u))(points)).reshape(201, 201)
+    shown = axes.pcolormesh(first, second, values, cmap="cividis", shading="gouraud")
+    axes.figure.colorbar(shown, ax=axes, label="|residual|, at points")
+    (a, b), (c, d) = found.residual.cell
+    axes.plot([a, c, c, a, a], [b, b, d, d, b], color="#D55E00")
+    axes.set(xlabel="first input", ylabel="second input")
+
+
 # name -> ({(i, j): coefficient of t^i y^j}, start, end)
 EQUATIONS = {
     "logistic": ({(0, 1): 1, (0, 2): -1}, ("1/10", "1/10"), 8),
@@ -271,4 +317,5 @@ TOPICS: dict[str, tuple[tuple[str, ...], Callable[[str], Outcome]]] = {
     "spline": (tuple(SPLINES), spline),
     "camera": (tuple(CAMERAS), picture),
     "ode": (tuple(EQUATIONS), trajectory),
+    "pinn": (tuple(pinn.PROBLEMS), residual),
 }

@@ -1,0 +1,135 @@
+"""Elementary functions with all their derivatives, over intervals.
+
+`derivative(x, k)` of a curve encloses the k-th derivative over the interval x. The
+derivatives of tanh are polynomials p_k in t = tanh(x), p_k+1 = p_k' (1 - t^2), and
+those of the logistic function in its own value, p_k+1 = p_k' s (1 - s). A polynomial on
+an interval takes its extremes at the ends or where its own derivative is 0.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.polynomial import polynomial
+
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.interval import _functions as f
+from torchlean_jax.science._forms import SLACK
+
+# A value of Horner with d steps is off by gamma_2d sum |c_j| |t|^j, and |t| <= 1; the
+# slope times the error of a rounded critical point is of second order.
+_HORNER = 64 * 2.0**-53
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A function of one value: derivative(x, k) encloses its k-th derivative on x."""
+
+    derivative: Callable[[Interval, int], Interval]
+
+
+@functools.lru_cache(64)
+def _polynomial(k: int, kind: str) -> tuple[int, ...]:
+    """Coefficients, constant first, of the k-th derivative in the function's value."""
+    factor = {"tanh": [1, 0, -1], "logistic": [0, 1, -1]}[kind]
+    p = np.array([0, 1])
+    for _ in range(k):
+        p = polynomial.polymul(polynomial.polyder(p), factor)
+    return tuple(round(float(c)) for c in p)
+
+
+@functools.lru_cache(64)
+def _critical(p: tuple[int, ...]) -> tuple[float, ...]:
+    """Where the derivative of a polynomial may be 0, between -1 and 1.
+
+    The roots are simple or computed to half of the digits, which is enough: the value
+    at a rounded critical point differs by the square of its error.
+    """
+    slope = polynomial.polyder(np.array(p, float))
+    roots = np.roots(np.trim_zeros(slope, "b")[::-1])
+    return tuple(sorted({float(r.real) for r in roots if abs(r.imag) < 1e-6}))
+
+
+def _range(p: tuple[int, ...], t: Interval) -> Interval:
+    """The polynomial over t, which lies within [-1, 1]."""
+    if len(p) == 1:
+        return Interval(jnp.full_like(t.lo, p[0]), jnp.full_like(t.lo, p[0]))
+    ends = [_horner(p, t.lo), _horner(p, t.hi)]
+    lo, hi = jnp.minimum(*ends), jnp.maximum(*ends)
+    for root in _critical(p):
+        inside = (t.lo - 1e-6 <= root) & (root <= t.hi + 1e-6)
+        at = float(polynomial.polyval(root, p))
+        lo = jnp.where(inside, jnp.minimum(lo, at), lo)
+        hi = jnp.where(inside, jnp.maximum(hi, at), hi)
+    slack = _HORNER * len(p) * sum(map(abs, p))
+    return Interval(lo - slack, hi + slack)
+
+
+def _horner(p, t):
+    total = jnp.full_like(t, p[-1])
+    for c in reversed(p[:-1]):
+        total = total * t + c
+    return total
+
+
+def _tanh(x: Interval, k: int) -> Interval:
+    t = Interval(f.tanh_bounds(x.lo)[0], f.tanh_bounds(x.hi)[1])
+    return t if k == 0 else _range(_polynomial(k, "tanh"), t)
+
+
+def _logistic(x: Interval, k: int) -> Interval:
+    s = Interval(f.logistic_bounds(x.lo)[0], f.logistic_bounds(x.hi)[1])
+    return s if k == 0 else _range(_polynomial(k, "logistic"), s)
+
+
+def _softplus(x: Interval, k: int) -> Interval:
+    if k:
+        return _logistic(x, k - 1)
+    return Interval(f.softplus_bounds(x.lo)[0], f.softplus_bounds(x.hi)[1])
+
+
+def _exp(x: Interval, k: int) -> Interval:
+    return Interval(f.exp_bounds(x.lo)[0], f.exp_bounds(x.hi)[1])
+
+
+def _sin(x: Interval, k: int) -> Interval:
+    """sin, cos, -sin, -cos, and round again."""
+    found = _rule("cos" if k % 2 else "sin", x)
+    return Interval(-found.hi, -found.lo) if k % 4 >= 2 else found
+
+
+def _cos(x: Interval, k: int) -> Interval:
+    return _sin(x, k + 1)
+
+
+def power(n: int) -> Curve:
+    """x**n for n >= 0; its derivatives are powers too."""
+
+    def derivative(x: Interval, k: int) -> Interval:
+        if k > n:
+            return Interval(jnp.zeros_like(x.lo), jnp.zeros_like(x.lo))
+        found = _rule("integer_pow", x, y=n - k)
+        factor = math.perm(n, k)
+        slack = SLACK * factor * jnp.maximum(jnp.abs(found.lo), jnp.abs(found.hi))
+        return Interval(found.lo * factor - slack, found.hi * factor + slack)
+
+    return Curve(derivative)
+
+
+def _rule(name: str, x: Interval, **params) -> Interval:
+    rule = Interval.rules.find(name)
+    assert rule is not None
+    return rule.function(x, **params)
+
+
+CURVES = {
+    "tanh": Curve(_tanh),
+    "logistic": Curve(_logistic),
+    "sin": Curve(_sin),
+    "cos": Curve(_cos),
+    "exp": Curve(_exp),
+    "call:softplus": Curve(_softplus),
+}

@@ -1,0 +1,214 @@
+"""Physics-informed networks: a residual that is small everywhere, and what follows.
+
+A problem is a partial differential equation as a function of the point and of the
+derivatives of u there, conditions on faces of the domain, and, where theory gives one,
+a bound of the distance to the solution by the residual. A network is trained for it;
+then its residual is enclosed on cells that are cut until the bound is near what points
+attain. Which problems there are is in `_problems`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from torchlean_jax._interpret import interpret
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.science import _supremum
+from torchlean_jax.science._derivatives import derivatives, require_finite
+from torchlean_jax.science._jets import Jet, Jets, Order
+from torchlean_jax.science._supremum import Supremum
+
+
+@dataclass(frozen=True)
+class Condition:
+    """u(point(s)) = target(s) for s in [lo, hi]: a face of the domain."""
+
+    name: str
+    point: Callable
+    target: Callable
+    lo: float
+    hi: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An equation residual(x, d) = 0 on the box [lo, hi], with conditions.
+
+    residual: d maps orders of differentiation, such as (0,) or (1, 1), to the values of
+        these derivatives of u at x. orders: those that it reads.
+    form: u from the raw network and x; it may satisfy conditions by itself.
+    error: a bound of |u - solution| from the suprema of the residual and of the misfit
+        in the conditions, or None; `theorem` says why it holds.
+    """
+
+    name: str
+    equation: str
+    lo: tuple[float, ...]
+    hi: tuple[float, ...]
+    orders: tuple[Order, ...]
+    residual: Callable[[jax.Array, Mapping[Order, jax.Array]], jax.Array]
+    conditions: tuple[Condition, ...]
+    form: Callable
+    error: Callable[[float, float], float] | None = None
+    theorem: str = ""
+
+
+@dataclass(frozen=True)
+class Certified:
+    """What is proved of a network for a problem, over all real points.
+
+    residual, conditions: suprema of the magnitudes; `error`: a bound of the distance
+    to the solution, or None where no theorem is at hand.
+    """
+
+    residual: Supremum
+    conditions: dict[str, Supremum]
+    error: float | None
+    theorem: str
+
+    @property
+    def bound(self) -> float:
+        return self.residual.bound
+
+
+def train(
+    problem: Problem, *, seed: int = 0, steps: int = 3000, width: int = 24
+) -> Callable:
+    """A network u(x) with two hidden layers of tanh, trained on the residual.
+
+    Its parameters are float32 numbers; what is proved of it holds for these.
+    """
+    keys = jax.random.split(jax.random.key(seed), 4)
+    sizes = [len(problem.lo), width, width, 1]
+    weights = [
+        (jax.random.normal(k, (n, m)) / np.sqrt(n), jnp.zeros(m))
+        for k, n, m in zip(keys, sizes, sizes[1:], strict=False)
+    ]
+    optimiser = optax.adam(optax.cosine_decay_schedule(5e-3, steps))
+    lo, hi = (jnp.array(end, jnp.float32) for end in (problem.lo, problem.hi))
+
+    def loss(weights, points):
+        u = network(problem, weights)
+        off = jax.vmap(residual_of(problem, u))(points)
+        total = jnp.mean(off**2)
+        for each in problem.conditions:
+            s = jnp.linspace(each.lo, each.hi, 64)
+            misfit = jax.vmap(_misfit(each, u))(s)
+            total += 10 * jnp.mean(misfit**2)
+        return total
+
+    def step(carry, key):
+        weights, state = carry
+        points = jax.random.uniform(key, (256, len(lo)), minval=lo, maxval=hi)
+        change, state = optimiser.update(jax.grad(loss)(weights, points), state)
+        return (optax.apply_updates(weights, change), state), None
+
+    run = jax.jit(lambda start, keys: jax.lax.scan(step, start, keys)[0])
+    start = weights, optimiser.init(weights)
+    weights, _ = run(start, jax.random.split(keys[3], steps))
+    return network(problem, weights)
+
+
+def network(problem: Problem, weights) -> Callable:
+    """u as a function of x, from a list of (matrix, bias)."""
+
+    def raw(x):
+        for matrix, bias in weights[:-1]:
+            x = jnp.tanh(x @ matrix + bias)
+        matrix, bias = weights[-1]
+        return (x @ matrix + bias)[0]
+
+    return lambda x: problem.form(raw, x)
+
+
+def residual_of(problem: Problem, u: Callable) -> Callable:
+    """x -> the residual of u at x, as a plain JAX function."""
+    values = derivatives(u, problem.orders)
+
+    def residual(x):
+        return problem.residual(x, dict(zip(problem.orders, values(x), strict=True)))
+
+    return residual
+
+
+def _misfit(condition: Condition, u: Callable) -> Callable:
+    return lambda s: u(condition.point(s)) - condition.target(s)
+
+
+def certify(
+    problem: Problem,
+    u: Callable,
+    *,
+    tolerance: float = 0.25,
+    seconds: float = 600.0,
+    watch: Callable[[float, float, int], None] = lambda *_: None,
+) -> Certified:
+    """Bounds of |residual| on the whole domain and of |u - condition| on its faces.
+
+    u: any smooth JAX function of the point, `train`'s or another. tolerance: how far a
+    bound may exceed the largest value met, relative. After `seconds` the bounds are
+    those reached, with `.residual.finished` False.
+
+    Raises MissingRuleError and UndecidedError as `supremum` does.
+    """
+    residual = require_finite(
+        _supremum.search(
+            _enclosing(problem, u),
+            residual_of(problem, u),
+            problem.lo,
+            problem.hi,
+            tolerance=tolerance,
+            seconds=seconds,
+            start=16,
+            watch=watch,
+        )
+    )
+    conditions = {
+        each.name: require_finite(_misfit_bound(each, u, tolerance))
+        for each in problem.conditions
+    }
+    error = None
+    if problem.error is not None:
+        misfit = max((c.bound for c in conditions.values()), default=0.0)
+        error = problem.error(residual.bound, misfit) * (1 + 1e-12)
+    return Certified(residual, conditions, error, problem.theorem)
+
+
+def _enclosing(problem: Problem, u: Callable) -> Callable:
+    """The residual over a box: derivatives of u as forms, then the equation on them."""
+    size = len(problem.lo)
+    jets, plain = Jets(problem.orders, size), Jets([], size)
+    places = [jets.place[tuple(sorted(order))] for order in problem.orders]
+    walk_u = interpret(u, domain=jets)
+
+    def equation(x, values):
+        return problem.residual(x, dict(zip(problem.orders, values, strict=True)))
+
+    walk_equation = interpret(equation, domain=plain)
+
+    def enclose(lo, hi) -> Interval:
+        found = walk_u(jets.input(lo, hi)).parts[jnp.array(places)]
+        values = Jet(jnp.moveaxis(found, 0, -1)[None])
+        return plain.enclosures(walk_equation(plain.input(lo, hi), values))[0]
+
+    return enclose
+
+
+def _misfit_bound(condition: Condition, u: Callable, tolerance) -> Supremum:
+    misfit = _misfit(condition, u)
+    plain = Jets([], 1)
+    walk = interpret(lambda s: misfit(s[0]), domain=plain)
+    return _supremum.search(
+        lambda lo, hi: plain.enclosures(walk(plain.input(lo, hi)))[0],
+        lambda s: misfit(s[0]),
+        [condition.lo],
+        [condition.hi],
+        tolerance=tolerance,
+        seconds=30.0,
+        enough=1e-6,
+        start=64,
+    )
