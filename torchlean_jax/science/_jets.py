@@ -15,6 +15,7 @@ Figueiredo 1997.
 import functools
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +58,7 @@ class Jets:
         self.orders: tuple[Order, ...] = tuple(sorted(parts, key=lambda o: (len(o), o)))
         self.place = {order: k for k, order in enumerate(self.orders)}
         self.inputs = inputs
-        self.rules = BoundRules(rules, self)
+        self.rules: Any = BoundRules(rules, self)
 
     def input(self, lo, hi) -> Jet:
         """The coordinates of a box, float64[inputs], as a jet of that shape."""

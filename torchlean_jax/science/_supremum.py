@@ -89,14 +89,14 @@ def search(
 
 
 def _grid_points(lo, hi, start):
-    share = (np.stack(np.indices((start * 2,) * len(lo)), -1) + 0.5) / (start * 2)
-    return lo + share.reshape(-1, len(lo)) * (hi - lo)
+    places = np.argwhere(np.ones((start * 2,) * len(lo), bool))
+    return lo + (places + 0.5) / (start * 2) * (hi - lo)
 
 
 class _Search:
     def __init__(self, lo, hi, start, size):
         edges = [np.linspace(a, b, start + 1) for a, b in zip(lo, hi, strict=True)]
-        places = np.stack(np.indices((start,) * size), -1).reshape(-1, size)
+        places = np.argwhere(np.ones((start,) * size, bool))
         self.lows = np.stack([e[p] for e, p in zip(edges, places.T, strict=True)], -1)
         self.highs = np.stack(
             [e[p + 1] for e, p in zip(edges, places.T, strict=True)], -1
