@@ -1,6 +1,6 @@
 (** What a network is and what it computes over the real numbers, and what is claimed of
-    it. This file is what a reader has to trust; the others are proofs. Nothing is rounded
-    here.
+    it. This file (with Words.v, how the parameters of a file become numbers) is what a
+    reader has to trust; all others are proofs. Nothing is rounded here.
 
     A vector is a list of reals whose entries beyond the end are 0. *)
 From Coq Require Import ZArith Reals List.
