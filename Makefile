@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 
 .DELETE_ON_ERROR:
 .PHONY: demo test smoke lint types docs notebooks coverage coverage-check trust \
-        trust-check bench wheel format clean
+        trust-check prove bench wheel format clean
 
 demo: $(VENV)/installed-zoo
 	rm -rf build/certificates
@@ -60,6 +60,11 @@ trust: $(VENV)/installed-dev
 
 trust-check: $(VENV)/installed-dev
 	$(RUN) scripts/trust.py --check
+
+# proofs/: built by Coq, its axioms compared with those that are allowed. Installs nothing:
+# says which packages are missing (Debian: coq libcoq-bignums).
+prove: $(VENV)/installed-dev
+	$(RUN) scripts/prove.py
 
 # Peers are installed by whoever runs this; each script names the ones it wants.
 bench: $(VENV)/installed-dev

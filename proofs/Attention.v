@@ -118,10 +118,10 @@ Theorem backward_by_blocks L g delta blocks :
   concat (map (cotangents L g delta) blocks) = cotangents L g delta (concat blocks).
 Proof. unfold cotangents; rewrite concat_map; reflexivity. Qed.
 (** and the recomputed weight is the softmax weight. *)
-Theorem recomputed_weight k ks : 0 < sum (weight 0) ks ->
-  weight (ln (sum (weight 0) ks)) k = weight 0 k / sum (weight 0) ks.
+Theorem recomputed_weight L k ks : exp L = sum (weight 0) ks ->
+  weight L k = weight 0 k / sum (weight 0) ks.
 Proof.
-  intros H; rewrite weight_reference, exp_Ropp, exp_ln by exact H; unfold Rdiv; ring.
+  intros H; rewrite weight_reference, exp_Ropp, H; unfold Rdiv; ring.
 Qed.
 End Scale.
 Print Assumptions online_is_attention.

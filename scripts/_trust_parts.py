@@ -59,6 +59,21 @@ PARTS = [
         ("certificate",),
     ),
     Part(
+        "Coq, where a certificate was made a theorem",
+        "Then, in place of Python's integers and of the checker's theorems: Coq's "
+        "kernel, virtual machine and machine integers, the axioms of the reals, the "
+        "definitions in `proofs/Graph.v` and `proofs/Words.v`, and the reader that "
+        "writes the graph of the certificate down ([what is covered](proofs.md)).",
+        (
+            "scripts/prove.py",
+            "torchlean certificate coq --run",
+            "tests/coq/test_theorems.py"
+            "::test_the_text_means_what_the_certificate_means",
+            "tests/coq/test_theorems.py::test_no_false_evidence_is_accepted",
+        ),
+        ("certificate",),
+    ),
+    Part(
         "JAX's tracing",
         "The jaxpr is the function at these shapes, and a primitive means what JAX "
         "documents. (A certificate speaks of the graph it holds, whatever made it; "

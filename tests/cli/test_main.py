@@ -75,6 +75,7 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     found = {tuple(words) for words in commands(parser())}
     others = {("check",), ("coverage",), ("float", "bridge"), ("float", "ops")}
     others |= {("kernels", kind) for kind in ("list", "explain", "check")}
+    others |= {("certificate", "coq")}
     others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
     others |= {
         ("science", topic)

@@ -10,6 +10,7 @@ from torchlean_jax.cli import (
     _audit,
     _bounds,
     _bugzoo,
+    _certificate,
     _coverage,
     _float,
     _given,
@@ -92,6 +93,7 @@ def parser() -> Parser:
         "check",
         help="re-derive the claims of certificates (the same as torchlean-check)",
     )
+    _certificate.add_to(commands)
     _bounds.add_to(commands)
     _float.add_to(commands)
     _audit.add_to(commands)

@@ -1,0 +1,136 @@
+"""Certificates as Coq theorems: goal 0.5 s a piece, and no false evidence accepted.
+
+The first certificate of the folder is proved alone and all of one graph in one run of
+coqc; the difference, by the number of theorems, is what one costs once Coq has started
+and read the network. Then each neuron's evidence is changed in ways that a point of the
+box contradicts, and Coq is asked about every change.
+
+    python benchmarks/coq.py --certificates DIR [--tampered 1000] [--json FILE]
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import _paired
+import numpy as np
+
+from torchlean_jax import coq
+from torchlean_jax.coq import _run
+from torchlean_jax.coq._core import Core
+from torchlean_jax.coq._evidence import Prover, dense
+from torchlean_jax.coq._reading import read
+from torchlean_jax.coq._text import _leaf, network_text, theorem_text
+
+GOAL = 0.5  # seconds for one certificate
+
+
+def main():
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--certificates", type=Path, required=True)
+    parser.add_argument("--many", type=int, default=20, help="theorems in one run")
+    parser.add_argument("--tampered", type=int, default=1000)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    reason = coq.missing()
+    if reason is not None:
+        sys.exit(reason)
+    files = sorted(options.certificates.glob("*.tlc"))
+    if not files:
+        sys.exit(f"no .tlc file in {options.certificates}")
+    coq.build()
+    result = _paired.circumstances("torchlean-jax", "jax")
+    blobs = [file.read_bytes() for file in files[: options.many]]
+    one, many = (seconds(some) for some in (blobs[:1], blobs))
+    result["first_s"], result["theorems"], result["all_s"] = one, len(blobs), many
+    result["each_s"], result["goal_s"] = (many - one) / max(1, len(blobs) - 1), GOAL
+    if options.tampered:
+        result["tampered"], result["accepted"] = tampered(blobs[0], options.tampered)
+    print(json.dumps(result, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def seconds(blobs: list[bytes]) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "Proof.v"
+        source.write_text(coq.theorems({f"c{k}": b for k, b in enumerate(blobs)}))
+        return coq.prove(source).seconds
+
+
+def tampered(blob: bytes, count: int) -> tuple[int, int]:
+    """How many changes were tried, and how many of them Coq's checker accepted."""
+    reading = read(blob)
+    core = Core(reading)
+    boxes = [
+        tuple(np.ldexp(np.array(side, float), box.exp) for side in (box.lo, box.hi))
+        for box in reading.region.boxes.values()
+    ]
+    prover, middle = Prover(core, boxes, [], {}), differences(core, boxes)
+    text = network_text(reading, core)
+    text += theorem_text(reading, core, "c").partition("Theorem")[0]
+    rng, asked, right = np.random.default_rng(0), 0, dict(prover.evidence)
+    while asked < count:
+        value = rng.choice(list(right))
+        prover.evidence = right | {value: changed(right[value], middle[value], rng)}
+        call = f"check network box_c property_c ({_leaf(core, prover)})"
+        text += f"Eval vm_compute in {call}.\n"
+        asked += 1
+    text += "End Certificates.\n"
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "Ask.v"
+        source.write_text(text)
+        start = time.perf_counter()
+        said = _run._coqc(source, None)
+        print(f"{count} changes: {time.perf_counter() - start:.1f} s", file=sys.stderr)
+    answers = [line.split()[1] for line in said.splitlines() if "= " in line]
+    assert len(answers) == count
+    return count, answers.count("true")
+
+
+def differences(core: Core, boxes) -> dict[int, np.ndarray]:
+    """What each maximum decides about, at the middle of the box."""
+    values = [(lo + hi) / 2 for lo, hi in boxes]
+    found = {}
+    for node in core.nodes:
+        parts = [_affine(a, values) for a in (node.first, node.second) if a is not None]
+        if len(parts) == 2:
+            found[len(values)] = parts[0] - parts[1]
+        values.append(np.maximum(*parts) if len(parts) == 2 else parts[0])
+    return found
+
+
+def _affine(a, values) -> np.ndarray:
+    total = np.ldexp(np.array(a.bias or [0] * a.size, float), a.exp)
+    for k, matrix in a.terms:
+        if matrix.kind == "same":
+            total = total + values[k]
+        elif matrix.kind == "times":
+            total = total + values[k] * np.ldexp(
+                np.array(matrix.rows, float), matrix.exp
+            )
+        else:
+            total = total + dense(matrix, len(values[k])) @ values[k]
+    return total
+
+
+def changed(evidence, middle, rng):
+    """One neuron said to be what it is not at the middle of the box."""
+    k = rng.integers(len(evidence.state))
+    state, lo, hi = (a.copy() for a in (evidence.state, evidence.lo, evidence.hi))
+    there = float(np.ldexp(middle[k], -evidence.exp))
+    if state[k] or rng.integers(3) == 0:
+        state[k] = -1 if there > 0 else 1
+    elif rng.integers(2):
+        lo[k] = there + 2 + (hi[k] - there) * rng.random()
+    else:
+        hi[k] = there - 2 - (there - lo[k]) * rng.random()
+    return dataclasses.replace(evidence, state=state, lo=lo, hi=hi)
+
+
+if __name__ == "__main__":
+    main()

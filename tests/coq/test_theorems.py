@@ -1,0 +1,177 @@
+"""Certificates as Coq theorems: what the text means, and what Coq says of it.
+
+The meaning is compared with exact fractions that other code computes from the
+certificate. Where Coq is not installed, what needs it is skipped, and says so.
+"""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.coq.meaning import definition, evaluate, margin
+from tests.torchlean_check.evaluator import Claim
+from tests.torchlean_check.examples import EXAMPLES, mlp
+from torchlean_jax import coq
+from torchlean_jax.cli import main
+from torchlean_jax.coq import _run
+from torchlean_jax.coq._core import Core
+from torchlean_jax.coq._evidence import Evidence, Prover
+from torchlean_jax.coq._reading import read
+from torchlean_jax.coq._text import _leaf, network_text, theorem_text
+
+ROOT = Path(__file__).resolve().parents[2]
+COVERED = ("mlp", "conv", "tree", "slopes")
+needs_coq = pytest.mark.skipif(coq.missing() is not None, reason=str(coq.missing()))
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_the_text_means_what_the_certificate_means(name):
+    blob = EXAMPLES[name]().pack()
+    text = coq.theorems({"c": blob})
+    claim = Claim(blob)
+    for point in claim.points(5, np.random.default_rng(0)):
+        inputs = [list(np.ravel(x)) for x in point.values()]
+        env = evaluate(text, inputs)
+        assert margin(definition(text, "property_c"), env) == claim.margin(point)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("ball2", "ball"),
+        ("constrained", "ball, not a box; there are constraints"),
+        ("layout", "no dyadic number"),
+        ("executions", "executions"),
+    ],
+)
+def test_what_is_not_covered_is_refused_by_name(name, what):
+    with pytest.raises(coq.OutsideTheCoreError, match=what):
+        coq.theorems({"c": EXAMPLES[name]().pack()})
+
+
+def test_every_primitive_outside_the_core_is_named():
+    certificate = mlp()
+    (y,) = certificate.graph["outputs"]
+    y = certificate.node("tanh", [y], [2])
+    certificate.output(certificate.node("exp", [y], [2]))
+    with pytest.raises(coq.OutsideTheCoreError, match="exp, tanh"):
+        coq.theorems({"c": certificate.pack()})
+
+
+def test_without_coq_the_command_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "mlp.tlc"
+    path.write_bytes(mlp().pack())
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert main(["certificate", "coq", str(path), "--run"]) == 2
+    assert "apt install coq" in capsys.readouterr().err
+    assert main(["certificate", "coq", str(path)]) == 2  # neither --out nor --run
+    out = tmp_path / "Mlp.v"
+    assert main(["certificate", "coq", str(path), "--out", str(out)]) == 0
+    assert "Theorem holds_c0" in out.read_text()
+    path.write_bytes(b"PK")
+    assert main(["certificate", "coq", str(path), "--out", str(out)]) == 2
+
+
+def test_another_version_of_coq_is_refused(monkeypatch):
+    answer = subprocess.CompletedProcess([], 0, "8.99.0 4.14.0\n", "")
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/coqc")
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: answer)
+    assert "8.99.0" in str(coq.missing())
+
+
+def test_an_axiom_that_is_not_listed_is_an_error():
+    said = "Axioms:\nUint63.add_spec : forall x, x\ncheat : False\n"
+    with pytest.raises(coq.CoqError, match="cheat"):
+        _run._axioms(said)
+    assert _run._axioms("Axioms:\nUint63.add_spec\n  : forall x, x\n") == (
+        "Uint63.add_spec",
+    )
+
+
+@needs_coq
+def test_coq_proves_the_examples_and_says_of_what(tmp_path, capsys):
+    for name in ("mlp", "conv", "tree"):
+        path = tmp_path / f"{name}.tlc"
+        path.write_bytes(EXAMPLES[name]().pack())
+        assert main(["certificate", "coq", str(path), "--run"]) == 0
+        said = capsys.readouterr().out
+        assert "claim network box_c0 property_c0" in said
+        assert "1 of 1 accepted" in said
+
+
+@needs_coq
+def test_nothing_is_admitted():
+    command = [sys.executable, str(ROOT / "scripts" / "prove.py")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    found = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment
+    )
+    assert found.returncode == 0, found.stderr
+    assert "Sound.check_sound" in found.stdout
+
+
+def verdicts(tmp_path, blob, proofs, properties=()) -> list[bool]:
+    """What the proved checker says of each proof, and of each property, in one run."""
+    reading = read(blob)
+    core = Core(reading)
+    text = network_text(reading, core)
+    text += theorem_text(reading, core, "c").partition("Theorem")[0]
+    asked = [f"check network box_c property_c ({proof})" for proof in proofs]
+    asked += [f"check network box_c ({prop}) proof_c" for prop in properties]
+    text += "".join(f"Eval vm_compute in {call}.\n" for call in asked)
+    text += "End Certificates.\n"
+    source = tmp_path / "Ask.v"
+    source.write_text(text)
+    coq.build()
+    said = _run._coqc(source, 100)
+    return [line.split()[1] == "true" for line in said.splitlines() if "= " in line]
+
+
+@needs_coq
+def test_no_false_evidence_is_accepted(tmp_path):
+    """Each change states a sign or a bound that a point of the box contradicts, or a
+    property that is false there."""
+    blob = mlp().pack()
+    reading = read(blob)
+    core = Core(reading)
+    box = reading.region.boxes[0]
+    boxes = [tuple(np.ldexp(np.array(s, float), box.exp) for s in (box.lo, box.hi))]
+    prover = Prover(core, boxes, [], {})
+    ((value, right),) = prover.evidence.items()
+    tampered, open_entry = [], int(np.flatnonzero(right.state == 0)[0])
+    for k, state in enumerate(right.state):
+        wrong = (1, -1) if state == 0 else (-int(state),)
+        tampered += [_changed(right, k, state=s) for s in wrong]
+    middle = (right.lo[open_entry] + right.hi[open_entry]) // 2
+    tampered += [
+        _changed(right, open_entry, lo=middle + d) for d in (0, 1 << 10, 1 << 20)
+    ]
+    tampered += [
+        _changed(right, open_entry, hi=middle - d) for d in (0, 1 << 10, 1 << 20)
+    ]
+    proofs = []
+    for evidence in [right, *tampered]:
+        prover.evidence[value] = evidence
+        proofs.append(_leaf(core, prover))
+    proofs.append("Leaf []")
+    text = theorem_text(reading, core, "c")
+    right_property = text.partition("property := ")[2].partition(".\n")[0]
+    false = [right_property.replace("integer 7", f"integer ({m})") for m in (-9, -40)]
+    assert false[0] != right_property
+    accepted, *others = verdicts(tmp_path, blob, proofs, false)
+    assert accepted
+    assert len(others) == len(proofs) - 1 + len(false) and not any(others)
+
+
+def _changed(e: Evidence, k: int, **fields) -> Evidence:
+    arrays = {}
+    for name, number in fields.items():
+        arrays[name] = getattr(e, name).copy()
+        arrays[name][k] = number
+    return dataclasses.replace(e, **arrays)

@@ -1,0 +1,83 @@
+"""`torchlean certificate`: certificates as theorems that Coq checks."""
+
+import contextlib
+import re
+import tempfile
+from pathlib import Path
+
+from torchlean_check import CertificateError
+from torchlean_jax import coq
+from torchlean_jax.cli._arguments import add_command, writable_path
+from torchlean_jax.cli._output import live, write_text
+from torchlean_jax.domains._errors import InputError
+
+TEXT = """\
+Certificates in other forms.
+`torchlean check` re-derives a certificate in Python's integers; what is written here
+lets another program do it."""
+
+COQ = """\
+Write certificates as Coq theorems about their network, over the real numbers.
+The file holds the graph, the input set, the property and evidence as exact integers,
+and ends in a theorem for each certificate, which the checker of proofs/ (itself proved)
+turns into a computation. With --run, coqc checks it; the statements are printed, with
+the axioms that they rest on. Certificates of one call share one graph. What the proved
+checker does not cover is refused by name; what `torchlean check` says stands."""
+
+EXAMPLES = """\
+examples:
+  torchlean certificate coq proof.tlc --out Proof.v
+  torchlean certificate coq proofs/000.tlc proofs/001.tlc --run
+
+exit code: 0 written, and with --run accepted; 2 for bad usage, a certificate that is
+refused, or no Coq to run"""
+
+
+def add_to(commands) -> None:
+    command = add_command(commands, "certificate", None, text=TEXT, examples="")
+    kinds = command.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    one = add_command(kinds, "coq", _coq, text=COQ, examples=EXAMPLES)
+    one.add_argument("files", nargs="+", type=Path, metavar="X.tlc")
+    one.add_argument("--out", type=writable_path, metavar="F.v", help="write it to F.v")
+    one.add_argument(
+        "--run", dest="prove", action="store_true", help="have coqc check it"
+    )
+
+
+def _coq(options) -> int:
+    if not (options.prove or options.out):
+        raise InputError("give --out F.v to write the theorem, --run to check it")
+    names = [f"c{k}" for k in range(len(options.files))]
+    blobs = [path.read_bytes() for path in options.files]
+    try:
+        text = coq.theorems(dict(zip(names, blobs, strict=True)))
+    except CertificateError as error:
+        raise InputError(str(error)) from error
+    if options.out:
+        if not re.fullmatch(r"[A-Za-z]\w*\.v", options.out.name):
+            raise InputError(f"{options.out.name}: a Coq file is a NAME.v")
+        write_text(options.out, text)
+        print(f"written to {options.out}")
+    if options.prove:
+        _run(options, text, names)
+    return 0
+
+
+def _run(options, text: str, names: list[str]) -> None:
+    reason = coq.missing()
+    if reason is not None:
+        raise coq.CoqError(reason)
+    with contextlib.ExitStack() as stack:
+        show = stack.enter_context(live("coqc"))
+        show("the theory")
+        coq.build()
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        source = folder / "Proof.v"
+        source.write_text(text, encoding="utf-8")
+        show(f"{len(names)} theorems")
+        outcome = coq.prove(source)
+    for name, path in zip(names, options.files, strict=True):
+        print(f"proved  {path}")
+        print(f"        {outcome.statements[f'holds_{name}']}")
+    print(f"axioms  {', '.join(outcome.axioms) or 'none'}")
+    print(f"{len(names)} of {len(names)} accepted by coqc ({outcome.seconds:.1f} s)")

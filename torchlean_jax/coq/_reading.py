@@ -1,0 +1,42 @@
+"""What a certificate says, by the reader of `torchlean_check`."""
+
+import json
+from typing import Any, NamedTuple
+
+import torchlean_check
+from torchlean_check._bounds import Region
+from torchlean_check._claim import Formula, read_cases, read_region
+from torchlean_check._container import read_members
+from torchlean_check._graph import Program, lower
+from torchlean_check._schema import Arrays
+
+
+class Reading(NamedTuple):
+    """The parts of a certificate; root: of the formula; semantics: "real" or "fp32"."""
+
+    semantics: str
+    digest: str
+    program: Program
+    region: Region
+    formula: Formula
+    root: Any
+    cases: list
+
+
+def read(blob: bytes) -> Reading:
+    """The statement and the proof. CertificateError if `blob` is not well formed.
+
+    The checker reads all of it first, so that what is malformed has been refused before
+    its parts are taken here; whether it accepts the claim makes no difference.
+    """
+    digest = torchlean_check.check(blob).graph_digest
+    members = read_members(blob)
+    manifest = json.loads(members["manifest.json"])
+    arrays = Arrays(manifest["arrays"], members)
+    program = lower(manifest["graph"], arrays)
+    region = read_region(manifest["input_set"], arrays, program)
+    formula = Formula(arrays, program)
+    root = formula.read(manifest["property"], "property")
+    proof = manifest["proof"]
+    cases = read_cases(proof, arrays, program, formula, region.halfspaces)
+    return Reading(manifest["semantics"], digest, program, region, formula, root, cases)
