@@ -74,8 +74,7 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     computing |= {("audit",), ("train",), ("claims",), ("sample",)}
     found = {tuple(words) for words in commands(parser())}
     others = {("check",), ("coverage",), ("float", "bridge"), ("float", "ops")}
-    others |= {("kernels", kind) for kind in ("list", "explain", "check")}
-    others |= {("certificate", "coq")}
+    others |= {("kernels", kind) for kind in ("list", "explain", "check", "sanitize")}
     others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
     others |= {
         ("science", topic)
