@@ -26,7 +26,12 @@ def add_to(kinds) -> None:
     command = add_command(kinds, "sanitize", _run, text=TEXT, examples=CODES)
     command.add_argument("names", nargs="*", metavar="NAME", help="names of kernels")
     command.add_argument(
-        "--tool", nargs="+", choices=TOOLS, default=TOOLS, help="tools, by default all"
+        "--tool",
+        nargs="+",
+        choices=TOOLS,
+        default=TOOLS,
+        metavar="TOOL",
+        help=f"which of {', '.join(TOOLS)} (default: all)",
     )
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,7 +49,7 @@ class Contract:
         shapes: Sequence[str] | None = None,
         dtypes: Sequence[str] | None = None,
         clauses: Sequence[str] = CLAUSES,
-        device: jax.Device | None = None,
+        device: Any = None,
         watch: Callable[[Clause], None] | None = None,
     ) -> ContractReport:
         """Check these clauses at these named shapes and dtypes, by default at all.
