@@ -77,7 +77,7 @@ def test_weights_in_another_dtype():
 
 
 # More than one tile along every axis.
-SEVERAL = ((18, 36), 20)
+SEVERAL = ((30, 36), 30)
 
 
 class SmallTiles(_products.ProductTile):

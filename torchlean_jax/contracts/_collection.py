@@ -1,4 +1,4 @@
-"""All contracts: one for each folder of `pallas_kernels`."""
+"""All contracts: one for each folder of `pallas_kernels`, and XLA's own operations."""
 
 import difflib
 import functools
@@ -6,17 +6,19 @@ import importlib
 import pkgutil
 
 from torchlean_jax import pallas_kernels
+from torchlean_jax.contracts import _xla
 from torchlean_jax.contracts._contract import Contract
 from torchlean_jax.domains._errors import InputError
 
 
 @functools.cache
 def contracts() -> tuple[Contract, ...]:
-    """The contract of every kernel, by name."""
+    """The contract of every kernel, by name, and of what is relied on of XLA."""
     folders = [m.name for m in pkgutil.iter_modules(pallas_kernels.__path__) if m.ispkg]
     where = pallas_kernels.__name__
     modules = [importlib.import_module(f"{where}.{n}._contract") for n in folders]
-    return tuple(Contract(m.TERMS) for m in modules)
+    terms = [*(module.TERMS for module in modules), *_xla.TERMS]
+    return tuple(map(Contract, terms))
 
 
 def contract(name: str) -> Contract:
