@@ -237,6 +237,11 @@ def _silu_slope(z):
     return share * (1.0 + z * (1.0 - share))
 
 
+def _tile(refs: Operands) -> ScanTile:
+    _, steps, channels = refs.x.shape
+    return scan_tile(steps, channels, refs.a.shape[1])
+
+
 def _call(name, body, tile, refs, *more, out_shape):
     batch, _, channels = refs.x.shape
     return pl.pallas_call(
@@ -252,9 +257,8 @@ def selective_scan(*operands):
     given = Operands(*operands)
     if not given.x.size:
         return given.x, given.state
-    tile = scan_tile(*given.x.shape[1:], given.a.shape[1])
     shapes = jax.tree.map(_shape, (given.x, given.state))
-    return _call("selective_scan", _forward, tile, given, out_shape=shapes)
+    return _call("selective_scan", _forward, _tile(given), given, out_shape=shapes)
 
 
 def selective_scan_backward(*operands):
@@ -264,8 +268,7 @@ def selective_scan_backward(*operands):
     if not refs.x.size:
         zeros = jax.tree.map(jnp.zeros_like, floats)._replace(state=dlast)
         return _floats(zeros)
-    tile = scan_tile(*refs.x.shape[1:], refs.a.shape[1])
-    batch, steps, channels = refs.x.shape
+    tile, (batch, steps, channels) = _tile(refs), refs.x.shape
     parts, wide = cdiv(channels, tile.channels), functools.partial(_shape, wide=True)
     before = jax.ShapeDtypeStruct(
         (batch, cdiv(steps, tile.steps), *refs.a.shape), jnp.float32

@@ -61,11 +61,10 @@ def spectral_convolution(
 def _compiled(x, weight, implementation):
     if not x.size or not weight.size:
         return jnp.zeros((*x.shape[:-1], weight.shape[-1]), x.dtype)
-    modes = weight.shape[1:-2]
-    matrices = weight.astype(jnp.float32).reshape(
-        2, math.prod(modes), *weight.shape[-2:]
-    )
-    parts = _product(*_modes.truncated(x, modes), *matrices, implementation)
+    modes, matrix = weight.shape[1:-2], weight.shape[-2:]
+    flat = weight.astype(jnp.float32).reshape(2, math.prod(modes), *matrix)
+    x_real, x_imag = _modes.truncated(x, modes)
+    parts = _product(x_real, x_imag, flat[0], flat[1], implementation)
     return _modes.restored(*parts, modes, x.shape[1:-1]).astype(x.dtype)
 
 

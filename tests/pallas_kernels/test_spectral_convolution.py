@@ -24,9 +24,8 @@ def test_the_contract_holds_on_a_sample():
 
 
 @pytest.mark.parametrize("program", TERMS.programs, ids=lambda p: p.name)
-@pytest.mark.parametrize("shape", ["ragged", "wide"])
-def test_unrolled_or_interpreted(program, shape, interpreted):
-    args = program.arguments(jax.random.key(0), TERMS.shapes[shape], jnp.float32)
+def test_unrolled_or_interpreted(program, interpreted):
+    args = program.arguments(jax.random.key(0), TERMS.shapes["wide"], jnp.float32)
     base.assert_runs_like_interpret_mode(program, args, interpreted)
 
 
@@ -51,7 +50,7 @@ def by_numpy(x, weight):
 
 @pytest.mark.parametrize(
     ("space", "modes"),
-    [((8,), (3,)), ((8,), (5,)), ((7,), (4,)), ((6, 5), (3, 2)), ((4, 6), (4, 4))],
+    [((8,), (5,)), ((7,), (3,)), ((6, 5), (3, 2)), ((4, 6), (4, 4))],
     ids=str,
 )
 def test_against_numpy_in_float64(space, modes):
