@@ -64,8 +64,8 @@ def _compiled(x, weight, implementation):
     modes, matrix = weight.shape[1:-2], weight.shape[-2:]
     flat = weight.astype(jnp.float32).reshape(2, math.prod(modes), *matrix)
     x_real, x_imag = _modes.truncated(x, modes)
-    parts = _product(x_real, x_imag, flat[0], flat[1], implementation)
-    return _modes.restored(*parts, modes, x.shape[1:-1]).astype(x.dtype)
+    real, imag = _product(x_real, x_imag, flat[0], flat[1], implementation)
+    return _modes.restored(real, imag, modes, x.shape[1:-1]).astype(x.dtype)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
