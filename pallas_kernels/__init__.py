@@ -16,7 +16,9 @@ if __name__ != "torchlean_jax.pallas_kernels":
 
 from torchlean_jax.pallas_kernels.attention import attention
 from torchlean_jax.pallas_kernels.batch_invariant_matmul import batch_invariant_matmul
-from torchlean_jax.pallas_kernels.batch_invariant_rms_norm import batch_invariant_rms_norm
+from torchlean_jax.pallas_kernels.batch_invariant_rms_norm import (
+    batch_invariant_rms_norm,
+)
 from torchlean_jax.pallas_kernels.cross_entropy import cross_entropy
 from torchlean_jax.pallas_kernels.layer_norm import layer_norm
 from torchlean_jax.pallas_kernels.linear import linear

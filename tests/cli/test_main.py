@@ -80,7 +80,7 @@ def test_commands_that_compute_take_a_seed_and_write_json():
         ("science", topic)
         for topic in ("approximate", "spline", "ode", "pinn", "camera")
     }
-    others |= {("zoo", "list")}
+    others |= {("zoo", "list"), ("certificate", "coq")}
     others |= {("verify", "suite")}
     assert found == computing | others
     for words in computing:
