@@ -32,7 +32,7 @@ def derivative(p: Polynomial, order: int = 1) -> Polynomial:
     return p
 
 
-def plus(p: Polynomial, q: Polynomial, factor=1) -> Polynomial:
+def plus(p: Polynomial, q: Polynomial, factor: int | Fraction = 1) -> Polynomial:
     """p + factor q."""
     longest = max(len(p), len(q))
     p, q = (list(r) + [Fraction(0)] * (longest - len(r)) for r in (p, q))

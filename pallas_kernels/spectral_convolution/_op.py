@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -64,7 +65,8 @@ def _compiled(x, weight, implementation):
     modes, matrix = weight.shape[1:-2], weight.shape[-2:]
     flat = weight.astype(jnp.float32).reshape(2, math.prod(modes), *matrix)
     x_real, x_imag = _modes.truncated(x, modes)
-    real, imag = _product(x_real, x_imag, flat[0], flat[1], implementation)
+    pair: Any = _product(x_real, x_imag, flat[0], flat[1], implementation)
+    real, imag = pair
     return _modes.restored(real, imag, modes, x.shape[1:-1]).astype(x.dtype)
 
 

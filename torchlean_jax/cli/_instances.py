@@ -34,13 +34,13 @@ class Instance:
 
     number: int
     network: Path
-    property: Path
+    prop: Path
     timeout: float
     expected: str = ""
 
     @property
     def name(self) -> str:
-        return f"{stem(self.network)} {stem(self.property)}"
+        return f"{stem(self.network)} {stem(self.prop)}"
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ def read_instances(
     for line, (network, prop, seconds, expected) in _rows(path):
         where = f"{path}: line {line}"
         expected = verdicts.get((network, prop), expected)
-        paths = (_existing(path.parent / name, where) for name in (network, prop))
+        one, other = (_existing(path.parent / name, where) for name in (network, prop))
         limit = scale * _seconds(seconds, where)
-        found.append(Instance(len(found) + 1, *paths, limit, expected))
+        found.append(Instance(len(found) + 1, one, other, limit, expected))
     if not found:
         raise FileFormatError(f"{path}: no instances")
     return found
@@ -215,7 +215,7 @@ class _Files:
 def _command(instance, files: _Files, left, options) -> list[str]:
     return [
         *(sys.executable, "-m", "torchlean_jax.cli", "verify", "vnnlib"),
-        *(str(instance.network), str(instance.property), "--progress"),
+        *(str(instance.network), str(instance.prop), "--progress"),
         *("--timeout", f"{left:.3f}", "--json", str(files.json)),
         *("--certificate", str(files.certificate), "--resume", str(files.search)),
         *("--counterexample", str(files.counterexample), *options),

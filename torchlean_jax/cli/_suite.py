@@ -172,7 +172,7 @@ def rows(outcomes: list[Outcome]) -> Iterator[dict]:
         margins = [m for m in o.results.get("margins", []) if isinstance(m, float)]
         cells = (
             o.instance.network.name,
-            o.instance.property.name,
+            o.instance.prop.name,
             o.status,
             o.instance.expected,
             round(o.seconds, 3),

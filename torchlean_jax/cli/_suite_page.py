@@ -198,7 +198,7 @@ def _row(outcome: Outcome, folder: Path) -> str:
     cells = (
         f'<td><span class="badge {outcome.status}">{outcome.status}</span></td>',
         f"<td>{_text(stem(instance.network))}</td>",
-        f"<td>{_text(stem(instance.property))}</td>",
+        f"<td>{_text(stem(instance.prop))}</td>",
         f'<td class="number">{outcome.seconds:.2f}<i class="bar">'
         f'<i style="width:{100 * share:.1f}%"></i></i></td>',
         f'<td class="number">{"" if parts is None else f"{parts:,}"}</td>',

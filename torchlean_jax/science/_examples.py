@@ -292,7 +292,8 @@ def _pictured(cameras: Cameras, count=4000) -> np.ndarray:
     )
     others = cameras.translation, cameras.focal, cameras.center
     t, focal, center = (
-        rng.uniform(*np.array(pair, float), (count, len(pair[0]))) for pair in others
+        rng.uniform(np.array(a, float), np.array(b, float), (count, len(a)))
+        for a, b in others
     )
     p = rng.choice([-1.0, 1.0], (count, 3))
     q = np.stack([x, y, z], -1)

@@ -109,13 +109,15 @@ def _sum(terms):
 
 @rules.define("add", "add_any")
 def _add(domain, x, y):
-    return Jet(jax.vmap(_forms.plus)(*_same_shape(x, y)))
+    left, right = _same_shape(x, y)
+    return Jet(jax.vmap(_forms.plus)(left, right))
 
 
 @rules.define("sub")
 def _sub(domain, x, y):
+    left, right = _same_shape(x, y)
     minus = functools.partial(_forms.plus, sign=-1)
-    return Jet(jax.vmap(minus)(*_same_shape(x, y)))
+    return Jet(jax.vmap(minus)(left, right))
 
 
 def _same_shape(x, y):
@@ -176,14 +178,14 @@ def _div(domain, operation, x, y):
 
 
 def product(domain, x: Jet, y: Jet) -> Jet:
-    x, y = _same_shape(x, y)
+    lefts, rights = _same_shape(x, y)
     found = []
     for order in domain.orders:
         terms = []
         for chosen in _subsets(range(len(order))):
             left = tuple(order[k] for k in chosen)
             right = tuple(i for k, i in enumerate(order) if k not in chosen)
-            pair = x[domain.place[left]], y[domain.place[right]]
+            pair = lefts[domain.place[left]], rights[domain.place[right]]
             terms.append(_forms.times(*pair))
         found.append(_sum(terms))
     return Jet(jnp.stack(found))

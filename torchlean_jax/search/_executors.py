@@ -88,7 +88,7 @@ def joined(parts: list[Bounded]) -> Bounded:
 class Devices:
     """Each share on a JAX device of its own: those given, or all that JAX has."""
 
-    def __init__(self, devices: Sequence[jax.Device] | None = None):
+    def __init__(self, devices: Sequence[Any] | None = None):
         self._devices = list(jax.devices() if devices is None else devices)
         self.workers = len(self._devices)
         self._threads = ThreadPoolExecutor(self.workers)
@@ -181,7 +181,7 @@ class Ray:
 
     def __init__(self, workers: int = 2):
         try:
-            import ray
+            import ray  # pyright: ignore[reportMissingImports]
         except ModuleNotFoundError as error:
             raise InputError("ray is not installed: pip install ray") from error
         if not ray.is_initialized():

@@ -67,6 +67,7 @@ def begin(search: Search, leaves: list[Leaf]) -> None:
     Parts on whose next cut their leaves differ, or which it would not cut in two, stay
     whole.
     """
+    kind: Any = search.kind  # of boxes: cells are cut elsewhere
     root = search.open.pop(1)
     done, waiting = [], [(root, [leaf for leaf in leaves if leaf])]
     while waiting:
@@ -76,7 +77,7 @@ def begin(search: Search, leaves: list[Leaf]) -> None:
             done.append(rows)
             continue
         axis, at = cut
-        value, index = search.kind.coordinate(axis)
+        value, index = kind.coordinate(axis)
         splits = Splits(np.array([value]), np.array([index]), np.array([at]))
         node = search.tree.split(rows["node"], splits)
         for side, end in ((True, "lo"), (False, "hi")):

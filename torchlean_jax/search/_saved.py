@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ class Saved:
         self._written = time.perf_counter()
         self._pause = max(_LEAST, _SHARE * (self._written - start))
 
-    def _members(self) -> State:
+    def _members(self) -> dict[str, Any]:
         names = list(self._states)
         about = {"format": _FORMAT, "problem": self._problem, "searches": names}
         found = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
