@@ -3,11 +3,11 @@
 import jax
 import jax.numpy as jnp
 
-from torchlean_jax.pallas_kernels._fixed_order import row_sum
+from torchlean_jax.pallas_kernels._fixed_order import sum_of_squares
 
 
 def fixed_order(x, weight, *, eps):
     wide = x.astype(jnp.float32)
-    mean = row_sum(wide * wide)[..., None] / x.shape[-1]
+    mean = sum_of_squares(x)[..., None] / x.shape[-1]
     y = wide * jax.lax.rsqrt(mean + eps) * weight.astype(jnp.float32)
     return y.astype(x.dtype)
