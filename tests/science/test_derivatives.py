@@ -160,3 +160,13 @@ def test_a_kink_has_no_derivatives():
         supremum(lambda x: jnp.abs(x[0]), [-1.0], [1.0], order=(0,))
     with pytest.raises(tl.MissingRuleError, match="max"):
         supremum(lambda x: jnp.maximum(x[0], 0), [-1.0], [1.0], order=(0,))
+
+
+def test_a_cast_to_integers_is_no_identity():
+    """x - int(x) is not 0."""
+
+    def sawtooth(x):
+        return x[0] - x[0].astype(jnp.int32).astype(x.dtype)
+
+    with pytest.raises(tl.InputError, match="cast to int32"):
+        supremum(sawtooth, [0.0], [2.0])

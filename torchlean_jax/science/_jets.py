@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains._registry import BoundRules, RuleTable
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._contraction import gamma
@@ -284,5 +285,8 @@ def _layout(domain, operation, *operands):
 
 @rules.define_op("convert_element_type")
 def _convert(domain, operation, x):
-    """Over the reals a cast between floats is none."""
-    return x if isinstance(x, Jet) else domain.lift(x)
+    """Over the reals a cast between floats is none; one to integers is a stair."""
+    new = operation.params["new_dtype"]
+    if not jnp.issubdtype(new, jnp.floating):
+        raise InputError(f"a cast to {new} is a step function: it has no derivatives")
+    return domain.lift(x)
