@@ -106,7 +106,7 @@ def _proof(reading: Reading, core: Core) -> str:
         case = next(cases)
         if isinstance(case, Leaf):
             return _leaf(core, Prover(core, boxes, splits, _slopes(core, case)))
-        k, entry, at = case
+        k, entry, at = case.value, case.entry, case.at
         value, number = core.place[k], float(np.ldexp(float(at.lo[0]), at.exp))
         halves = []
         for at_most in (True, False):
