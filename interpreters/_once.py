@@ -3,8 +3,8 @@
 The error bound of a kernel is a program of thousands of elementwise operations on a few
 numbers. XLA compiles it in ten to sixty seconds and runs it in a millisecond; NumPy
 takes some microseconds for each operation. What NumPy has no counterpart for runs in
-JAX, one operation at a time. NumPy rounds as IEEE-754 says, without fused or flushed
-results, which is one of the executions that enclosures allow for.
+JAX: one operation at a time, a loop as a whole. NumPy rounds as IEEE-754 says, without
+fused or flushed results, which is one of the executions that enclosures allow for.
 """
 
 import jax
@@ -52,8 +52,6 @@ def _apply(eqn, operands):
         if name in _WITH_PARAMETERS:
             value = _WITH_PARAMETERS[name](eqn.params, *operands)
             return [np.asarray(value, aval.dtype)]
-    if _jaxpr.subjaxprs(eqn):
-        raise NotImplementedError(f"`{name}` is not run once")
     outputs = _jaxpr.operation(eqn)(*map(jnp.asarray, operands))
     outputs = outputs if eqn.primitive.multiple_results else [outputs]
     return [np.asarray(y) for y in outputs]

@@ -31,7 +31,8 @@ class Needing(Search):
 def in_turns(searches, seconds):
     start = time.perf_counter()
     course = _parts.Course(Branching(), start + seconds)
-    evidence = _parts._by_turns(searches, course, None)
+    slots = [None] * len(searches)
+    evidence = _parts._by_turns(searches, slots, course, None)
     return evidence, time.perf_counter() - start
 
 
@@ -63,7 +64,7 @@ def test_time_is_shared(check):
     ("sound", "faulty"),
     [
         (" / (len(waiting) - place)", ""),
-        ("late.append(search)", "pass"),
+        ("late.append((search, slot))", "pass"),
         ("while waiting:", "if waiting:"),
     ],
 )

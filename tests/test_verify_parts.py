@@ -86,7 +86,7 @@ def test_verdicts_follow_the_exact_minimum():
         (_branch, "left = ~(rows", "left = (rows"),
         (_branch, "np.fmax(bounded.margin", "-np.fmin(bounded.margin"),
         (_boxes, 'upper["lo"][np', 'lower["hi"][np'),
-        (_boxes, "[:count, :used] - self._slack", "[:count, :used] + 0.1"),
+        (_boxes, "lower - self._slack", "lower + 0.1"),
     ],
 )
 def test_planted_faults_are_noticed(module, sound, faulty, monkeypatch):

@@ -90,14 +90,14 @@ def by_parts(
     return found, {"method": method, "tree": search.tree}
 
 
-def _restore(search: Search, slot: Slot | None) -> None:
+def _restore(search, slot: Slot | None) -> None:
     """Go on from the state that was kept, if one was."""
     state = None if slot is None else slot.state
     if state is not None:
         search.restore(state)
 
 
-def _keep(search: Search, slot: Slot | None) -> None:
+def _keep(search, slot: Slot | None) -> None:
     """Put a search into its file. That this is impossible is an error only if somebody
     would have to go on from there."""
     if slot is None:
@@ -176,7 +176,7 @@ def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
     }
 
 
-def _by_turns(searches: list[Search], slots, course: Course, refutes) -> dict | None:
+def _by_turns(searches: list, slots, course: Course, refutes) -> dict | None:
     """Run searches until all have ended, or one has found evidence, which is returned.
 
     Each has its share of the time that is left, so that a hard one leaves some to those

@@ -58,6 +58,10 @@ def test_a_wrong_counterpart_is_noticed(monkeypatch):
         test_as_in_jax("order")
 
 
-def test_a_loop_is_refused():
-    with pytest.raises(NotImplementedError, match="while"):
-        run_once(lambda x: lax.while_loop(lambda v: v < 3, lambda v: v + 1, x), 0.0)
+def test_a_loop_runs_as_a_whole():
+    def loops(x):
+        up = lax.while_loop(lambda v: v < 3, lambda v: v + 1, x)
+        return lax.scan(lambda v, w: (v * w, v), up, jnp.arange(1.0, 4.0))
+
+    last, before = run_once(loops, 0.5)
+    assert last == 3.5 * 6 and before.tolist() == [3.5, 3.5, 7.0]

@@ -12,7 +12,7 @@ import torchlean_jax as tl
 from tests.pallas_kernels import base
 from torchlean_jax.contracts import _determinism
 from torchlean_jax.contracts._cuda import exported, lowered
-from torchlean_jax.interpreters._kernel_call import kernel_faults
+from torchlean_jax.interpreters._kernel_call import kernel_faults, unrolled
 from torchlean_jax.interpreters._kernel_program import Program as Run
 from torchlean_jax.pallas_kernels import attention
 from torchlean_jax.pallas_kernels.attention import _forward, _limits
@@ -66,7 +66,7 @@ def test_a_batch_does_not_change_the_bits_of_its_first():
     args = FORWARD.arguments(
         jax.random.key(0), Shape(3, 3, 4, 2, 1, 2, masked=True), jnp.float32
     )
-    kept, detail = _determinism.rows_keep_their_bits(FORWARD, args, 0)
+    kept, detail = _determinism.rows_keep_their_bits(unrolled(FORWARD.kernel), args, 0)
     assert kept and TERMS.rows == 0, detail
 
 

@@ -54,12 +54,13 @@ def exact_net(x, y):
 
 
 @pytest.mark.parametrize(("centre", "radius"), BOXES, ids=str)
-def test_derivatives_lie_in_their_enclosures(compiled, centre, radius):
+def test_derivatives_lie_in_their_enclosures(compiled, centre, radius, monkeypatch):
     orders, enclose = compiled
     centre = np.array(centre)
     with jax.enable_x64(True):
         found = jax.tree.map(np.asarray, enclose(centre - radius, centre + radius))
-    rng, mpmath.mp.dps = np.random.default_rng(0), 40
+    monkeypatch.setattr(mpmath.mp, "dps", 40)
+    rng = np.random.default_rng(0)
     for _ in range(4):
         x, y = centre + rng.uniform(-radius, radius, 2)
         for order, lo, hi in zip(orders, found.lo, found.hi, strict=True):
@@ -87,7 +88,7 @@ def test_enclosures_shrink_with_the_square_of_the_box(compiled):
 
 @pytest.mark.parametrize("name", sorted(_curves.CURVES))
 @pytest.mark.parametrize("ends", [(-0.4, 0.9), (1.0, 1.25), (-8.0, 8.0), (0.5, 0.5)])
-def test_derivatives_of_curves_over_intervals(name, ends):
+def test_derivatives_of_curves_over_intervals(name, ends, monkeypatch):
     plain = {
         "tanh": mpmath.tanh,
         "logistic": lambda x: 1 / (1 + mpmath.exp(-x)),
@@ -96,7 +97,7 @@ def test_derivatives_of_curves_over_intervals(name, ends):
         "exp": mpmath.exp,
         "call:softplus": lambda x: mpmath.log(1 + mpmath.exp(x)),
     }[name]
-    mpmath.mp.dps = 60
+    monkeypatch.setattr(mpmath.mp, "dps", 60)
     with jax.enable_x64(True):
         x = Interval(*map(jnp.float64, ends))
         for k in range(5):

@@ -253,6 +253,15 @@ def test_a_signal_ends_a_search_that_can_go_on(number, whole, tmp_path):
     assert ask(path).certificate.bytes == whole.certificate.bytes
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C as in a terminal: a shell's background jobs are told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_the_second_interruption_raises(whole, tmp_path):
     path = tmp_path / "search"
 
@@ -266,6 +275,7 @@ def test_the_second_interruption_raises(whole, tmp_path):
     assert ask(path).certificate.bytes == whole.certificate.bytes
 
 
+@pytest.mark.usefixtures("heard")
 def test_without_a_file_an_interruption_is_python_s():
     with pytest.raises(KeyboardInterrupt):
         ask(None, watch=lambda search: os.kill(os.getpid(), signal.SIGINT))

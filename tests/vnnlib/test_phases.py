@@ -107,14 +107,15 @@ def test_without_phases_only_bounds_are_tried(query):
 def turns(needs, seconds, monkeypatch):
     """Statuses of cases that need so much time each, and the time it took."""
 
-    def case_decided(problem, need, course, until):
+    def case_decided(problem, need, course, until, number):
         left = until - time.perf_counter()
         time.sleep(max(min(need, left + 1e-3), 0))
         return _decide.Answer(status="unsat" if need <= left else "unknown")
 
     monkeypatch.setattr(_decide, "_decide_case", case_decided)
     start = time.perf_counter()
-    answers = _decide._by_turns(None, needs, SimpleNamespace(until=start + seconds))
+    course = SimpleNamespace(until=start + seconds, is_kept=lambda number: False)
+    answers = _decide._by_turns(None, needs, course)
     return [answers[k].status for k in range(len(needs))], time.perf_counter() - start
 
 
