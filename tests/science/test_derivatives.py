@@ -171,3 +171,19 @@ def test_a_cast_to_integers_is_no_identity():
 
     with pytest.raises(tl.InputError, match="cast to int32"):
         supremum(sawtooth, [0.0], [2.0])
+
+
+def test_a_branch_that_is_known_is_taken():
+    jets = Jets([(0,)], 1)
+
+    def either(first, lo, hi):
+        f = lambda x: jax.lax.cond(first, jnp.sin, jnp.cos, x[0])
+        return jets.enclosures(tl.interpret(f, domain=jets)(jets.input(lo, hi)))
+
+    with jax.enable_x64(True):
+        found = jax.jit(either)(True, jnp.array([0.5]), jnp.array([0.75]))
+        found = jax.tree.map(np.asarray, found)
+    lo, hi = found.lo[jets.place[(0,)]], found.hi[jets.place[(0,)]]
+    assert lo <= np.cos(0.75) and np.cos(0.5) <= hi and hi - lo < 0.2
+    with pytest.raises(tl.InputError, match="no jet says"):
+        jets.join([], [])

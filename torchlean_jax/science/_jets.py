@@ -80,7 +80,7 @@ class Jets:
         return Jet(jnp.zeros((len(self.orders), *form.shape)).at[0].set(form))
 
     def join(self, values, possible):
-        raise NotImplementedError("jets of a choice between functions do not exist")
+        raise InputError("no jet says which branch of a function is taken")
 
     def unknown(self, shape, dtype) -> Jet:
         return Jet(jnp.full((len(self.orders), self.inputs + 2, *shape), jnp.nan))

@@ -157,7 +157,8 @@ def _read(path: Path, problem: str) -> dict[str, State]:
     if about["problem"] != problem:
         raise InputError(
             f"{path} belongs to another problem (other weights, another set, spec or "
-            "method, or another version of this package); name another file"
+            "method, with a certificate or without, or another version of this "
+            "package); name another file"
         )
     return states
 
