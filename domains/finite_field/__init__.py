@@ -8,13 +8,15 @@ from torchlean_jax.domains.finite_field import (
     _compare,
     _complex,
     _contraction,
-    _elementwise,
+    _exponential,
     _layout,
     _order,
     _reduce,
     _refused,
+    _roots,
     _slopes,
     _tangents,
+    _uninterpreted,
 )
 from torchlean_jax.domains.finite_field._domain import FiniteField
 from torchlean_jax.domains.finite_field._dual import DualArray, DualField

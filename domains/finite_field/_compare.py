@@ -18,10 +18,10 @@ from torchlean_jax.domains.finite_field._arithmetic import (
     negate,
     subtract,
 )
-from torchlean_jax.domains.finite_field._elementwise import (
+from torchlean_jax.domains.finite_field._order import finite, sign
+from torchlean_jax.domains.finite_field._uninterpreted import (
     uninterpreted,
 )
-from torchlean_jax.domains.finite_field._order import finite, sign
 from torchlean_jax.domains.finite_field._value import (
     NUMBER,
     UNDEFINED,

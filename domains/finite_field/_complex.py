@@ -11,7 +11,7 @@ from jax import lax
 from torchlean_jax.domains._errors import UndecidedError
 from torchlean_jax.domains.finite_field._arithmetic import add, as_complex, multiply
 from torchlean_jax.domains.finite_field._contraction import matrix_product_mod
-from torchlean_jax.domains.finite_field._elementwise import canonical, imaginary_unit
+from torchlean_jax.domains.finite_field._exponential import canonical, imaginary_unit
 from torchlean_jax.domains.finite_field._primes import powers
 from torchlean_jax.domains.finite_field._value import (
     UNDEFINED,

@@ -18,7 +18,7 @@ from torchlean_jax.domains.finite_field._arithmetic import (
     negate,
     subtract,
 )
-from torchlean_jax.domains.finite_field._elementwise import (
+from torchlean_jax.domains.finite_field._uninterpreted import (
     uninterpreted_odd,
 )
 from torchlean_jax.domains.finite_field._value import (

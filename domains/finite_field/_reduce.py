@@ -7,7 +7,7 @@ import numpy as np
 from torchlean_jax.domains._windows import PADDING, Windows
 from torchlean_jax.domains.finite_field._arithmetic import multiply, negate, result
 from torchlean_jax.domains.finite_field._compare import inverted_flag
-from torchlean_jax.domains.finite_field._elementwise import exp, log
+from torchlean_jax.domains.finite_field._exponential import exp, log
 from torchlean_jax.domains.finite_field._order import extreme
 from torchlean_jax.domains.finite_field._value import (
     MINUS_INFINITY,

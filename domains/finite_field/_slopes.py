@@ -24,7 +24,7 @@ from torchlean_jax.domains.finite_field._arithmetic import (
     whole_power,
 )
 from torchlean_jax.domains.finite_field._dual import Step, tangents, zeros
-from torchlean_jax.domains.finite_field._elementwise import exp, log
+from torchlean_jax.domains.finite_field._exponential import exp, log
 from torchlean_jax.domains.finite_field._order import finite, sign
 from torchlean_jax.domains.finite_field._value import (
     MINUS_INFINITY,

@@ -1,4 +1,4 @@
-"""Rules for functions of one number: exp and its family, and the uninterpreted ones.
+"""exp, log and what they make up: powers of a generator, and its discrete logarithm.
 
 exp and log change levels: exp(x) mod p comes of x mod q, log(x) mod q of x mod p. The
 residue that a function cannot give is a fresh one that depends on the value alone, so
@@ -8,19 +8,17 @@ that equal values keep equal residues at both levels.
 from dataclasses import replace
 
 import numpy as np
-from jax import lax
 
 from torchlean_jax.domains.finite_field._arithmetic import (
     add,
     constant,
     divide,
     invert,
-    is_short,
     multiply,
     negate,
     subtract,
-    whole_power,
 )
+from torchlean_jax.domains.finite_field._uninterpreted import uninterpreted
 from torchlean_jax.domains.finite_field._value import (
     MINUS_INFINITY,
     NUMBER,
@@ -32,39 +30,6 @@ from torchlean_jax.domains.finite_field._value import (
     kinds_of,
     rules,
 )
-
-
-def uninterpreted(field, tag, *xs: FieldArray, dtype=None) -> FieldArray:
-    """A function of which nothing is used but that it is one."""
-    field.note_arguments(*xs)
-    names = np.broadcast_arrays(*[field.name(x) for x in xs])
-    undefined = np.zeros(names[0].shape, bool)
-    for x in xs:
-        undefined = undefined | (kinds_of(x) == UNDEFINED)
-    kinds = np.where(undefined, UNDEFINED, NUMBER).astype(np.uint8)
-    return FieldArray(
-        field.fresh(tag, *names),
-        xs[0].dtype if dtype is None else dtype,
-        kinds if undefined.any() else None,
-        degree=VARIABLE,
-    )
-
-
-def uninterpreted_odd(field, tag, x: FieldArray) -> FieldArray:
-    """A function with f(-x) = -f(x): that of the two whose name is smaller decides."""
-    names, opposite = field.name(x), field.name(negate(field, x))
-    field.note_arguments(x)
-    value = field.fresh(tag, np.minimum(names, opposite))
-    turned = np.stack(
-        [
-            (np.uint64(m) - v) % np.uint64(m)
-            for v, m in zip(value, field.moduli, strict=True)
-        ]
-    )
-    residues = np.where(names <= opposite, value, turned)
-    residues = np.where(names == opposite, np.uint64(0), residues)  # x is 0
-    kinds = None if x.kinds is None else np.where(x.kinds, UNDEFINED, NUMBER)
-    return FieldArray(residues, x.dtype, kinds, degree=VARIABLE)
 
 
 @rules.define("exp")
@@ -235,122 +200,6 @@ def canonical(field, x):
     small = (residues[::2] <= 1).all(0)
     residues[1::2] = np.where(small, residues[::2], residues[1::2])
     return replace(x, residues=residues, degree=x.degree)
-
-
-@rules.define("sqrt")
-def sqrt(field, x):
-    return _root(field, "sqrt", x, np.sqrt)
-
-
-@rules.define("rsqrt")
-def _rsqrt(field, x):
-    return invert(field, sqrt(field, x))
-
-
-@rules.define("cbrt")
-def _cbrt(field, x):
-    return uninterpreted_odd(field, "cbrt", x)
-
-
-def _root(field, tag, x, function):
-    """Uninterpreted but for root(1/x) = 1/root(x), and roots of squares of constants.
-
-    That root(x)**2 = x is not used: a finite field has two roots or none, and root(x*x)
-    must not come out as x by a lucky sign.
-    """
-    root, exact = _roots_of_squares(x, function)
-    if exact.all():
-        return field.lift(root).named(x.dtype)
-    field.note_arguments(x)
-    inverse = invert(field, x)
-    names, turned = field.name(x), field.name(inverse)
-    value = field.fresh(tag, np.minimum(names, turned))
-    zero = (x.residues == 0).all(0)
-    value = np.where(zero, np.uint64(0), value)
-    kinds = kinds_of(x)
-    kinds = np.where(kinds == MINUS_INFINITY, UNDEFINED, kinds)
-    kinds = kinds if kinds.any() else None
-    least = FieldArray(value, x.dtype, kinds, degree=VARIABLE)
-    other = invert(field, least)
-    residues = np.where((names <= turned) | zero, least.residues, other.residues)
-    residues = np.where(exact, field.lift(root).residues, residues)
-    degree = least.degree.beside(other.degree)
-    return FieldArray(residues, x.dtype, kinds, degree=degree, nonnegative=True)
-
-
-def _roots_of_squares(x, function):
-    """The roots of constants that are squares of short floats, and which are."""
-    if x.held is None or x.kinds is not None:
-        return np.zeros(x.shape), np.zeros(x.shape, bool)
-    root = function(np.maximum(x.held, 0.0))
-    exact = (root * root == x.held) & is_short(root)
-    return np.where(exact, root, 0.0), exact
-
-
-@rules.define("pow")
-def _pow(field, x, y):
-    """A whole or half constant is a power of x or of its root; else exp(y log x)."""
-    exponents = None if y.held is None else np.unique(y.held)
-    if exponents is not None and exponents.size == 1 and abs(exponents[0]) < 2**16:
-        twice = 2 * float(exponents[0])
-        if twice % 2 == 0:
-            return whole_power(field, x, y=int(twice) // 2)
-        if twice % 1 == 0:
-            return whole_power(field, sqrt(field, x), y=int(twice))
-    return exp(field, multiply(field, y, log(field, x)))
-
-
-@rules.define("erfc")
-def _erfc(field, x):
-    one = constant(field, 1.0, x)
-    return subtract(field, one, uninterpreted_odd(field, "erf", x))
-
-
-def _define_odd(name):
-    @rules.define(name)
-    def rule(field, x, **params):
-        return uninterpreted_odd(field, name, x)
-
-
-for _name in ("erf", "erf_inv", "asin", "atan", "asinh", "atanh"):
-    _define_odd(_name)
-
-
-def _define_uninterpreted(name):
-    @rules.define(name)
-    def rule(field, *xs, **params):
-        return uninterpreted(field, f"{name} {sorted(params.items())}", *xs)
-
-
-for _name in (
-    *("acos", "acosh", "atan2", "lgamma", "digamma", "polygamma", "zeta", "igamma"),
-    *("igammac", "regularized_incomplete_beta", "bessel_i0e", "bessel_i1e", "rem"),
-):
-    _define_uninterpreted(_name)
-
-
-def _define_step(name, function):
-    """Constants have a whole part; of anything else nothing is known about it."""
-
-    @rules.define(name)
-    def rule(field, x):
-        if x.held is None:
-            return uninterpreted(field, name, x)
-        return field.lift(function(x.held)).named(x.dtype)
-
-
-for _name, _step in {"floor": np.floor, "ceil": np.ceil}.items():
-    _define_step(_name, _step)
-
-
-@rules.define("round")
-def _round(field, x, *, rounding_method):
-    if x.held is not None and rounding_method == lax.RoundingMethod.TO_NEAREST_EVEN:
-        return field.lift(np.round(x.held)).named(x.dtype)  # to even
-    if x.held is not None:
-        away = np.copysign(np.floor(np.abs(x.held) + 0.5), x.held)
-        return field.lift(away).named(x.dtype)
-    return uninterpreted(field, f"round {int(rounding_method)}", x)
 
 
 @rules.define("call:softplus")
