@@ -25,6 +25,7 @@ from torchlean_jax.interpreters import (
     _forms,
     _forward,
     _linear,
+    _linear_images,
     _products,
     _steps,
 )
@@ -183,7 +184,7 @@ def _linear_image(step, result):
     forms = [_form_of(i, result) if i in abstract else None for i in equation.inputs]
     # without a concrete operand there is no constant part
     at_zero = step.prepare(values)[1] if None in forms else None
-    return _forms.linear_image(equation, forms, fixed, radii, at_zero)
+    return _linear_images.images(equation, forms, fixed, radii, at_zero)
 
 
 def _product(step, result):
@@ -220,7 +221,9 @@ def _times(equation, position, form, array):
     """The form of the operand at `position`, times an array in place of the other."""
     operands, fixed = [None, None], [array, array]
     operands[position], fixed[position] = form, None
-    (image,) = _forms.linear_image(equation, operands, fixed, [None, None], None)
+    (image,) = _linear_images.images(
+        equation, operands, fixed, [None, None], None
+    )
     return image
 
 

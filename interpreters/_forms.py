@@ -1,4 +1,4 @@
-"""Affine forms of values in the inputs, and what linear operations do to them.
+"""Affine forms of values in the inputs, and their arithmetic.
 
 Inputs are written as center + radius * t with |t| <= 1 in each coordinate (and in the
 norm of a ball). A value v of a graph lies, for every such t, in
@@ -7,11 +7,11 @@ norm of a ball). A value v of a graph lies, for every such t, in
                                  spread(t) = <spread, t> + radius  >=  0.
 
 Since no |t| exceeds 1, whatever rounding may have done to the coefficients is added to
-`radius`. Which linear forms bound nonlinear operations is in `_affine_forward`.
+`radius`. What affine equations make of forms is in `_linear_images`; which linear forms
+bound nonlinear operations, in `_affine_forward`.
 
 Source: the forward mode of LiRPA (Xu et al. 2020, arXiv:2002.12920, section 3.1), here
-with both bounds as a middle and a spread, so that a linear map is applied twice: once
-as it is, once with the magnitudes of its weights.
+with both bounds as a middle and a spread.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,6 @@ from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._contraction import gamma, midpoint_radius
 from torchlean_jax.domains.interval._functions import sqrt_bounds
 from torchlean_jax.domains.interval._rounding import round_down, round_up
-from torchlean_jax.interpreters import _linear
-
-# Their results are single elements of an operand, possibly negated.
-_MOVES = frozenset(
-    "reshape transpose squeeze expand_dims concatenate slice rev pad split stack "
-    "unstack neg select_n dynamic_slice dynamic_update_slice broadcast_in_dim tile "
-    "gather".split()
-)
 
 
 @jax.tree_util.register_dataclass
@@ -150,38 +142,6 @@ def _reach(coefficients, groups):
     return total
 
 
-def linear_image(equation, operands, fixed, radii, at_zero) -> list[Form]:
-    """The results of an equation that is affine in the operands that have forms.
-
-    operands: a Form, or None where the operand is concrete. fixed, radii: as
-    `_linear.fixed_operands` gives them. at_zero: the results at 0 as intervals, if they
-    need not be 0.
-    """
-    if _linear.is_affine(equation):  # then `at_zero` has the concrete operands
-        fixed, radii = [_zero_if_float(x) for x in fixed], [None] * len(radii)
-    run, reach = _linear_map(equation, fixed), _magnitude_map(equation, fixed)
-    forms = [form for form in operands if form is not None]
-    middles = _results(jax.vmap(run)(*[form.middle for form in forms]))
-    levels = _results(run(*[form.level for form in forms]))
-    radius = _results(reach(*[form.radius for form in forms]))
-    totals = _results(reach(*[form.total for form in forms]))
-    spreads = [None] * len(levels)
-    if any(form.spread is not None for form in forms):
-        spreads = _results(jax.vmap(reach)(*map(_full_spread, forms)))
-    lost = None
-    if equation.name not in _MOVES:
-        totals, lost = _lost(equation, operands, totals, reach, fixed, radii)
-    images = []
-    for k, parts in enumerate(
-        zip(middles, levels, spreads, radius, totals, strict=True)
-    ):
-        form = Form(*parts)
-        if at_zero is not None:
-            form = shifted(form, at_zero[k])
-        images.append(form if lost is None else form.widened(lost[k]))
-    return images
-
-
 def shifted(form: Form, by: Interval) -> Form:
     """The form plus any number of `by`, element by element."""
     middle, radius = midpoint_radius(by)
@@ -233,7 +193,7 @@ def between(form: Form, low, high) -> Form:
 
 def hull(below: Form, above: Form) -> Form:
     """Everything from the lower end of one form to the upper end of another."""
-    low, high = _full_spread(below), _full_spread(above)
+    low, high = full_spread(below), full_spread(above)
     total = round_up(below.total + above.total, ulps=2)
     found = Form(
         (above.middle + below.middle) * 0.5 + (high - low) * 0.5,
@@ -257,7 +217,7 @@ def between_planes(form: Form, planes, each: bool) -> Form:
     low, up = planes.lower, planes.upper
     mean, half = (low + up) * 0.5, (up - low) * 0.5
     tilt, steep = (abs(up) - abs(low)) * 0.5, (abs(low) + abs(up)) * 0.5
-    full, count = _full_spread(form), low.shape[-1]
+    full, count = full_spread(form), low.shape[-1]
     total = round_up(times(abs(low) + abs(up), form.total), ulps=count + 8)
     # halves that are read as 0: see `between`
     halved = 4 * float(jnp.finfo(total.dtype).smallest_normal) * form.total.sum(-1)
@@ -301,99 +261,5 @@ def _small(size, form: Form, roundings: int):
     return round_up(size * (2 * gamma(roundings, kind.dtype)) + tiny, ulps=4)
 
 
-def _lost(equation, operands, totals, reach, fixed, radii):
-    """(totals, what rounding and the errors of concrete operands may come to)."""
-    forms = [form for form in operands if form is not None]
-    kind, count = jnp.finfo(forms[0].level.dtype), forms[0].middle.shape[0]
-    most = _terms(equation, [x.aval.shape for x in equation.eqn.invars])
-    tiny = 8 * (count + 2) * most * float(kind.smallest_normal)
-    # flushed coefficients count as much as the weights they meet
-    flushed = _results(reach(*[jnp.full_like(form.level, tiny) for form in forms]))
-    slack = 2 * gamma(most + 4, kind.dtype)
-    totals = [round_up(t * (1 + slack), ulps=2) for t in totals]
-    # and a weight that the hardware reads as 0, as much as what it meets
-    unread = 2 * float(kind.smallest_normal) * sum(jnp.sum(f.total) for f in forms)
-    lost = [
-        round_up(t * slack + 2 * f + tiny + unread, ulps=4)
-        for t, f in zip(totals, flushed, strict=True)
-    ]
-    for position, radius in enumerate(radii):
-        if radius is not None:
-            others = [*fixed[:position], radius, *fixed[position + 1 :]]
-            more = _magnitude_map(equation, others)(*[form.total for form in forms])
-            more = [round_up(m * (1 + slack) + tiny) for m in _results(more)]
-            lost = [round_up(a + b) for a, b in zip(lost, more, strict=True)]
-    return totals, lost
-
-
-def _terms(equation, shapes) -> int:
-    """How many rounded terms a result sums, at most."""
-    name, params = equation.name, equation.operation.params
-    if name in ("add", "add_any", "sub", "mul", "div"):
-        return 2
-    if name == "reduce_sum":
-        return _product(shapes[0][axis] for axis in params["axes"])
-    if name == "dot_general":
-        (contracted, _), _ = params["dimension_numbers"]
-        return _product(shapes[0][axis] for axis in contracted)
-    if name == "conv_general_dilated":
-        return _product(shapes[1])
-    if name == "cumsum":
-        return shapes[0][params["axis"]]
-    if name == "reduce_window_sum":
-        return _product(params["window_dimensions"])
-    return max(_product(shape) for shape in shapes) + 1
-
-
-def _magnitude_map(equation, fixed):
-    """The equation with the magnitudes of its weights."""
-    fixed = [
-        x
-        if x is None or not jnp.issubdtype(jnp.result_type(x), jnp.floating)
-        else abs(x)
-        for x in fixed
-    ]
-    if equation.name == "neg":
-        return lambda x: x
-    if equation.name == "sub":
-        moving = [k for k, x in enumerate(fixed) if x is None]
-        return lax.add if len(moving) == 2 else (lambda x: _stretched(equation, x))
-    return _linear_map(equation, fixed)
-
-
-def _stretched(equation, x):
-    return jnp.broadcast_to(x, equation.eqn.outvars[0].aval.shape)
-
-
-def _linear_map(equation, fixed):
-    """The equation without its constant part: places that nothing fills are 0."""
-    if "fill_value" not in equation.operation.all_params:
-        return _linear.linear_map(equation, fixed)
-    operation = equation.operation.replace(fill_value=0)
-
-    def function(*moving):
-        moving = iter(moving)
-        return operation(*[next(moving) if x is None else x for x in fixed])
-
-    return function
-
-
-def _zero_if_float(x):
-    if x is None or not jnp.issubdtype(jnp.result_type(x), jnp.floating):
-        return x
-    return jnp.zeros_like(x)
-
-
-def _full_spread(form):
+def full_spread(form):
     return jnp.zeros_like(form.middle) if form.spread is None else form.spread
-
-
-def _results(found):
-    return list(found) if isinstance(found, (list, tuple)) else [found]
-
-
-def _product(numbers) -> int:
-    total = 1
-    for n in numbers:
-        total *= int(n)
-    return max(total, 1)

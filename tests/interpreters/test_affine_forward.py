@@ -22,7 +22,7 @@ from tests.test_bounds import (
     points_of,
     relu_net,
 )
-from torchlean_jax.interpreters import _forms
+from torchlean_jax.interpreters import _forms, _linear_images
 
 
 def forward(f, **options):
@@ -203,16 +203,17 @@ def test_forms_that_do_not_fit_are_refused():
 
 def no_rounding(patch):
     patch.setattr(_forms, "_small", lambda size, form, roundings: 0 * size)
-    patch.setattr(_forms, "gamma", lambda terms, dtype: 0.0)
+    for module in (_forms, _linear_images):
+        patch.setattr(module, "gamma", lambda terms, dtype: 0.0)
 
 
 def constants_twice(patch):
-    patch.setattr(_forms, "_zero_if_float", lambda x: x)
+    patch.setattr(_linear_images, "_zero_if_float", lambda x: x)
 
 
 def fill_in_every_coefficient(patch):
-    linear_map = _forms._linear.linear_map
-    patch.setattr(_forms, "_linear_map", linear_map)
+    linear_map = _linear_images._linear.linear_map
+    patch.setattr(_linear_images, "_linear_map", linear_map)
 
 
 def tilted_the_wrong_way(patch):
@@ -221,7 +222,7 @@ def tilted_the_wrong_way(patch):
 
 
 def spread_forgotten(patch):
-    right = _forms.linear_image
+    right = _linear_images.images
 
     def image(equation, operands, fixed, radii, at_zero):
         bare = [
@@ -230,7 +231,7 @@ def spread_forgotten(patch):
         ]
         return right(equation, bare, fixed, radii, at_zero)
 
-    patch.setattr(_forms, "linear_image", image)
+    patch.setattr(_linear_images, "images", image)
 
 
 @pytest.mark.parametrize(
