@@ -141,7 +141,7 @@ def test_captured_weights_belong_to_the_problem(tmp_path):
 
 def test_damaged_files_are_refused(tmp_path):
     path = tmp_path / "search"
-    ask(path, 17)
+    ask(path, 17, certificate=False)
     whole = path.read_bytes()
     damaged = [whole[:n] for n in (0, 1, 100, len(whole) // 2, len(whole) - 1)]
     for at in range(0, len(whole), 1499):
