@@ -221,9 +221,7 @@ def _times(equation, position, form, array):
     """The form of the operand at `position`, times an array in place of the other."""
     operands, fixed = [None, None], [array, array]
     operands[position], fixed[position] = form, None
-    (image,) = _linear_images.images(
-        equation, operands, fixed, [None, None], None
-    )
+    (image,) = _linear_images.images(equation, operands, fixed, [None, None], None)
     return image
 
 
