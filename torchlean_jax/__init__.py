@@ -21,6 +21,7 @@ from torchlean_jax._interpret import interpret
 from torchlean_jax._quantization_error import quantization_error
 from torchlean_jax._quantize import QuantizedModel, quantize
 from torchlean_jax._replay import Replay, replay
+from torchlean_jax._rollout import rollout
 from torchlean_jax._shapes import shapes
 from torchlean_jax._verdict import Verdict
 from torchlean_jax._verify import verify
@@ -107,6 +108,7 @@ __all__ = [
     "quantize",
     "read_vnnlib",
     "replay",
+    "rollout",
     "shapes",
     "spec",
     "verify",

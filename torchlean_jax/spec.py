@@ -207,6 +207,41 @@ def any_of(*specs: Any) -> Spec:
     return AnyOf(_parts(specs, AnyOf))
 
 
+def always(C: Any, d: Any = 0, *, states: int) -> Spec:
+    """Every row of `C @ x_t - d` is positive in each state x_t of a trajectory.
+
+    The model returns the states along the leading axis of one array, as `tl.rollout`
+    does: `steps + 1` of them. C: [R, n] for a flattened state, or [n]; d: [R] or a
+    scalar; exact, as for `linear`.
+
+    >>> always([1.0], states=3)  # x_0, x_1 and x_2 are positive
+    all_of(linear(C=[[1.0, 0.0, 0.0]], d=[0.0]), linear(C=[[0.0, 1.0, 0.0]], d=[0.0]), \
+linear(C=[[0.0, 0.0, 1.0]], d=[0.0]))
+    """
+    return all_of(*_in_each(C, d, states))
+
+
+def eventually(C: Any, d: Any = 0, *, states: int) -> Spec:
+    """Every row of `C @ x_t - d` is positive in one state x_t, of each trajectory
+    perhaps another one. Otherwise as `always`; `always(...) & eventually(...)` is
+    reach-avoid.
+
+    >>> eventually([1.0], 0.5, states=2)
+    any_of(linear(C=[[1.0, 0.0]], d=[0.5]), linear(C=[[0.0, 1.0]], d=[0.5]))
+    """
+    return any_of(*_in_each(C, d, states))
+
+
+def _in_each(C, d, states):
+    """The spec of one state, for each of them."""
+    if isinstance(states, bool) or not isinstance(states, int) or states < 1:
+        raise InputError(f"a trajectory has at least one state; got {states!r}")
+    rows, offset = exact_rows(C, d, "C", "d")
+    wide = np.kron(np.eye(states), rows).reshape(states, len(rows), -1)
+    wide = wide + 0.0  # no zeros with a sign, which would be printed
+    return [Linear(part, offset) for part in wide]
+
+
 def _parts(specs, kind):
     """`specs` with nested ones of the same kind spliced in: chains stay flat."""
     if not specs:
