@@ -61,8 +61,9 @@ trust: $(VENV)/installed-dev
 trust-check: $(VENV)/installed-dev
 	$(RUN) scripts/trust.py --check
 
-# proofs/: built by Coq, its axioms compared with those that are allowed. Installs nothing:
-# says which packages are missing (Debian: coq libcoq-bignums).
+# proofs/: built by Coq, checked again by coqchk, its axioms compared with those that are
+# allowed. Installs nothing: says which packages are missing and what is skipped for it
+# (Debian: coq libcoq-bignums libcoq-interval libcoq-flocq).
 prove: $(VENV)/installed-dev
 	$(RUN) scripts/prove.py
 

@@ -5,10 +5,9 @@ certificate. Where Coq is not installed, what needs it is skipped, and says so.
 """
 
 import dataclasses
-import os
+import importlib
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -105,15 +104,63 @@ def test_coq_proves_the_examples_and_says_of_what(tmp_path, capsys):
         assert "1 of 1 accepted" in said
 
 
-@needs_coq
-def test_nothing_is_admitted():
-    command = [sys.executable, str(ROOT / "scripts" / "prove.py")]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    found = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment
+@pytest.fixture
+def prove(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    return importlib.import_module("prove")
+
+
+@pytest.fixture
+def other_theory(tmp_path, monkeypatch):
+    """A theory of its own, with what it assumes in place of a proof."""
+    (tmp_path / "_CoqProject").write_text("Bad.v\n")
+    (tmp_path / "Bad.v").write_text(
+        "Parameter cheat : False.\nTheorem two : 1 = 2.\n"
+        "Proof. destruct cheat. Qed.\nTheorem three : 1 = 3.\nAdmitted.\n"
     )
-    assert found.returncode == 0, found.stderr
-    assert "Sound.check_sound" in found.stdout
+    monkeypatch.setattr(_run, "THEORY", tmp_path)
+
+
+def test_nothing_is_admitted(prove):
+    assert prove.unproved() == []
+
+
+def test_what_is_admitted_is_found(prove, other_theory):
+    assert [line.partition(":")[2][:1] for line in prove.unproved()] == ["1", "5"]
+
+
+@needs_coq
+def test_a_theorem_that_rests_on_a_wrong_axiom_is_an_error(prove, other_theory):
+    coq.build(["Bad"])
+    with pytest.raises(coq.CoqError, match="cheat"):
+        prove.axioms("Bad", ("two",))
+
+
+@needs_coq
+def test_coqchk_reads_the_compiled_proofs(prove, tmp_path, monkeypatch):
+    """It accepts a compiled file, and refuses it with one bit changed."""
+    coq.build(["Scan"])
+    compiled = (_run.THEORY / "Scan.vo").read_bytes()
+    monkeypatch.setattr(_run, "THEORY", tmp_path)
+    (tmp_path / "Scan.vo").write_bytes(compiled)
+    prove.kernel(["Scan"], whole=False)
+    middle = len(compiled) // 2
+    changed = bytes([compiled[middle] ^ 1])
+    (tmp_path / "Scan.vo").write_bytes(
+        compiled[:middle] + changed + compiled[middle + 1 :]
+    )
+    with pytest.raises(coq.CoqError, match="coqchk"):
+        prove.kernel(["Scan"], whole=False)
+
+
+def test_what_a_file_of_the_theory_needs_is_known(monkeypatch):
+    assert _run.with_their_own(["Scan"]) == ["Scan"]
+    assert set(_run.with_their_own(["Words"])) == {"Graph", "Lines", "Words"} | set(
+        _run.with_their_own(["Lines"])
+    )
+    monkeypatch.setattr(_run, "PACKAGES", {"Bignums": "bignums", "Coq": "the-reals"})
+    if coq.missing(["Scan"]) is not None:  # not without Coq
+        assert "Coq" in str(coq.missing(["Scan"]))
 
 
 def verdicts(tmp_path, blob, proofs, properties=()) -> list[bool]:

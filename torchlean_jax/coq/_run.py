@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,13 @@ from torchlean_jax.domains._errors import TorchLeanError
 
 TESTED = ("8.16.1",)
 THEORY = Path(__file__).resolve().parents[2] / "proofs"
-PACKAGES = {"Bignums": "libcoq-bignums"}  # Coq library -> its Debian package
+# Coq library -> its Debian package
+PACKAGES = {
+    "Bignums": "libcoq-bignums",
+    "Flocq": "libcoq-flocq",
+    "Interval": "libcoq-interval",
+}
+CERTIFICATES = ("Sound", "Words")  # what a theorem about a certificate is built on
 
 # What the theorems rest on beside Coq: the reals, functional extensionality, and the
 # primitive integers with what is specified of them.
@@ -20,6 +27,8 @@ ALLOWED = re.compile(
     r"(Uint63|Sint63|PrimInt63|CarryType)\.|functional_extensionality_dep$|"
     r"sig_forall_dec$|sig_not_dec$"
 )
+
+_REQUIRED = re.compile(r"^From (\w+) Require (?:Import |Export )?([\w ]+)\.$", re.M)
 
 
 class CoqError(TorchLeanError):
@@ -39,8 +48,11 @@ class Outcome:
     seconds: float
 
 
-def missing() -> str | None:
-    """Why Coq cannot be used here, in one line; None if it can."""
+def missing(files: Iterable[str] = CERTIFICATES) -> str | None:
+    """Why Coq cannot build these files of the theory here, in one line; None if it can.
+
+    Without an argument: those that a theorem about a certificate needs.
+    """
     coqc = shutil.which("coqc")
     if coqc is None:
         return "coqc is not installed (on Debian: apt install coq libcoq-bignums)"
@@ -50,38 +62,70 @@ def missing() -> str | None:
     version = (found.stdout.split() or ["?"])[0]
     if version not in TESTED:
         return f"Coq {version}: the proofs were tested with {', '.join(TESTED)} only"
+    if not (THEORY / "_CoqProject").is_file():
+        return f"the theory is not at {THEORY}: it is part of a checkout, not of wheels"
     where = subprocess.run(
         [coqc, "-where"], capture_output=True, text=True, check=False
     )
     for library, package in PACKAGES.items():
+        if library not in _required(with_their_own(files)):
+            continue
         if not (Path(where.stdout.strip()) / "user-contrib" / library).is_dir():
             return f"Coq's library {library} is not installed (apt install {package})"
-    if not (THEORY / "_CoqProject").is_file():
-        return f"the theory is not at {THEORY}: it is part of a checkout, not of wheels"
     return None
 
 
-def build(timeout: float | None = None) -> None:
-    """Compile what is stale of the theory, in order."""
-    reason = missing()
+def build(
+    files: Iterable[str] = CERTIFICATES, timeout: float | None = None
+) -> list[str]:
+    """Compile what is stale of these files of the theory and of what they build on, in
+    order; their names are returned."""
+    reason = missing(files)
     if reason is not None:
         raise CoqError(reason)
-    stale = False
-    for name in theory_files():
-        source, made = THEORY / name, (THEORY / name).with_suffix(".vo")
-        stale |= not made.exists() or made.stat().st_mtime < source.stat().st_mtime
-        if stale:
+    needed, made = with_their_own(files), set()
+    for name in needed:
+        source = THEORY / f"{name}.v"
+        compiled = source.with_suffix(".vo")
+        stale = bool(made & _uses(name)) or not compiled.exists()
+        if stale or compiled.stat().st_mtime < source.stat().st_mtime:
             _coqc(source, timeout)
+            made.add(name)
+    return needed
 
 
 def theory_files() -> list[str]:
+    """Names of the theory's files, each behind those that it uses."""
     words = (THEORY / "_CoqProject").read_text().split()
-    return [word for word in words if word.endswith(".v")]
+    return [word.removesuffix(".v") for word in words if word.endswith(".v")]
+
+
+def with_their_own(files: Iterable[str]) -> list[str]:
+    """These files and all that they build on, in order."""
+    needed = set(files)
+    for name in reversed(theory_files()):
+        if name in needed:
+            needed |= _uses(name)
+    return [name for name in theory_files() if name in needed]
+
+
+def _uses(name: str) -> set[str]:
+    """Files of the theory that a file requires itself."""
+    found = _REQUIRED.findall((THEORY / f"{name}.v").read_text())
+    return {
+        word for room, names in found if room == "TorchLean" for word in names.split()
+    }
+
+
+def _required(files: Iterable[str]) -> set[str]:
+    """Libraries that these files require themselves."""
+    texts = ((THEORY / f"{name}.v").read_text() for name in files)
+    return {room for text in texts for room, _ in _REQUIRED.findall(text)}
 
 
 def prove(source: Path, timeout: float | None = None) -> Outcome:
     """Have Coq check a file that `theorem` wrote. Raises CoqError if it does not."""
-    build(timeout)
+    build(timeout=timeout)
     start = time.perf_counter()
     said = _coqc(source, timeout)
     seconds = time.perf_counter() - start
