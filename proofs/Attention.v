@@ -108,16 +108,8 @@ Proof.
   rewrite E; destruct (Req_EM_T 0 0); [reflexivity | contradiction].
 Qed.
 
-(** ** The backward pass. With p the softmax weight of a key (recomputed from what the
-    forward pass stored, log-sum-exp L), g the cotangent of the output and
-    delta = g * output, the cotangent of the score is p * (g * val - delta) * scale. It is
-    summed block by block in any grouping: *)
-Definition cotangents (L g delta : R) (ks : list key) : list R :=
-  map (fun k => scale * (weight L k * (g * val k - delta))) ks.
-Theorem backward_by_blocks L g delta blocks :
-  concat (map (cotangents L g delta) blocks) = cotangents L g delta (concat blocks).
-Proof. unfold cotangents; rewrite concat_map; reflexivity. Qed.
-(** and the recomputed weight is the softmax weight. *)
+(** ** What the backward pass (AttentionBackward.v) recomputes from the log-sum-exp that
+    the forward pass stored: the softmax weight. *)
 Theorem recomputed_weight L k ks : exp L = sum (weight 0) ks ->
   weight L k = weight 0 k / sum (weight 0) ks.
 Proof.

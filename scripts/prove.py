@@ -25,6 +25,7 @@ THEOREMS = {
     "Attention": ("online_is_attention", "masked_row_is_zero", "recomputed_weight"),
     "Scan": ("scan_is_recurrence",),
     "Rules": ("slope_is_derivative",),
+    "AttentionBackward": ("attention_backward", "query_cotangent_by_blocks"),
     "Reverse": ("backward_is_adjoint", "backward_is_gradient"),
 }
 UNPROVED = re.compile(r"\b(Admitted|admit|Axiom|Axioms|Parameter|Conjecture)\b")
