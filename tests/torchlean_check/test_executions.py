@@ -254,6 +254,31 @@ def network():
     )
 
 
+def softmax(certain):
+    """As jax.nn.softmax is written."""
+
+    def build():
+        c, n = Network(), 5
+        x = c.at([0.3, -1.7, 2.1, 2.0, -6.5], 2.0**-10)
+        x = x if certain else absorbed(c, x, [n])
+        top = c.node("reduce_max", [x], [], axes=[0])
+        x = c.node("exp", [c.node("sub", [x, top], [n])], [n])
+        total = c.node("reduce_sum", [x], [], axes=[0])
+        return c.ends(c.node("div", [x, total], [n]), n)
+
+    return build
+
+
+def leaky(where, slope=0.2):
+    def build():
+        c, x = Network(), np.float32(where)
+        x, n = c.at(x, np.float32(max(map(abs, where)) / 8)), len(x)
+        steep = c.node("mul", [x, c.number(slope)], [n])
+        return c.ends(c.node("max", [x, steep], [n]), n)
+
+    return build
+
+
 NEAR = [0.5001, 0.75, 1.3, 2.2]
 FLUSHED = "input constant weights dot sum product".split()
 OPERANDS = {
@@ -287,6 +312,9 @@ GRAPHS = {
     "narrow products": narrow_products,
     "computed weights": computed_weights,
     "network": network,
+    "softmax": softmax(certain=True),
+    "softmax of what is uncertain": softmax(certain=False),
+    "leaky": leaky([-1.3, 0.01, 2.7]),
 }
 
 
@@ -325,6 +353,35 @@ def claim_outputs(claim, point):
 @pytest.mark.parametrize("name", GRAPHS)
 def test_every_run_is_above_the_margin(name):
     runs_stay_above(name)
+
+
+def chosen(run, x, slope):
+    """leaky_relu as a choice by the sign of one read of x, of two other reads."""
+    positive = run.flushed(x, "float32") >= 0
+    steep = run.rounded(run.flushed(x, "float32") * slope, "float32")
+    return run.flushed(x if positive else steep, "float32")
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-126, 2.0**-140])
+@pytest.mark.parametrize("slope", [0.0, 2.0**-20, 0.2, 1.0])
+def test_a_choice_by_sign_stays_above_the_margin_of_the_maximum(scale, slope):
+    """Which the writer relies on: a flushed comparison picks the smaller number."""
+    c, rng = leaky(np.array([-1.3, -0.1, 0.01, 0.9]) * scale, slope)(), RNG
+    margins = {}
+    for row in (*np.eye(4, dtype=int), *-np.eye(4, dtype=int)):
+        blob = c.claiming(row)
+        margins[tuple(row)] = exact(check(blob).margin) - Fraction(FAR)
+    claim = Claim(blob)
+    run, factor = Execution(claim, rng), Fraction(float(np.float32(slope)))
+    for point in claim.points(60, rng):
+        point = run.inputs(point)
+        if point is None:
+            continue
+        run.flushing = rng.choice([0, 0.5, 1])
+        (x,) = point.values()
+        y = run.each(lambda v: chosen(run, v, factor), x)
+        for row, margin in margins.items():
+            assert row @ y >= margin
 
 
 @pytest.mark.parametrize("name", ["dot", "sum", "absorbing", "underflow in product"])

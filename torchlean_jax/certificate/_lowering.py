@@ -12,76 +12,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_jax.certificate import _choices
+from torchlean_jax.certificate._taken import take
+from torchlean_jax.certificate._words import PARAMETERS, PLAIN, SAME, TAKEN, WHOLES
 from torchlean_jax.domains._domain import Domain
 from torchlean_jax.domains._errors import CertificateWriteError
 from torchlean_jax.interpreters import _forward
-
-
-def _nested(value):
-    if isinstance(value, (tuple, list)):
-        return [_nested(v) for v in value]
-    return int(value)
-
-
-def _window(p):
-    fields = (
-        "window_dimensions",
-        "window_strides",
-        "padding",
-        "base_dilation",
-        "window_dilation",
-    )
-    return {name: _nested(p[name]) for name in fields}
-
-
-def _convolution(p):
-    spec = p["dimension_numbers"]
-    fields = ("window_strides", "padding", "lhs_dilation", "rhs_dilation")
-    return {
-        **{name: _nested(p[name]) for name in fields},
-        "feature_group_count": int(p["feature_group_count"]),
-        "batch_group_count": int(p["batch_group_count"]),
-        "dimension_numbers": [
-            list(spec.lhs_spec),
-            list(spec.rhs_spec),
-            list(spec.out_spec),
-        ],
-    }
-
-
-_PARAMETERS = {
-    "reshape": lambda p: {"new_sizes": list(p["new_sizes"])},
-    "squeeze": lambda p: {"dimensions": list(p["dimensions"])},
-    "transpose": lambda p: {"permutation": list(p["permutation"])},
-    "broadcast_in_dim": lambda p: {
-        "broadcast_dimensions": list(p["broadcast_dimensions"])
-    },
-    "rev": lambda p: {"dimensions": list(p["dimensions"])},
-    "concatenate": lambda p: {"dimension": p["dimension"]},
-    "pad": lambda p: {"padding_config": [list(c) for c in p["padding_config"]]},
-    "reduce_sum": lambda p: {"axes": list(p["axes"])},
-    "reduce_max": lambda p: {"axes": list(p["axes"])},
-    "reduce_min": lambda p: {"axes": list(p["axes"])},
-    "cumsum": lambda p: {"axis": p["axis"], "reverse": p["reverse"]},
-    "dot_general": lambda p: {"dimension_numbers": _nested(p["dimension_numbers"])},
-    "reduce_window_sum": _window,
-    "reduce_window_max": _window,
-    "conv_general_dilated": _convolution,
-    "integer_pow": lambda p: {"y": p["y"]},
-}
-_PLAIN = frozenset(
-    "add add_any sub neg mul div max min abs clamp select_n square exp log tanh "
-    "logistic sqrt rsqrt erf sin cos log1p expm1 softplus".split()
-)
-_SAME = frozenset(
-    "copy stop_gradient device_put optimization_barrier sharding_constraint "
-    "name".split()
-)
-# Moves elements, in ways written as `take` of flat indices.
-_TAKEN = frozenset(
-    "split unstack stack tile expand_dims dynamic_slice dynamic_update_slice "
-    "gather".split()
-)
 
 
 @dataclass
@@ -96,10 +32,27 @@ class Lowering:
     constants: dict = field(default_factory=dict)
     alias: dict = field(default_factory=dict)
     written: dict = field(default_factory=dict)
+    finite: set = field(default_factory=set)  # what the checker has to prove finite
     fresh: int = 0
+
+    def __post_init__(self):
+        self.producers = {
+            n: equation for equation in self.graph.equations for n in equation.outputs
+        }
 
     def is_decided(self, number) -> bool:
         return not self.domain.is_value(self.values[number])
+
+    def source(self, number) -> int:
+        while number in self.alias:
+            number = self.alias[number]
+        return number
+
+    def presume(self, equation) -> None:
+        """What was answered for finite numbers holds if the checker finds them so."""
+        if _choices.if_finite(equation) is not None:
+            sources = map(self.source, equation.inputs)
+            self.finite.update(n for n in sources if not self.is_decided(n))
 
     def constant(self, array) -> int:
         self.fresh += 1
@@ -118,14 +71,21 @@ class Lowering:
         )
         return out
 
+    def refuse(self, equation, because: str) -> None:
+        """A node in the place of an equation that only matters if it is needed."""
+        name, source = equation.name, equation.source
+        where = f" at {source[0].rsplit('/', 1)[-1]}:{source[1]}" if source else ""
+        inputs = list(map(self.operand, equation.inputs))
+        for out in equation.outputs:
+            self.node(None, inputs, (), {"because": f"{name}{where}: {because}"}, out)
+
     def new(self) -> int:
         self.fresh += 1
         return self.fresh
 
     def operand(self, number) -> int:
         """The file's number of one of our values; concrete ones become constants."""
-        while number in self.alias:
-            number = self.alias[number]
+        number = self.source(number)
         if not self.is_decided(number):
             return number
         if number not in self.written:
@@ -144,31 +104,28 @@ def lower(graph, arrays, sets, domain: Domain) -> tuple[dict, dict[int, int]]:
     values = _concrete_values(graph, arrays, sets, domain)
     lowering = Lowering(graph, values, domain, fresh=len(graph.avals))
     needed = _needed(graph, values)
-    refused = []
     for equation in graph.equations:
         if not needed.intersection(equation.outputs):
             continue
         if all(map(lowering.is_decided, equation.outputs)):
+            lowering.presume(equation)
             continue
         reason = _lower_equation(equation, lowering)
         if reason:
-            where = (
-                f" at {equation.source[0].rsplit('/', 1)[-1]}:{equation.source[1]}"
-                if equation.source
-                else ""
-            )
-            refused.append(f"{equation.name}{where}: {reason}")
+            lowering.refuse(equation, reason)
+    outputs = [lowering.operand(o) for o in graph.outputs]
+    used, nodes = _used(lowering, outputs)
+    refused = dict.fromkeys(v["params"]["because"] for v in nodes if v["op"] is None)
     if refused:
         raise CertificateWriteError(
-            "the certificate format has no word for "
-            + "; ".join(dict.fromkeys(refused))
+            "the certificate format has no word for " + "; ".join(refused)
         )
-    outputs = [lowering.operand(o) for o in graph.outputs]
-    return _renumbered(graph, lowering, outputs, sets)
-
-
-# Whole functions that the checker knows under their own name.
-_WHOLES = {"call:softplus": "softplus"}
+    if not lowering.finite <= used:
+        raise CertificateWriteError(
+            "a choice depends on whether a number is finite that the result does "
+            "not need"
+        )
+    return _renumbered(graph, lowering, outputs, sets, used, nodes)
 
 
 def _concrete_values(graph, arrays, sets, domain):
@@ -184,6 +141,9 @@ def _concrete_values(graph, arrays, sets, domain):
     for equation in graph.equations:
         operands = [values[i] for i in equation.inputs]
         outputs = _forward.apply(equation.eqn, operands, domain)
+        answer = _choices.if_finite(equation)
+        if answer is not None and domain.is_value(operands[0]):
+            outputs = [answer]
         values.update(zip(equation.outputs, outputs, strict=True))
     return values
 
@@ -197,21 +157,31 @@ def _needed(graph, values):
 
 
 def _lower_equation(equation, lowering) -> str | None:
-    name, params = _WHOLES.get(equation.name, equation.name), equation.operation.params
+    name, params = WHOLES.get(equation.name, equation.name), equation.operation.params
     shape = equation.eqn.outvars[0].aval.shape
     (out, *others) = equation.outputs
-    if name in _SAME:
+    if name in SAME:
         for source, target in zip(equation.inputs, equation.outputs, strict=True):
             lowering.alias[target] = source
         return None
     if name == "convert_element_type":
         return _cast(equation, lowering)
-    if name in _TAKEN:
-        return _take(equation, lowering)
+    if name in TAKEN:
+        return take(equation, lowering)
     if others:
         return "several results"
     if name == "call:leaky_relu":
         return _leaky(equation, lowering, shape)
+    same = _choices.without_effect(equation, lowering)
+    if same is not None:
+        lowering.alias[out] = same
+        return None
+    if name == "select_n" and not lowering.is_decided(equation.inputs[0]):
+        found = _choices.leaky(equation, lowering)
+        if found is None:
+            return "an undecided choice"
+        lowering.node("max", list(map(lowering.operand, found)), shape, {}, out)
+        return None
     inputs = [lowering.operand(i) for i in equation.inputs]
     if name == "slice":
         strides = params["strides"] or [1] * len(shape)
@@ -220,15 +190,13 @@ def _lower_equation(equation, lowering) -> str | None:
             "limit_indices": list(params["limit_indices"]),
             "strides": list(strides),
         }
-    elif name in _PARAMETERS:
-        fields = _PARAMETERS[name](params)
-    elif name in _PLAIN:
+    elif name in PARAMETERS:
+        fields = PARAMETERS[name](params)
+    elif name in PLAIN:
         fields = {}
     else:
         return "no rule in the checker"
-    if name == "select_n" and not lowering.is_decided(equation.inputs[0]):
-        return "an undecided choice"
-    if name in _PLAIN:
+    if name in PLAIN:
         inputs = [
             _stretched(i, n, shape, lowering)
             for i, n in zip(equation.inputs, inputs, strict=True)
@@ -275,87 +243,19 @@ def _cast(equation, lowering):
     return f"a cast from {before} to {after}"
 
 
-def _take(equation, lowering):
-    """Run the equation on flat indices instead of numbers, and write where each came
-    from."""
-    values = [lowering.values[i] for i in equation.inputs]
-    moved = [
-        k for k, i in enumerate(equation.inputs) if _is_float(lowering.graph.avals[i])
-    ]
-    places = [i for k, i in enumerate(equation.inputs) if k not in moved]
-    if not all(map(lowering.is_decided, places)):
-        return "an undecided index"
-    starts, at = {}, 0
-    for k in moved:
-        starts[k] = at
-        at += int(
-            np.prod(lowering.graph.avals[equation.inputs[k]].shape, dtype=np.int64)
-        )
-    indices = [
-        jnp.arange(starts[k], starts[k] + _size(lowering, i), dtype=jnp.int32).reshape(
-            lowering.graph.avals[i].shape
-        )
-        if k in starts
-        else values[k]
-        for k, i in enumerate(equation.inputs)
-    ]
-    operation = equation.operation
-    if "fill_value" in operation.all_params:
-        if operation.params["fill_value"] not in (None, 0):
-            return "a fill value"
-        operation = operation.replace(fill_value=-1)
-    results = operation(*indices)
-    results = results if isinstance(results, (list, tuple)) else [results]
-    whole = _flat(equation, moved, lowering)
-    for out, index in zip(equation.outputs, results, strict=True):
-        index = np.asarray(index)
-        params = {"fill": 0.0} if (index < 0).any() else {}
-        if params and equation.operation.all_params.get("fill_value") is None:
-            return "a read out of range, which JAX fills with NaN"
-        lowering.node(
-            "take", [whole, lowering.constant(index)], index.shape, params, out
-        )
-    return None
-
-
-def _flat(equation, moved, lowering):
-    """The float operands of an equation, flattened and concatenated if there are
-    several."""
-    if len(moved) == 1:
-        return lowering.operand(equation.inputs[moved[0]])
-    parts, total = [], 0
-    for k in moved:
-        size = _size(lowering, equation.inputs[k])
-        total += size
-        source = lowering.operand(equation.inputs[k])
-        parts.append(
-            lowering.node(
-                "reshape", [source], [size], {"new_sizes": [size]}, lowering.new()
-            )
-        )
-    return lowering.node(
-        "concatenate", parts, [total], {"dimension": 0}, lowering.new()
-    )
-
-
-def _size(lowering, number):
-    return int(np.prod(lowering.graph.avals[number].shape, dtype=np.int64))
-
-
-def _is_float(aval):
-    return jnp.issubdtype(aval.dtype, jnp.floating)
-
-
-def _renumbered(graph, lowering, outputs, sets):
-    """Values numbered in the order inputs, constants, nodes: nothing left of our own
-    numbers."""
-    used = set(outputs)
-    nodes = []
+def _used(lowering, outputs) -> tuple[set, list]:
+    """The values that the outputs need, and the nodes, in order."""
+    used, nodes = set(outputs), []
     for node in reversed(lowering.nodes):
         if node["out"] in used:
             used.update(node["in"])
             nodes.append(node)
-    nodes.reverse()
+    return used | set(lowering.graph.inputs), nodes[::-1]
+
+
+def _renumbered(graph, lowering, outputs, sets, used, nodes):
+    """Values numbered in the order inputs, constants, nodes: nothing left of our own
+    numbers."""
     order = [n for n in graph.inputs if n in sets]
     constants = [n for n in lowering.constants if n in used]
     number = {
