@@ -80,6 +80,12 @@ def _broadcast(params, x, *dynamic):
     return np.broadcast_to(x.reshape(shape), params["shape"])
 
 
+def _reshaped(params, x):
+    """Axes may be read in another order, as in a convolution under `vmap`."""
+    order = params["dimensions"]
+    return (x if order is None else x.transpose(order)).reshape(params["new_sizes"])
+
+
 def _sliced(params, x):
     strides = params["strides"] or (1,) * x.ndim
     bounds = zip(params["start_indices"], params["limit_indices"], strides, strict=True)
@@ -127,7 +133,7 @@ _WITH_PARAMETERS = {
     "select_n": _selected,
     "clamp": lambda params, low, x, high: np.minimum(np.maximum(x, low), high),
     "broadcast_in_dim": _broadcast,
-    "reshape": lambda params, x: x.reshape(params["new_sizes"]),
+    "reshape": _reshaped,
     "squeeze": lambda params, x: np.squeeze(x, tuple(params["dimensions"])),
     "transpose": lambda params, x: np.transpose(x, params["permutation"]),
     "concatenate": lambda params, *xs: np.concatenate(xs, params["dimension"]),

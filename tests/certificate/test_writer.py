@@ -112,6 +112,26 @@ def test_another_network_is_refused():
             tl.check(certificate, model=other)
 
 
+def test_the_order_of_axes_in_a_reshape_is_part_of_the_graph():
+    """`lax.reshape(x, sizes, dimensions)`, which JAX writes for a convolution under
+    `vmap`, was written as a plain reshape: this certificate was accepted for it."""
+    x = jnp.array([[0.0, 10.0, 20.0], [30.0, 40.0, 50.0]])
+    box, above = tl.box(x, radius=0.5), tl.spec.linear([1.0])
+
+    def turned(x):  # x[1, 0]
+        return 25.0 - lax.reshape(x, (6,), dimensions=(1, 0))[1:2]
+
+    def plain(x):  # x[0, 1]
+        return 25.0 - lax.reshape(x, (6,))[1:2]
+
+    assert tl.verify(turned, box, above).status == "refuted"
+    certificate = tl.verify(plain, box, above).certificate
+    with pytest.raises(tl.TorchLeanError, match="another network"):
+        tl.check(certificate, model=turned)
+    other = tl.verify(lambda x: -turned(x), box, above)
+    assert tl.check(other.certificate, model=lambda x: -turned(x)).accepted
+
+
 def test_the_digest_is_of_the_program_not_of_how_it_was_written():
     plain = MODELS["dense"][0]
     wrapped = jax.jit(lambda x: jax.checkpoint(plain)(x))

@@ -34,6 +34,7 @@ CASES = {
         jnp.concatenate([x[1:7:2], y]),
         jnp.broadcast_to(x[:, None], (9, 2)),
         x[jnp.array([3, 1, 1])],
+        lax.reshape(jnp.stack([x, y]), (9, 2), dimensions=(1, 0)),
     ),
     "sums": lambda x, y, i, n: (i.sum(), i.max(), x[:4].min(), (x > 0).any()),
     "inner": lambda x, y, i, n: jax.nn.relu(x) + jax.jit(jnp.multiply)(x, y),

@@ -182,6 +182,8 @@ def _lower_equation(equation, lowering) -> str | None:
             return "an undecided choice"
         lowering.node("max", list(map(lowering.operand, found)), shape, {}, out)
         return None
+    if name == "reshape" and params["dimensions"] is not None:
+        return _turned_and_reshaped(equation, lowering, shape)
     inputs = [lowering.operand(i) for i in equation.inputs]
     if name == "slice":
         strides = params["strides"] or [1] * len(shape)
@@ -213,6 +215,22 @@ def _leaky(equation, lowering, shape):
         "mul", [x, lowering.constant(slope)], shape, {}, lowering.new()
     )
     lowering.node("max", [x, steep], shape, {}, equation.outputs[0])
+    return None
+
+
+def _turned_and_reshaped(equation, lowering, shape):
+    """A jaxpr's reshape may read the axes in another order; the checker's does not."""
+    (source,), order = equation.inputs, list(equation.operation.params["dimensions"])
+    sizes = lowering.graph.avals[source].shape
+    turned = lowering.node(
+        "transpose",
+        [lowering.operand(source)],
+        tuple(sizes[axis] for axis in order),
+        {"permutation": order},
+        lowering.new(),
+    )
+    fields = {"new_sizes": list(shape)}
+    lowering.node("reshape", [turned], shape, fields, equation.outputs[0])
     return None
 
 
