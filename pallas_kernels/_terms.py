@@ -23,6 +23,11 @@ class Program:
     evaluating the formula may have (`tl.float_error` of the formula). A kernel that
     pads sums to a power of two, or rescales between blocks, rounds more often than the
     formula does; `because` says how much and why.
+
+    `linear`: both are linear in their argument, so that they are equal if they are so
+    at unit vectors; for sums with roots of unity, which finite fields and cosines have
+    in different ways. `walked`: whether domains know how the kernel rounds; of one for
+    which they do not, runs alone are held against the tolerance.
     """
 
     name: str
@@ -31,6 +36,8 @@ class Program:
     arguments: Callable[..., Arrays]
     slack: float
     because: str
+    linear: bool = False
+    walked: bool = True
 
 
 @dataclass(frozen=True)

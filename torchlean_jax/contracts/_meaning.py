@@ -21,6 +21,8 @@ def equal(program: Program, args) -> tuple[bool, str]:
     """Over finite fields as functions, and over the reals at `args`."""
     kernel = of_floats(unrolled(program.kernel), args)
     formula = of_floats(program.formula, args)
+    if program.linear:
+        return _equal_at_unit_vectors(kernel, formula, floats(args))
     answer = equivalent(kernel, formula)(*floats(args))
     if not answer.equal:
         return False, str(answer)
@@ -30,6 +32,13 @@ def equal(program: Program, args) -> tuple[bool, str]:
         f"equal as functions (error probability {chance}), {apart:.0e} apart in reals"
     )
     return apart < CLOSE, detail
+
+
+def _equal_at_unit_vectors(kernel, formula, args) -> tuple[bool, str]:
+    (x,) = args
+    units = jnp.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape)
+    apart = _distance(jax.vmap(kernel), jax.vmap(formula), [units])
+    return apart < CLOSE, f"{apart:.0e} apart in reals at every unit vector"
 
 
 def _distance(kernel, formula, args) -> float:
