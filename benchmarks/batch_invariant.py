@@ -6,6 +6,7 @@ medians of runs of both in turn, compiled, on the device at hand.
 """
 
 import argparse
+import functools
 from pathlib import Path
 
 import _paired
@@ -15,25 +16,49 @@ import numpy as np
 
 from torchlean_jax import pallas_kernels as kernels
 
+
+def _attention(implementation):
+    """Causal, of 16 queries at the end of 128 keys."""
+    op = {
+        "ours": kernels.batch_invariant_attention,
+        "xla": functools.partial(kernels.attention, implementation="reference"),
+    }[implementation]
+    return functools.partial(op, causal=True, alignment="end")
+
+
+def _normal(number, *shape):
+    return jax.random.normal(jax.random.key(number), shape)
+
+
+def _rows(width, *weight):
+    return lambda n: (_normal(0, n, width), _normal(1, *weight) / width**0.5)
+
+
+def _heads(n):
+    return _normal(0, n, 16, 4, 32), *(_normal(k, n, 128, 2, 32) for k in (1, 2))
+
+
+# our operation, XLA's, the arguments for so many rows, how many of these have rows
 CASES = {
     "matmul 256 x 256": (
         kernels.batch_invariant_matmul,
         lambda x, w: jnp.matmul(x, w, precision="highest"),
-        256,
-        (256, 256),
+        _rows(256, 256, 256),
+        1,
     ),
     "matmul 1024 x 1024": (
         kernels.batch_invariant_matmul,
         lambda x, w: jnp.matmul(x, w, precision="highest"),
-        1024,
-        (1024, 1024),
+        _rows(1024, 1024, 1024),
+        1,
     ),
     "rms_norm 1024": (
         kernels.batch_invariant_rms_norm,
         lambda x, w: kernels.rms_norm(x, w, implementation="reference"),
-        1024,
-        (1024,),
+        _rows(1024, 1024),
+        1,
     ),
+    "attention 16 x 128 x 32": (_attention("ours"), _attention("xla"), _heads, 3),
 }
 SIZES = (1, 8, 64)
 ALL = range(1, 65)
@@ -49,20 +74,23 @@ def main():
 
 
 def measured(name):
-    ours, theirs, depth, shape = CASES[name]
-    x = jax.random.normal(jax.random.key(0), (max(ALL), depth))
-    w = jax.random.normal(jax.random.key(1), shape) / depth**0.5
+    ours, theirs, arguments, with_rows = CASES[name]
     ours, theirs = jax.jit(ours), jax.jit(theirs)
-    changed = {"ours": moved(ours, x, w), "xla": moved(theirs, x, w)}
+    given = arguments(max(ALL))
+
+    def batch(rows):
+        return [x[rows] if k < with_rows else x for k, x in enumerate(given)]
+
+    changed = {"ours": moved(ours, batch), "xla": moved(theirs, batch)}
     print(f"{name}: batches of {len(ALL)} sizes in which a row has other bits than")
     print(f"  alone: {changed['ours']} of ours, {changed['xla']} of XLA's")
     for size in SIZES:
-        batch = x[:size]
+        args = batch(slice(size))
         a, b = (
             1e6 * timing.median
             for timing in _paired.paired(
-                lambda batch=batch: ours(batch, w).block_until_ready(),
-                lambda batch=batch: theirs(batch, w).block_until_ready(),
+                lambda args=args: ours(*args).block_until_ready(),
+                lambda args=args: theirs(*args).block_until_ready(),
                 seconds=3.0,
             )
         )
@@ -71,10 +99,11 @@ def measured(name):
         yield row | {"batches_with_other_bits": changed}
 
 
-def moved(f, x, w) -> int:
+def moved(f, batch) -> int:
     """In how many batches some row has other bits than alone."""
-    alone = np.concatenate([np.asarray(f(row[None], w)) for row in x])
-    whole = (np.asarray(f(x[:size], w)) for size in ALL)
+    singles = [np.asarray(f(*batch(slice(k, k + 1)))) for k in range(max(ALL))]
+    alone = np.concatenate(singles)
+    whole = (np.asarray(f(*batch(slice(size)))) for size in ALL)
     return sum(y.tobytes() != alone[: len(y)].tobytes() for y in whole)
 
 

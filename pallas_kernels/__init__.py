@@ -15,6 +15,9 @@ if __name__ != "torchlean_jax.pallas_kernels":
     )
 
 from torchlean_jax.pallas_kernels.attention import attention
+from torchlean_jax.pallas_kernels.batch_invariant_attention import (
+    batch_invariant_attention,
+)
 from torchlean_jax.pallas_kernels.batch_invariant_matmul import batch_invariant_matmul
 from torchlean_jax.pallas_kernels.batch_invariant_rms_norm import (
     batch_invariant_rms_norm,
@@ -31,6 +34,7 @@ from torchlean_jax.pallas_kernels.spectral_convolution import spectral_convoluti
 
 __all__ = [
     "attention",
+    "batch_invariant_attention",
     "batch_invariant_matmul",
     "batch_invariant_rms_norm",
     "cross_entropy",

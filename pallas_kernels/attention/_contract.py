@@ -168,7 +168,6 @@ TERMS = Terms(
         ),
     ),
     shapes=SHAPES,
-    rows=0,
     edges=(
         Edge("no batch", lambda op: op(*[_zeros(0, 2, 1, 4)] * 3)),
         Edge(

@@ -82,19 +82,21 @@ def taken(refs, tile, scale, masked, biased):
     return Operands(q, k, v, limits, mask, bias, tile, scale), rest
 
 
-def attention(q, k, v, limits, mask=None, bias=None, *, scale):
+def attention(
+    q, k, v, limits, mask=None, bias=None, *, scale, name="attention", tile=None
+):
     batch, queries, heads, dim = q.shape
     if not (q.size and k.size):
         rows = batch, heads, queries
         return jnp.zeros_like(q), jnp.zeros(rows), jnp.ones(rows)
-    tile = attention_tile(queries, k.shape[1], dim)
+    tile = tile or attention_tile(queries, k.shape[1], dim)
     rows = jax.ShapeDtypeStruct((batch, heads, queries), jnp.float32)
     return pl.pallas_call(
         kernel_of(_kernel, tile, scale, mask, bias),
         out_shape=(jax.ShapeDtypeStruct(q.shape, q.dtype), rows, rows),
         grid=(cdiv(queries, tile.queries), heads, batch),
         compiler_params=plt.CompilerParams(num_warps=tile.warps),
-        name="attention",
+        name=name,
     )(*given(q, k, v, limits, mask, bias))
 
 

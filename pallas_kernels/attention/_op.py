@@ -67,23 +67,39 @@ def attention(
     >>> [round(float(a), 3) for a in y]
     [0.36, 0.64, 0.0]
     """
-    check_arrays(q, k, v, mask, bias)
-    limits = _limits.limits(
-        q.shape[0],
-        (q.shape[1], k.shape[1]),
-        (q_lengths, kv_lengths),
+    operands = as_operands(
+        *(q, k, v, mask, bias),
+        lengths=(q_lengths, kv_lengths),
         causal=causal,
         window=window,
         alignment=alignment,
     )
-    whole = None if mask is None else mask.astype(jnp.int8)
-    scale = scale_of(scale, q)
-    return _compiled(q, k, v, limits, whole, bias, scale, implementation)
+    return _compiled(*operands, scale_of(scale, q), implementation)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(6, 7))
-def _attention(q, k, v, limits, mask, bias, scale, implementation):
-    return _forward_call(q, k, v, limits, mask, bias, scale, implementation)[0]
+def as_operands(q, k, v, mask, bias, lengths, **placed):
+    """What the kernels take: (q, k, v, limits, mask, bias)."""
+    check_arrays(q, k, v, mask, bias)
+    sizes = q.shape[1], k.shape[1]
+    limits = _limits.limits(q.shape[0], sizes, lengths, **placed)
+    return q, k, v, limits, None if mask is None else mask.astype(jnp.int8), bias
+
+
+def differentiable(forward):
+    """`forward(*operands, scale, implementation)`, which gives (out, top, total), as a
+    function to out alone, whose gradients are those of the backward kernels."""
+
+    @functools.partial(jax.custom_vjp, nondiff_argnums=(6, 7))
+    def function(*args):
+        return forward(*args)[0]
+
+    def saved(*args):
+        out, top, total = forward(*args)
+        return out, (*args[:6], out, top, total)
+
+    function.defvjp(saved, _cotangents)
+    # or each call outside of jit would trace and compile anew
+    return jax.jit(function, static_argnums=(6, 7))
 
 
 def _call(name, formula, kernel, args, scale, implementation):
@@ -100,11 +116,6 @@ def _forward_call(q, k, v, limits, mask, bias, scale, implementation):
     programs = _reference.attention, _forward.attention
     operands = q, k, v, limits, mask, bias
     return _call("attention", *programs, operands, scale, implementation)
-
-
-def _saved(*args):
-    out, top, total = _forward_call(*args)
-    return out, (*args[:6], out, top, total)
 
 
 def _cotangents(scale, implementation, saved, dout):
@@ -126,6 +137,4 @@ def _of_integers(x):
     return None if x is None else np.zeros(x.shape, jax.dtypes.float0)
 
 
-_attention.defvjp(_saved, _cotangents)
-# or each call outside of jit would trace and compile anew
-_compiled = jax.jit(_attention, static_argnums=(6, 7))
+_compiled = differentiable(_forward_call)

@@ -29,7 +29,7 @@ def attention(q, k, v, limits, mask=None, bias=None, *, scale):
     top = jnp.where(some, highest, 0.0)
     weights = _weights(scores, allowed, top)
     total = jnp.where(some, weights.sum(axis=-1, keepdims=True), 1.0)
-    out = weighted(weights / total, _for_each_query_head(v, q), allowed)
+    out = weighted(weights / total, for_each_query_head(v, q), allowed)
     return out.swapaxes(1, 2).astype(q.dtype), top[..., 0], total[..., 0]
 
 
@@ -44,7 +44,7 @@ def attention_backward(q, k, v, limits, mask, bias, out, top, total, dout, *, sc
     p, ds, allowed = _of_scores(
         q, k, v, limits, mask, bias, out, top, total, dout, scale
     )
-    dq = scale * weighted(ds, _for_each_query_head(k, q), allowed)
+    dq = scale * weighted(ds, for_each_query_head(k, q), allowed)
     turned = allowed.swapaxes(2, 3)
     dk = scale * weighted(ds.swapaxes(2, 3), q, turned)
     dv = weighted(p.swapaxes(2, 3), dout, turned)
@@ -76,15 +76,25 @@ def weighted(weights, x, allowed):
         precision=lax.Precision.HIGHEST,
         preferred_element_type=jnp.float32,
     )
-    rest = jnp.where(finite, 0, x).astype(jnp.float32).sum(axis=-1).swapaxes(1, 2)
-    around = jnp.where(allowed, rest[:, :, None, :], 0.0).sum(axis=-1)
-    return product + around[..., None]
+    return product + around_products(x.swapaxes(1, 2), allowed)
+
+
+def around_products(x, allowed):
+    """[b, h, i, 1], what is not finite in the rows of x [b, h, j, d] that each i may
+    look at, added up: infinite or NaN, or 0."""
+    rest = jnp.where(jnp.isfinite(x), 0, x).astype(jnp.float32).sum(axis=-1)
+    return jnp.where(allowed, rest[:, :, None, :], 0.0).sum(axis=-1, keepdims=True)
 
 
 def _scores(q, k, limits, mask, bias, scale):
     """([batch, heads, queries, keys], which of these pairs are allowed)."""
-    scores = scale * _dot_heads(q, _for_each_query_head(k, q))
-    allowed = _within(limits, q.shape[1], k.shape[1])
+    dots = scale * _dot_heads(q, for_each_query_head(k, q))
+    return allowed_and_biased(dots, limits, mask, bias)
+
+
+def allowed_and_biased(scores, limits, mask, bias):
+    """(the scores with the bias, 0 where it is not allowed, and where it is)."""
+    allowed = _within(limits, *scores.shape[2:])
     if mask is not None:
         allowed &= mask != 0
     if bias is not None:
@@ -112,7 +122,7 @@ def _of_scores(q, k, v, limits, mask, bias, out, top, total, dout, scale):
     """(weights, cotangents of scores, which pairs are allowed)."""
     scores, allowed = _scores(q, k, limits, mask, bias, scale)
     p = _weights(scores, allowed, top[..., None]) / total[..., None]
-    dp = _dot_heads(dout, _for_each_query_head(v, q))
+    dp = _dot_heads(dout, for_each_query_head(v, q))
     shared = delta(out, dout)[..., None]
     return p, jnp.where(allowed, p * (dp - shared), 0.0), allowed
 
@@ -133,7 +143,7 @@ def _dot_heads(x, y):
     )
 
 
-def _for_each_query_head(x, q):
+def for_each_query_head(x, q):
     """x [b, j, kv_heads, d] with each head repeated for its group of heads of q."""
     return jnp.repeat(x, q.shape[2] // x.shape[2], axis=2)
 

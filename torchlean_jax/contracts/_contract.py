@@ -109,13 +109,14 @@ class Contract:
             if "determinism" in clauses and (axis := terms.rows) is not None:
                 for dtype in dtypes:
                     args = _arguments(terms.programs[0], terms.shapes[shape], dtype)
+                    args = floats(args)
                     yield self._decided(
                         "determinism",
                         f"{terms.name} on {jax.default_backend()}",
                         shape,
                         dtype,
                         lambda a=args, x=axis: _determinism.rows_keep_their_bits(
-                            terms.op, a, x
+                            terms.differentiable, a, x
                         ),
                     )
         if "edges" in clauses:
