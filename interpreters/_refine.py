@@ -73,34 +73,48 @@ def _blockwise(bound, size, block, finer):
         )
         return tuple(part.reshape(-1)[:size] for part in parts)
 
-    def over_wanted(block, arrays, sets, wanted):
+    def one(arrays, sets, wanted):
         if block >= size:
             return over_all(arrays, sets, wanted)
-        order = jnp.argsort(~wanted, stable=True)
-        needed = (wanted.sum() + block - 1) // block
+        return _over_wanted(lambda i: bound(arrays, sets, i), wanted, block)
 
-        def body(k, state):
-            lo, hi = state
-            indices = lax.dynamic_slice(order, (k * block,), (block,))
-            low, high = bound(arrays, sets, indices)
-            return lo.at[indices].set(low), hi.at[indices].set(high)
-
-        lo = jnp.full(size, -jnp.inf, working_dtype())
-        return lax.fori_loop(0, needed, body, (lo, -lo))
-
-    # not functools.partial: custom_vmap wants a plain function
-    batched = custom_vmap(lambda *args: over_wanted(block, *args))
+    batched = custom_vmap(one)
 
     @batched.def_vmap
-    def _rule(_, moving, *args):
+    def _rule(count, moving, arrays, sets, wanted):
         axes = jax.tree.map(lambda moves: 0 if moves else None, moving)
-        many = jax.vmap(lambda *one: over_wanted(finer, *one), in_axes=axes)
-        results = many(*args)
-        return results, jax.tree.map(lambda _: True, results)
+        many = jax.vmap(bound, in_axes=(*axes[:2], 0))
+        if axes[2] is None:
+            wanted = jnp.broadcast_to(wanted, (count, size))
+        lo, hi = _over_wanted(lambda i: many(arrays, sets, i), wanted, finer)
+        return (lo, hi), (True, True)
 
     skipping = jax.custom_jvp(batched)
     skipping.defjvp(lambda primals, tangents: jax.jvp(over_all, primals, tangents))
     return skipping
+
+
+def _over_wanted(bound, wanted, block):
+    """bound(indices) in blocks until all wanted elements, of every member of a batch
+    (the axes before the last), have had their turn; infinite where nothing was bounded.
+
+    The loop is around the batch and not in it: a loop under `vmap` is traced three
+    times as often, and selects between old and new states of members that are done.
+    """
+    size = wanted.shape[-1]
+    order = jnp.argsort(~wanted, axis=-1, stable=True)
+    block = min(block, size)
+    needed = (wanted.sum(-1).max() + block - 1) // block
+
+    def body(k, state):
+        indices = lax.dynamic_slice_in_dim(order, k * block, block, axis=-1)
+        return tuple(
+            jnp.put_along_axis(old, indices, new, axis=-1, inplace=False)
+            for old, new in zip(state, bound(indices), strict=True)
+        )
+
+    lo = jnp.full(wanted.shape, -jnp.inf, working_dtype())
+    return lax.fori_loop(0, needed, body, (lo, -lo))
 
 
 def members_at_once(memory):

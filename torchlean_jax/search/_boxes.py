@@ -5,6 +5,7 @@ cut across one coordinate. Corners are float64 numbers, taken as exact, and the 
 of a part share the cut bit for bit.
 """
 
+import functools
 import math
 from fractions import Fraction
 
@@ -207,6 +208,7 @@ def _program(task: Task, model: Snapshot, tree, leaves, how: How):
         points, values = jax.vmap(lambda p: at(_parts(p, shapes)))(points)
         return lower, forms, least, points, values
 
+    @functools.partial(jax.jit, inline=True)  # traced once, for its shapes and the loop
     def together(consts, fixed, given, lo, hi, rows, offset):
         return jax.vmap(lambda a, b: one(consts, fixed, given, a, b, rows, offset))(
             lo, hi
