@@ -87,8 +87,8 @@ def test_another_version_of_coq_is_refused(monkeypatch):
 def test_an_axiom_that_is_not_listed_is_an_error():
     said = "Axioms:\nUint63.add_spec : forall x, x\ncheat : False\n"
     with pytest.raises(coq.CoqError, match="cheat"):
-        _run._axioms(said)
-    assert _run._axioms("Axioms:\nUint63.add_spec\n  : forall x, x\n") == (
+        _run.axioms_in(said)
+    assert _run.axioms_in("Axioms:\nUint63.add_spec\n  : forall x, x\n") == (
         "Uint63.add_spec",
     )
 
