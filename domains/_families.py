@@ -26,6 +26,7 @@ LAYOUT = (
     "device_put",
     "optimization_barrier",
     "sharding_constraint",
+    "reshard",
     "name",
     "real",
     "imag",

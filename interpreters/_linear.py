@@ -36,7 +36,7 @@ _BILINEAR = frozenset(
 # Identities over the reals, which transposition would refuse or round.
 IDENTITIES = frozenset(
     "convert_element_type copy stop_gradient device_put optimization_barrier "
-    "sharding_constraint name".split()
+    "sharding_constraint reshard name".split()
 )
 # May add a constant: evaluated at zero. (`gather` through its fill value.)
 _AFFINE = frozenset(

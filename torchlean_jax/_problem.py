@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from torchlean_jax import _long_programs
 from torchlean_jax._constants import kept, wide
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax._trace import as_function, aval_of, trace
@@ -125,7 +126,7 @@ class Task:
             method = functools.partial(getattr(self, what), *options)
             if what == "output_bounds":
                 method = in_chunks(method, members_at_once(options[0].memory))
-            self._compiled[key] = jax.jit(method)
+            self._compiled[key] = _long_programs.jit(method)
         return self._compiled[key]
 
     def enclosed(self, how, consts, leaves, refine=None):

@@ -28,7 +28,7 @@ def _unchanged(domain, operation, *operands):
 _UNCHANGED = frozenset(
     (
         *("copy", "copy_p", "stop_gradient", "device_put", "optimization_barrier"),
-        *("sharding_constraint", "name"),
+        *("sharding_constraint", "reshard", "name"),
     )
 )
 # What NumPy does without a copy: a broadcast layer stays as small as it was.

@@ -37,7 +37,7 @@ def unchanged(field, operation, *operands):
 rules.define_each(
     (
         *("copy", "copy_p", "stop_gradient", "device_put", "optimization_barrier"),
-        "sharding_constraint",
+        *("sharding_constraint", "reshard"),
     ),
     lambda field, operation, *xs: unchanged(field, operation, *map(_lifted(field), xs)),
 )

@@ -24,7 +24,7 @@ from torchlean_jax.domains.finite_field._value import FieldArray, moved
     *("add", "add_any", "sub", "neg", "reduce_sum", "cumsum", "reduce_window_sum"),
     *("broadcast_in_dim", "reshape", "transpose", "squeeze", "expand_dims", "slice"),
     *("concatenate", "rev", "pad", "stack", "tile", "split", "unstack", "copy"),
-    *("copy_p", "device_put", "optimization_barrier", "sharding_constraint"),
+    *("copy_p", "device_put", "optimization_barrier", "sharding_constraint", "reshard"),
     *("dynamic_slice", "dynamic_update_slice", "scatter", "scatter-add", "select_n"),
     *("convert_element_type", "real", "imag", "conj", "complex", "fft"),
 )

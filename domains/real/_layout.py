@@ -39,7 +39,7 @@ def unchanged(operation, *operands):
 rules.define_each(
     (
         *("copy", "copy_p", "stop_gradient", "device_put", "optimization_barrier"),
-        *("sharding_constraint", "name"),
+        *("sharding_constraint", "reshard", "name"),
     ),
     unchanged,
 )

@@ -63,7 +63,7 @@ PLAIN = frozenset(
 )
 SAME = frozenset(
     "copy stop_gradient device_put optimization_barrier sharding_constraint "
-    "name".split()
+    "reshard name".split()
 )
 # Moves elements, in ways written as `take` of flat indices.
 TAKEN = frozenset(

@@ -20,6 +20,7 @@ from torchlean_jax.domains.dependence._domain import table
 WITHOUT_CASE = {
     *("copy_p", "empty", "empty2", "expand_dims", "geqrf", "iota", "le_to", "log2"),
     *("one_minus_square", "polynomial", "ragged_dot", "sharding_constraint"),
+    "reshard",
     "threefry2x32",
 }
 

@@ -26,7 +26,7 @@ from torchlean_jax.domains.real._flint import TooFewBitsError
 
 # The same function as `copy`, for equations that this JAX or one machine does not have,
 # or that tracing removes.
-NOT_RUN = {"copy_p", "sharding_constraint", "expand_dims", "empty2"}
+NOT_RUN = {"copy_p", "sharding_constraint", "reshard", "expand_dims", "empty2"}
 CHECKED = sorted(RULES.keys() - NOT_RUN - {"empty"})
 
 
