@@ -29,8 +29,8 @@ def main():
     options = parser.parse_args()
     there = ["--berkeley", options.berkeley] if options.berkeley else []
     start = time.perf_counter()
-    run("softfloat.py", "--seconds", "2.5", *there)
-    run("functions.py", "--seconds", "1.5")
+    run("softfloat.py", "--seconds", "5", *there)
+    run("functions.py", "--seconds", "3")
     run("quantized.py", "--speed")
     print(
         f"\n{time.perf_counter() - start:.0f} s in all, load {os.getloadavg()[0]:.1f}"

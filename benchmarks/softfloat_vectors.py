@@ -1,17 +1,22 @@
 """Bit-exact arithmetic beside everything at hand: how many results are wrong (goal 0).
 
 * every line of Berkeley TestFloat (`../shared/bench/testfloat`), results and flags, by
-  the integer forms and by the fast ones;
-* random adversarial patterns beside the processor, through NumPy: 10**8 for each
-  operation;
+  the integer forms and by the fast ones, conversions and comparisons too;
+* random adversarial patterns beside the processor, through NumPy and for the fused
+  operation through C: 10**8 for each;
 * with `--exhaustive`, each pair of binary16 and of bfloat16 numbers, sums and products:
   4 * 2**32 results, hours of one core. `--rows N` takes N first operands, spread out.
 
-    python benchmarks/softfloat_vectors.py [--patterns 1e8] [--exhaustive] [--rows N]
+    python benchmarks/softfloat_vectors.py [--patterns 1e8] [--only fma] [--exhaustive]
+
+`--patterns 0` is TestFloat alone.
 """
 
 import argparse
+import ctypes
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,7 +27,7 @@ import numpy as np
 import torchlean_jax as tl
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tests.domains.ieee32 import small, vectors
+from tests.domains.ieee32 import small, vectors, vectors_checked
 from tests.domains.ieee32.patterns import adversarial, floats, same_bits
 
 HARDWARE = {
@@ -32,12 +37,19 @@ HARDWARE = {
     "div": np.divide,
     "sqrt": np.sqrt,
 }
+CASTS = (*vectors.CONVERSIONS, *vectors.COMPARISONS)
 BLOCK = 1 << 20
+FUSED = """
+void fused(const float *x, const float *y, const float *z, float *r, long n) {
+    for (long i = 0; i < n; i++) r[i] = __builtin_fmaf(x[i], y[i], z[i]);
+}
+"""
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patterns", type=float, default=1e8, help="per operation")
+    parser.add_argument("--only", default="", help="operations whose name has this")
     parser.add_argument("--exhaustive", action="store_true")
     parser.add_argument("--rows", type=int, default=1 << 16)
     parser.add_argument("--json", type=Path)
@@ -61,11 +73,17 @@ def checks(options):
     for path, (function, direction) in vectors.files(vectors.FUNCTIONS).items():
         name = f"TestFloat {path.name.split('.')[0]}"
         yield timed(name, lambda p=path, f=function, d=direction: lines(p, f, d))
-    for name in HARDWARE:
-        for x64 in (False, True):
-            said = f"processor {name}, {'x64' if x64 else 'x32'}"
-            count = int(options.patterns)
-            yield timed(said, lambda n=name, x=x64, c=count: beside_hardware(n, c, x))
+    for path, (function, direction) in vectors.files(CASTS).items():
+        name = f"TestFloat {path.name.split('.')[0]}"
+        yield timed(name, lambda p=path, f=function, d=direction: casts(p, f, d))
+    for name in (*HARDWARE, "fma") if options.patterns else ():
+        if options.only in name:
+            for x64 in (False, True):
+                said = f"processor {name}, {'x64' if x64 else 'x32'}"
+                count = int(options.patterns)
+                yield timed(
+                    said, lambda n=name, x=x64, c=count: beside_hardware(n, c, x)
+                )
     if options.exhaustive:
         for format_name in small.FORMATS:
             for name in small.OPERATIONS:
@@ -97,18 +115,53 @@ def lines(path, function, direction):
     return len(results), int(np.sum(~agree))
 
 
+def casts(path, function, direction):
+    operands, results, flags = vectors.read(path)
+    if function in vectors.COMPARISONS:
+        right = vectors_checked.comparison(function, operands, results)
+    else:
+        right = vectors_checked.conversion(
+            function, direction, operands, results, flags
+        )
+    return len(results), int(np.sum(~right))
+
+
 def beside_hardware(name, count, x64):
-    operation, wrong = HARDWARE[name], 0
+    operation, operands = (fused(), 3) if name == "fma" else _of_numpy(name)
+    wrong = 0
     rng = np.random.default_rng(2026)
     blocks = -(-count // BLOCK)
     for _ in range(blocks):
-        words = adversarial(rng, BLOCK, operation.nin)
+        words = adversarial(rng, BLOCK, operands)
         with np.errstate(all="ignore"):
             expected = operation(*floats(words))
         with jax.enable_x64(x64):
             got = getattr(tl.IEEE32, name)(*map(tl.IEEE32.from_bits, words))
             wrong += int(np.sum(~same_bits(got.to_float(), expected)))
     return blocks * BLOCK, wrong
+
+
+def _of_numpy(name):
+    return HARDWARE[name], HARDWARE[name].nin
+
+
+def fused():
+    """The processor's fused multiply-add on float32 arrays, which NumPy lacks."""
+    folder = Path(tempfile.mkdtemp())
+    source, library = folder / "fused.c", folder / "fused.so"
+    source.write_text(FUSED)
+    command = ["cc", "-O2", "-march=native", "-shared", "-fPIC", source, "-o", library]
+    subprocess.run(command, check=True)
+    call = ctypes.CDLL(str(library)).fused
+
+    def run(*floats):
+        operands = [np.ascontiguousarray(x, np.float32) for x in floats]
+        result = np.empty_like(operands[0])
+        places = [x.ctypes.data_as(ctypes.c_void_p) for x in (*operands, result)]
+        call(*places, ctypes.c_long(result.size))
+        return result
+
+    return run
 
 
 def pairs(name, format_name, rows):

@@ -4,15 +4,12 @@ A sample of the lines; `benchmarks/softfloat_vectors.py` runs all of them.
 """
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import torchlean_jax as tl
-from tests.domains.ieee32 import vectors
+from tests.domains.ieee32 import vectors, vectors_checked
 from tests.domains.ieee32.patterns import floats, same_bits
-from torchlean_jax.domains.ieee32._format import BINARY32, Rounding
-from torchlean_jax.domains.ieee32._kernels import _convert
 
 LINES = 2000  # of each file, in one shape, so that a kernel is compiled once
 ARITHMETIC = vectors.files(vectors.FUNCTIONS)
@@ -50,47 +47,23 @@ def test_arithmetic(path, x64):
 
 @pytest.mark.parametrize("path", CONVERSIONS, ids=lambda p: p.name.split(".")[0])
 def test_conversions(path):
-    function, direction = CONVERSIONS[path]
-    operands, results, flags = sample(path)
-    with jax.enable_x64("64" in function):
-        got, raised = converted(function, Rounding(direction), operands[0])
-    invalid = (flags & 16) != 0
-    if function == "f32_to_i32":
-        # the value of an invalid conversion is ours to choose
-        assert (got[~invalid] == results[~invalid].astype(np.uint32)).all()
-    elif function == "f32_to_f64":
-        agree = got.view(np.uint64) == results
-        assert (agree | (np.isnan(got) & np.isnan(results.view(np.float64)))).all()
-        return
-    else:
-        assert same_bits(floats(got), floats(results)).all()
-    assert (raised == flags).all()
-
-
-def converted(function, rounding, words):
-    narrow = jnp.asarray(words.astype(np.uint32))
-    if function == "f32_to_i32":
-        pair = _convert.to_integer(BINARY32, rounding, jnp.int32, narrow)
-        return np.asarray(pair[0]).view(np.uint32), np.asarray(pair[1])
-    if function == "i32_to_f32":
-        pair = _convert.from_integer(BINARY32, rounding, narrow.astype(jnp.int32))
-    elif function == "ui32_to_f32":
-        pair = _convert.from_integer(BINARY32, rounding, narrow)
-    elif function == "f64_to_f32":
-        pair = _convert.from_float64_bits(
-            BINARY32, rounding, "canonical", jnp.asarray(words)
-        )
-    else:
-        return np.asarray(_convert.to_float64(BINARY32, narrow)), None
-    return np.asarray(pair[0]), np.asarray(pair[1])
+    assert vectors_checked.conversion(*CONVERSIONS[path], *sample(path)).all()
 
 
 @pytest.mark.parametrize("path", COMPARISONS, ids=lambda p: p.name.split(".")[0])
 def test_comparisons(path):
     function, _ = COMPARISONS[path]
-    (x, y), results, _ = sample(path)
-    name = vectors.COMPARISONS[function]
-    compare = getattr(jax.lax, name)
-    values = [tl.IEEE32.from_bits(v.astype(np.uint32)) for v in (x, y)]
-    got = tl.interpret(compare, domain=tl.IEEE32)(*values)
-    assert (np.asarray(got) == (results != 0)).all()
+    operands, results, _ = sample(path)
+    assert vectors_checked.comparison(function, operands, results).all()
+
+
+@pytest.mark.parametrize("flipped", [0, 31])
+def test_a_wrong_bit_is_noticed(flipped):
+    (path,) = [p for p in CONVERSIONS if p.name.startswith("i32_to_f32_near_even")]
+    operands, results, flags = sample(path)
+    results = results ^ np.uint64(1 << flipped)
+    right = vectors_checked.conversion(*CONVERSIONS[path], operands, results, flags)
+    assert not right.any()
+    (path,) = [p for p in COMPARISONS if "_lt_" in p.name]
+    operands, results, _ = sample(path)
+    assert not vectors_checked.comparison("f32_lt", operands, results == 0).any()
