@@ -64,7 +64,8 @@ class Terms:
     arguments, whose reverse mode must be its derivative. `shapes`: by name, whatever
     `arguments` of the programs take. `rows`: the axis along which rows of operands and
     results must not depend on each other, in bits too, where that is promised.
-    `clauses`: those that speak of it, by default all.
+    `clauses`: those that speak of it, by default all. `typical`: a shape as in a model,
+    at which kernels are compiled and timed, and nothing is checked.
     """
 
     name: str
@@ -79,3 +80,4 @@ class Terms:
     rows: int | None = None
     assumed: tuple[str, ...] = ()
     clauses: tuple[str, ...] | None = None
+    typical: Any = None

@@ -14,7 +14,7 @@ from torchlean_jax.pallas_kernels.attention import (
     _reference,
 )
 from torchlean_jax.pallas_kernels.attention._op import attention
-from torchlean_jax.pallas_kernels.attention._shapes import SHAPES
+from torchlean_jax.pallas_kernels.attention._shapes import SHAPES, Shape
 
 SCALE = 0.5
 _SLACK = 16.0
@@ -167,6 +167,7 @@ TERMS = Terms(
             because=_WHY,
         ),
     ),
+    typical=Shape(4, 4096, 4096, 32, 8, 128, causal=True),
     shapes=SHAPES,
     edges=(
         Edge("no batch", lambda op: op(*[_zeros(0, 2, 1, 4)] * 3)),

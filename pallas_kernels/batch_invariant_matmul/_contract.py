@@ -42,6 +42,7 @@ TERMS = Terms(
             because=_WHY,
         ),
     ),
+    typical=((64, 4096), 4096),
     shapes=SHAPES,
     edges=(
         Edge("no rows", lambda op: op(jnp.zeros((0, 4)), jnp.ones((4, 3)))),

@@ -79,6 +79,7 @@ TERMS = Terms(
             because=BECAUSE,
         ),
     ),
+    typical=(8192, 32000),
     shapes=SHAPES,
     edges=(
         Edge("no rows", lambda op: op(jnp.zeros((0, 4)), jnp.zeros(0, jnp.int32))),

@@ -52,6 +52,7 @@ TERMS = Terms(
             because=BECAUSE,
         ),
     ),
+    typical=(8192, 4096),
     shapes=SHAPES,
     edges=(
         Edge("no rows", lambda op: op(jnp.zeros((0, 4)), jnp.ones(4), jnp.ones(4))),

@@ -78,6 +78,7 @@ TERMS = Terms(
     op=linear,
     differentiable=functools.partial(linear, activation="silu"),
     programs=(*_programs("none"), *_programs("gelu_tanh")),
+    typical=((4096, 4096), 4096),
     shapes=SHAPES,
     edges=(
         *map(_alike, ACTIVATIONS),

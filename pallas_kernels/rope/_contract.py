@@ -54,6 +54,7 @@ TERMS = Terms(
         _program("rope_interleaved", "interleaved", 1.0),
         _program("rope_backward", "half", -1.0),
     ),
+    typical=(65536, 128),
     shapes=SHAPES,
     edges=(
         Edge(

@@ -69,6 +69,7 @@ TERMS = Terms(
             because="nothing is rounded",
         ),
     ),
+    typical=(8192, 1024, 256),
     shapes=SHAPES,
     edges=(
         Edge("no rows", lambda op: _ones(op, 0, 0, 1)),

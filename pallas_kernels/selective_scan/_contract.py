@@ -104,6 +104,7 @@ TERMS = Terms(
             because=_WHY,
         ),
     ),
+    typical=(2, 2048, 2048, 16, True),
     shapes=SHAPES,
     edges=(
         Edge("no sequences", lambda op: _no_elements(op, 0, 3)),

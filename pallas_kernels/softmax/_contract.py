@@ -57,6 +57,7 @@ TERMS = Terms(
             because=BECAUSE,
         ),
     ),
+    typical=(8192, 4096),
     shapes=SHAPES,
     edges=(
         Edge("no rows", lambda op: op(jnp.zeros((0, 4)))),

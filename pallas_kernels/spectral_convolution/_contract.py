@@ -85,6 +85,7 @@ TERMS = Terms(
             because=_WHY,
         ),
     ),
+    typical=(16, 64, 64, 64),
     shapes=SHAPES,
     # the transforms hand over float32, whatever the dtype of the arrays
     dtypes=("float32",),

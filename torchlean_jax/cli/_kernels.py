@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import asdict
 
-from torchlean_jax.cli import _sanitize
+from torchlean_jax.cli import _machine, _sanitize
 from torchlean_jax.cli._arguments import add_command, on_device, writable_path
 from torchlean_jax.cli._output import live, provenance, write_json
 from torchlean_jax.contracts import CLAUSES, Clause, Contract, contract, contracts
@@ -38,7 +38,8 @@ examples:
   torchlean kernels explain rms_norm
   torchlean kernels check rms_norm --shape ragged --dtype float32
   torchlean kernels check --clause memory precision --json kernels.json
-  torchlean kernels check --sample"""
+  torchlean kernels check --sample
+  torchlean kernels compile attention --gpu h100"""
 
 CODES = """\
 exit code: 0 if every clause that was asked for passes, 1 if one fails, 2 for bad usage,
@@ -74,6 +75,7 @@ def add_to(commands) -> None:
         metavar="FILE",
         help="write every clause to FILE: pass, fail or not run, and why",
     )
+    _machine.add_to(kinds)
     _sanitize.add_to(kinds)
 
 
@@ -148,7 +150,7 @@ def _check(options) -> int:
             )
             for (kernel, clause), counts in report.summary().items():
                 parts = ", ".join(f"{n} {status}" for status, n in counts.items())
-                print(f"{kernel:<20}{clause:<13}{parts}", flush=True)
+                print(f"{kernel:<28}{clause:<13}{parts}", flush=True)
     seconds = sum(clause.seconds for clause in found)
     kernels = "1 kernel" if len(wanted) == 1 else f"{len(wanted)} kernels"
     print(f"{kernels}, {len(found)} clauses ({seconds:.1f} s)")
