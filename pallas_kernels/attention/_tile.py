@@ -3,10 +3,11 @@
 A product on a GPU's matrix units takes at least 16 x 16 x 16, so tiles and the padded
 head dimension are powers of two from 16. The arithmetic: a program of the forward
 kernel holds its queries and its sum, `queries` x head_dim elements each, streams keys
-and values, `keys` x head_dim each, and scores, `queries` x `keys`. With at most 8,192
-elements in each of them and four bytes an element that is 5 x 32 KiB, of which the two
-streamed ones are in shared memory (64 KiB, of the 164 KiB of an A100) and the
-others in registers: 96 KiB of 256 KiB, two programs for each multiprocessor.
+and values, `keys` x head_dim each, and scores, `queries` x `keys`. What it holds has at
+most 8,192 elements, 32 in each of the 256 threads of eight warps, and what it streams
+half as many. `torchlean kernels compile attention` says what comes of it: at head_dim
+128 in bfloat16 64 x 64 elements in four warps spilled 424 bytes a thread, and 1,424 in
+the backward kernel over keys; 64 x 32 in eight spill none and 56.
 
 A short sequence is cut into four tiles, so that there are programs to run; from 256
 elements on tiles have 64.
@@ -31,14 +32,18 @@ class AttentionTile:
 
     @property
     def warps(self) -> int:
-        """A warp for each 16 rows of queries, at most eight."""
-        return min(8, max(1, max(self.queries, self.keys) // 16))
+        """A warp for each 1,024 elements of a sum or of scores, at most eight."""
+        longer, shorter = max(self.queries, self.keys), min(self.queries, self.keys)
+        return min(8, max(1, longer * max(shorter, self.dim) // 1024))
 
 
 def attention_tile(queries: int, keys: int, dim: int) -> AttentionTile:
     dim = max(LEAST, power_of_two(dim))
-    most = max(LEAST, min(MOST, MOST_ELEMENTS // dim))
-    return AttentionTile(_length(queries, most), _length(keys, most), dim)
+    held, streamed = (
+        max(LEAST, min(MOST, elements // dim))
+        for elements in (MOST_ELEMENTS, MOST_ELEMENTS // 2)
+    )
+    return AttentionTile(_length(queries, held), _length(keys, streamed), dim)
 
 
 def _length(n: int, most: int) -> int:

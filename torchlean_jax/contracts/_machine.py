@@ -6,6 +6,7 @@ compiles with a Triton of its own, whose registers may be a few more or less.
 """
 
 import contextlib
+import importlib
 import os
 import re
 import shutil
@@ -98,15 +99,16 @@ def compiled(kernel: TritonKernel, gpu: Gpu) -> Resources:
 
 
 def _triton():
+    """(what compiles, what names a target)."""
     try:
-        from triton.backends.compiler import GPUTarget
-        from triton.compiler import compile as compiler
+        backends = importlib.import_module("triton.backends.compiler")
+        compiler = importlib.import_module("triton.compiler")
     except ImportError as error:
         raise ImportError(
             "machine code needs the `triton` package, for Linux on x86: "
             "pip install torchlean-jax[ptx]"
         ) from error
-    return compiler, GPUTarget
+    return compiler.compile, backends.GPUTarget
 
 
 @contextlib.contextmanager
@@ -125,9 +127,8 @@ def _cache_in(folder):
 
 
 def _usage(binary: Path) -> dict[str, int]:
-    import triton
-
-    tools = Path(triton.__file__).parent / "backends/nvidia/bin"
+    (home,) = importlib.import_module("triton").__path__
+    tools = Path(home) / "backends/nvidia/bin"
     program = shutil.which("cuobjdump", path=str(tools)) or shutil.which("cuobjdump")
     if program is None:
         raise ImportError("this `triton` comes without cuobjdump: install CUDA's tools")
