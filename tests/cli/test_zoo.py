@@ -79,6 +79,14 @@ def test_claims_are_printed_with_their_status(tmp_path, capsys, monkeypatch):
     assert "planted" in capsys.readouterr().out
 
 
+def test_claims_about_no_entry_need_no_training(tmp_path, capsys):
+    out = tmp_path / "claims.json"
+    assert main(["claims", "schedules", "--json", str(out)]) == 0
+    assert capsys.readouterr().out.count("holds ") == 4
+    assert json.loads(out.read_text())["step"] is None
+    assert main(["claims", "schedules", "--checkpoint", str(tmp_path)]) == 2
+
+
 def test_an_unknown_entry_is_one_line(capsys):
     assert main(["train", "mpl"]) == 2
     assert "there are mlp" in capsys.readouterr().err

@@ -1,19 +1,23 @@
 """The classifiers of digits: claims that hold, planted faults, data of one's own."""
 
+import functools
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from torchlean_jax import InputError, zoo
-from torchlean_jax.zoo import _classifiers, cnn, mlp
+from torchlean_jax.pallas_kernels.attention import attention
+from torchlean_jax.zoo import _classifiers, cnn, mlp, resnet, vit
 from torchlean_jax.zoo._claims import check_claim
+from torchlean_jax.zoo._convolution import folded
 from torchlean_jax.zoo._images import images
-from torchlean_jax.zoo._network import Network
-from torchlean_jax.zoo.cnn import claims as cnn_claims
-from torchlean_jax.zoo.cnn import model as cnn_model
 from torchlean_jax.zoo.mlp.model import apply as perceptron_apply
+from torchlean_jax.zoo.resnet.model import network as resnet_network
+from torchlean_jax.zoo.vit import claims as vit_claims
+from torchlean_jax.zoo.vit.model import patches
 
 
 @pytest.fixture(scope="module")
@@ -58,48 +62,78 @@ def test_labels_that_are_wrong_are_not_certified(perceptron):
     assert check_claim(claim, perceptron).status == "fails"
 
 
-@pytest.fixture
-def convolutional(monkeypatch):
-    """A thinner network under the same names."""
-    monkeypatch.setattr(cnn_model, "CHANNELS", (1, 2, 2, 2))
-    network, plain = Network(cnn_model.NETWORK.make), Network(cnn_model.PLAIN.make)
-    for module in (cnn_model, cnn_claims):
-        monkeypatch.setattr(module, "NETWORK", network)
-        monkeypatch.setattr(module, "PLAIN", plain)
-    return zoo.untrained(replace(cnn.ENTRY, init=network.init, network=network))
+THIN = {
+    "cnn": cnn.make(cnn.Config(channels=(2, 2, 2))),
+    "resnet": resnet.make(resnet.Config(channels=(2, 2))),
+    "vit": vit.make(vit.Config(width=4, depth=1, heads=2, patch=4)),
+}
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_the_claims_of_the_convolutional_network_hold(number, convolutional):
-    finding = check_claim(cnn.ENTRY.claims[number], convolutional)
-    assert finding.status == "holds", finding.evidence
+@pytest.mark.parametrize("name", THIN)
+def test_the_claims_of_a_network_hold(name):
+    """Gradient and certified labels are claims that the perceptron's tests share."""
+    for claim in THIN[name].claims[:3]:
+        finding = check_claim(claim, zoo.untrained(THIN[name]))
+        assert finding.status == "holds", finding.evidence
 
 
-def test_a_folding_that_forgets_the_mean_is_found(monkeypatch, convolutional):
+def test_a_folding_that_forgets_the_mean_is_found():
     def forgetful(variables):
         params, state = variables
         zero = {k: v * 0 if k.endswith("mean") else v for k, v in state.items()}
-        return cnn_model.folded(type(variables)(params, zero))
+        return folded(type(variables)(params, zero))
 
-    monkeypatch.setattr(cnn_claims, "folded", forgetful)
-    claim = cnn_claims.folding_preserves_the_function
-    assert check_claim(claim, convolutional).status == "fails"
+    network = resnet_network(resnet.Config(channels=(2,)))
+    plain = resnet_network(resnet.Config(channels=(2,), normalised=False))
+    claim = _classifiers.folding(network, plain, forgetful)
+    small = zoo.untrained(resnet.make(resnet.Config(channels=(2,))))
+    assert check_claim(claim, small).status == "fails"
 
 
-def test_a_network_that_draws_in_evaluation_is_found(monkeypatch, convolutional):
+def test_a_network_that_draws_in_evaluation_is_found():
+    trained = zoo.untrained(THIN["cnn"])
+
     class Noisy:
         def apply(self, variables, image):
             noise = jax.random.normal(jax.random.key(0), image.shape)
-            return convolutional.entry.network.apply(variables, image + noise)
+            return trained.entry.network.apply(variables, image + noise)
 
-    monkeypatch.setattr(cnn_claims, "NETWORK", Noisy())
-    claim = cnn_claims.evaluation_draws_nothing
-    assert check_claim(claim, convolutional).status == "fails"
+    claim = _classifiers.deterministic(Noisy())
+    assert "random" in check_claim(claim, trained).evidence
+    assert check_claim(claim, trained).status == "fails"
+
+
+def test_a_network_that_moves_its_averages_in_evaluation_is_found():
+    trained = zoo.untrained(THIN["cnn"])
+
+    class Moving:
+        def apply(self, variables, image):
+            return trained.entry.network.apply(variables, image + 1, training=True)
+
+    finding = check_claim(_classifiers.deterministic(Moving()), trained)
+    assert finding.status == "fails" and "mean" in finding.evidence
+
+
+@pytest.mark.parametrize("fault", [{"scale": 1.0}, {"causal": True}])
+def test_attention_that_is_not_the_composed_one_is_found(fault, monkeypatch):
+    wrong = functools.partial(attention, **fault)
+    monkeypatch.setattr(vit_claims, "attention", wrong)
+    claim = vit_claims.fused_attention_is_the_composed_one
+    assert check_claim(claim, zoo.untrained(THIN["vit"])).status == "fails"
+
+
+def test_patches_are_those_of_the_image():
+    image = np.arange(64).reshape(8, 8)
+    for number, patch in enumerate(patches(jnp.asarray(image.reshape(64)), 2)):
+        row, column = divmod(number, 4)
+        block = image[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        assert patch.tolist() == block.reshape(4).tolist()
 
 
 def test_training_moves_the_averages():
-    trained = zoo.train(cnn.ENTRY, replace(cnn.ENTRY.settings, steps=10))
-    assert not np.allclose(trained.variables.state["norms.0.mean"], 0)
+    trained = zoo.train(THIN["cnn"], replace(cnn.ENTRY.settings, steps=10))
+    means = trained.variables.state["convolutions.0.norm.mean"]
+    assert not np.allclose(means, 0)
 
 
 def test_every_image_is_seen_once_in_an_epoch():

@@ -45,12 +45,14 @@ that is not finite: the node that was the first is named."""
 CLAIMS = """\
 Check what an entry claims of its trained model, over that model's own jaxpr.
 The model is the newest checkpoint in DIR; without one, it is trained for seconds first.
+`optimizers`, `schedules`, `losses` and `norms` are claims about what all entries use.
 Each claim holds, fails, or stays unknown, and says on what evidence."""
 
 CLAIMS_EXAMPLES = """\
 examples:
   torchlean claims mlp
   torchlean claims gpt --checkpoint runs/gpt --json claims.json
+  torchlean claims optimizers
 
 exit code: 0 if all hold, 1 if one fails, 2 for bad input, 3 if one is unknown and none
 fails."""
@@ -226,21 +228,26 @@ def _train(options) -> int:
 def _claims(options) -> int:
     from torchlean_jax import zoo
 
-    entry = zoo.entry(options.entry)
     with (
         _arguments.on_device(options.device) as device,
-        _output.live(f"claims of {entry.name}") as show,
+        _output.live(f"claims of {options.entry}") as show,
     ):
-        trained = _trained(entry, options, show)
+        if options.entry in zoo.published.NAMES:
+            if options.checkpoint is not None:
+                raise InputError(f"{options.entry} has no checkpoint")
+            step, found = None, zoo.published.check(options.entry, seed=options.seed)
+        else:
+            trained = _trained(zoo.entry(options.entry), options, show)
+            step, found = trained.step, zoo.check_claims(trained, seed=options.seed)
         findings = []
-        for finding in zoo.check_claims(trained, seed=options.seed):
+        for finding in found:
             findings.append(finding)
             _print(finding)
     _output.write_json(
         options.json,
         {
-            "entry": entry.name,
-            "step": trained.step,
+            "entry": options.entry,
+            "step": step,
             "seed": options.seed,
             "claims": [asdict(finding) for finding in findings],
             **_output.provenance(device),

@@ -10,7 +10,7 @@
         print(finding.name, finding.status)
 """
 
-from torchlean_jax.zoo import digits
+from torchlean_jax.zoo import digits, published
 from torchlean_jax.zoo._checkpoints import CheckpointError, load_trained
 from torchlean_jax.zoo._claims import Finding, check_claims
 from torchlean_jax.zoo._entry import Entry, Goal, Trained, untrained
@@ -33,6 +33,7 @@ __all__ = [
     "entries",
     "entry",
     "load_trained",
+    "published",
     "train",
     "untrained",
 ]

@@ -45,8 +45,8 @@ def check_claims(trained: Trained, *, seed: int = 0) -> Iterator[Finding]:
         yield check_claim(claim, trained, seed=seed)
 
 
-def check_claim(claim: Callable, trained: Trained, *, seed: int = 0) -> Finding:
-    """One claim about this model."""
+def check_claim(claim: Callable, trained: Trained | None, *, seed: int = 0) -> Finding:
+    """One claim about this model, or about no model (`published`)."""
     started = time.perf_counter()
     try:
         answer = _answer(claim(trained), seed)

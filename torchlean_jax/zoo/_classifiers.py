@@ -4,7 +4,8 @@ Each is made for a function `apply(variables, image, training) -> (logits, state
 images as 64 pixels in [0, 1], alone or in batches. The networks are in their entries.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,10 @@ import optax
 import torchlean_check
 import torchlean_jax as tl
 from torchlean_jax.claims._asking import Answer
-from torchlean_jax.zoo._entry import Trained
-from torchlean_jax.zoo._images import pictured
+from torchlean_jax.zoo._convolution import folded
+from torchlean_jax.zoo._entry import Entry, Goal, Trained
+from torchlean_jax.zoo._images import images, moved, pictured
+from torchlean_jax.zoo._network import Network
 from torchlean_jax.zoo.digits._train import cross_entropy, worst_case
 
 
@@ -30,6 +33,11 @@ class Classifier:
     def loss(self, variables, batch, key):
         logits, state = self.apply(variables, batch["image"], training=True)
         return cross_entropy(logits.astype(jnp.float32), batch["label"]), state
+
+    def moved_loss(self, variables, batch, key):
+        """The loss on images that are moved by up to a pixel each."""
+        batch = batch | {"image": moved(batch["image"], key)}
+        return self.loss(variables, batch, key)
 
     def certified_loss(self, variables, batch, key, radius):
         """The cross entropy of the worst logits that interval bounds allow on a box.
@@ -59,6 +67,73 @@ class Classifier:
         images = data.digits.test_images[:6]
         found = np.asarray(self.logits(variables, images).argmax(-1))
         return f"{pictured(images)}\n{'   '.join(f'{n:<8}' for n in found)}"
+
+
+def entry(name, title, network: Network, claims, settings, least: float) -> Entry:
+    """Of a network that is trained on moved digits to an accuracy of `least`."""
+    classifier = Classifier(network.apply)
+    return Entry(
+        name=name,
+        title=title,
+        init=network.init,
+        loss=classifier.moved_loss,
+        load=images,
+        evaluate=classifier.evaluate,
+        show=classifier.show,
+        settings=settings,
+        brief=100,
+        goals=(Goal("accuracy", least=least),),
+        claims=claims,
+        network=network,
+    )
+
+
+def folding(network: Network, plain: Network, fold=folded):
+    def folding_preserves_the_function(trained: Trained):
+        """With its batch normalisations folded into the convolutions the network is the
+        same function of the pixels, for all weights and averages."""
+
+        @tl.claims.equals(lambda variables, x: network.apply(variables, x)[0])
+        @tl.claims.example(trained.shapes, jax.ShapeDtypeStruct((64,), jnp.float32))
+        def with_folded_norms(variables, image):
+            return plain.apply(fold(variables), image)[0]
+
+        return with_folded_norms
+
+    return folding_preserves_the_function
+
+
+def deterministic(network):
+    def evaluation_draws_nothing(trained: Trained) -> Answer:
+        """In evaluation the network draws no random number and changes no average."""
+
+        def evaluated(variables, image):
+            return network.apply(variables, image)
+
+        traced = jax.make_jaxpr(evaluated)(trained.variables, jnp.zeros(64))
+        names = list(_primitives(traced))
+        drawn = {name for name in names if RANDOM & set(re.split("[_0-9]", name))}
+        state = evaluated(trained.variables, jnp.zeros(64))[1]
+        before = trained.variables.state
+        changed = [name for name in before if (state[name] != before[name]).any()]
+        found = ", ".join([*sorted(drawn), *changed])
+        return Answer(not found, None, found or f"{len(names)} primitives")
+
+    return evaluation_draws_nothing
+
+
+RANDOM = {"random", "rng", "threefry"}  # words in the names of primitives that draw
+
+
+def _primitives(value) -> Iterator[str]:
+    """The primitive of every equation, those of inner jaxprs included."""
+    if isinstance(value, tuple | list):
+        for inner in value:
+            yield from _primitives(inner)
+    for equation in getattr(value, "eqns", ()):
+        yield equation.primitive.name
+        for inner in equation.params.values():
+            yield from _primitives(inner)
 
 
 def apart(classifier: Classifier) -> Callable[[Trained], Any]:

@@ -6,6 +6,8 @@ The split of the digits is that of `digits.load`; models are not here.
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax.domains._errors import InputError
@@ -62,6 +64,18 @@ def images(path: str | None = None) -> Images:
     held = np.arange(len(table)) % 5 == 4
     kind = labels.astype(np.int32)
     return Images(Digits(pixels[~held], kind[~held], pixels[held], kind[held]))
+
+
+def moved(image, key):
+    """Each image moved by up to one pixel in each direction; black comes in.
+
+    >>> moved(jnp.ones((2, 64)), jax.random.key(0)).shape
+    (2, 64)
+    """
+    framed = jnp.pad(image.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)))
+    starts = jax.random.randint(key, (len(image), 2), 0, 3)
+    cut = jax.vmap(lambda x, at: jax.lax.dynamic_slice(x, tuple(at), (8, 8)))
+    return cut(framed, starts).reshape(image.shape)
 
 
 def pictured(pixels) -> str:
