@@ -30,9 +30,11 @@ Its depth is positive and its picture lies in a rectangle, whatever the pose, th
 length and the centre within the set: decided in exact arithmetic. The figures are the
 widths of the rectangle and of the sampled corners.""",
     "ode": """\
-Enclose the solutions of a differential equation in a corridor.
-A sub- and a super-solution, whose inequalities are decided exactly on every segment.
-The sampled figure is the width of the set of starts.""",
+Enclose the solutions of a differential equation.
+The first three in a corridor: a sub- and a super-solution, whose inequalities are
+decided exactly on every segment; the sampled figure is the width of the set of starts.
+The others, which are systems, by Taylor series with interval remainders, from a point
+or a box; the sampled figure is how far corners of it end from each other.""",
     "pinn": """\
 Train a network on a differential equation and bound its residual everywhere.
 The bound holds at every real point of the domain, rounding included; where theory gives
@@ -50,11 +52,16 @@ TOPICS = {
     "approximate": ("sin", "bump", "wave"),
     "spline": ("natural", "monotone", "kan-edge"),
     "camera": ("pan", "handheld"),
-    "ode": ("logistic", "logistic-set", "driven"),
+    "ode": (
+        *("logistic", "logistic-set", "driven"),
+        *("lorenz", "oscillator", "van-der-pol", "neural"),
+    ),
     "pinn": ("poisson", "heat", "burgers", "allen-cahn"),
 }
+_NO_FORMAT = "it rests on interval arithmetic and has no certificate format"
 UNCERTIFIED = {
-    "pinn": "a bound of derivatives on thousands of cells has no certificate format"
+    "pinn": TOPICS["pinn"],
+    "ode": ("lorenz", "oscillator", "van-der-pol", "neural"),
 }
 
 
@@ -88,8 +95,8 @@ def add_to(commands) -> None:
 def _run(topic, options) -> int:
     from torchlean_jax.science import _examples
 
-    if options.certificate is not None and topic in UNCERTIFIED:
-        raise InputError(f"--certificate: {UNCERTIFIED[topic]}")
+    if options.certificate and options.name in UNCERTIFIED.get(topic, ()):
+        raise InputError(f"--certificate: of {topic} {options.name}: {_NO_FORMAT}")
     if options.plot is not None:
         import_extra("matplotlib", extra="zoo", purpose="--plot")
     _, run = _examples.TOPICS[topic]

@@ -4,9 +4,9 @@ A topic is a file, or a few beside each other: `approximate` builds ReLU network
 stay within a stated distance of a function; `supremum` bounds derivatives; `pinn` the
 residuals of differential equations; a `Spline` has exact coefficients, and what is
 claimed of it is decided; between two of them a `Corridor` keeps the solutions of an
-ordinary differential equation; an `envelope` holds the pictures of a box by every
-camera of a set. How enclosures come about belongs to the domains, and how certificates
-are checked to `torchlean_check`.
+ordinary differential equation, and a `trajectory` those of a system in boxes; an
+`envelope` holds the pictures of a box by every camera of a set. How enclosures come
+about belongs to the domains, and how certificates are checked to `torchlean_check`.
 """
 
 from torchlean_jax.science import pinn
@@ -17,21 +17,25 @@ from torchlean_jax.science._derivatives import supremum
 from torchlean_jax.science._hats import HatNetwork
 from torchlean_jax.science._spline import Spline, SplineClaim
 from torchlean_jax.science._supremum import Supremum
+from torchlean_jax.science._trajectory import EscapeError, Trajectory, trajectory
 
 __all__ = [
     "Approximation",
     "Cameras",
     "Corridor",
     "Envelope",
+    "EscapeError",
     "HatNetwork",
     "Spline",
     "SplineClaim",
     "Supremum",
+    "Trajectory",
     "approximate",
     "check_corridor",
     "corridor",
     "envelope",
     "pinn",
     "supremum",
+    "trajectory",
     "turn",
 ]

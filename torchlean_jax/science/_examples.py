@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -14,27 +13,9 @@ from torchlean_jax.domains._errors import InputError
 from torchlean_jax.science import pinn
 from torchlean_jax.science._approximate import Approximation, approximate
 from torchlean_jax.science._camera import Cameras, envelope, turn
-from torchlean_jax.science._corridor import corridor
+from torchlean_jax.science._dynamics import CORRIDORS, SYSTEMS, bounded, enclosed
+from torchlean_jax.science._outcome import Outcome
 from torchlean_jax.science._spline import Spline, SplineClaim
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an example claims and what was shown of it.
-
-    certified, sampled: the proved figure and the one that points attain. figures: what
-    else was found, by name. certificate: makes the bytes that `torchlean-check` takes.
-    draw: puts a picture on matplotlib axes.
-    """
-
-    claim: str
-    status: str
-    certified: float
-    sampled: float
-    seconds: float
-    figures: dict
-    draw: Callable
-    certificate: Callable[[], bytes] | None = None
 
 
 def _bump(x):
@@ -221,40 +202,6 @@ def _draw_residual(axes, problem, u, found) -> None:
     axes.set(xlabel="first input", ylabel="second input")
 
 
-# name -> ({(i, j): coefficient of t^i y^j}, start, end)
-EQUATIONS = {
-    "logistic": ({(0, 1): 1, (0, 2): -1}, ("1/10", "1/10"), 8),
-    "logistic-set": ({(0, 1): 1, (0, 2): -1}, ("1/10", "1/5"), 8),
-    "driven": ({(0, 3): -1, (1, 0): 1}, (0, "1/10"), 2),
-}
-
-
-def trajectory(name: str) -> Outcome:
-    field, start, end = EQUATIONS[name]
-    found = corridor(field, start, end)
-    widths = [float(found.upper(t) - found.lower(t)) for t in found.lower.knots]
-    return Outcome(
-        claim=found.claim or found.reason,
-        status=found.status,
-        certified=max(widths),
-        sampled=widths[0],
-        seconds=found.seconds,
-        figures={"width at the end": widths[-1], "segments": len(found.lower.pieces)},
-        draw=lambda axes: _draw_corridor(axes, found),
-        certificate=lambda: found.document,
-    )
-
-
-def _draw_corridor(axes, found) -> None:
-    times = np.linspace(float(found.lower.knots[0]), float(found.lower.knots[-1]), 401)
-    low, high = ([float(s(t)) for t in times] for s in (found.lower, found.upper))
-    axes.fill_between(times, low, high, color="#56B4E9", label="every solution")
-    axes.plot(times, low, color="#0072B2", linewidth=0.8)
-    axes.plot(times, high, color="#0072B2", linewidth=0.8)
-    axes.set(xlabel="t", ylabel="y")
-    axes.legend()
-
-
 _CUBE = (-1, -1, -1), (1, 1, 1)
 _ONE = (1, 1), (1, 1)
 CAMERAS = {
@@ -312,11 +259,15 @@ def _draw_picture(axes, found, met) -> None:
     axes.legend()
 
 
+def _followed(name: str) -> Outcome:
+    return bounded(name) if name in CORRIDORS else enclosed(name)
+
+
 # topic -> (names, what runs one)
 TOPICS: dict[str, tuple[tuple[str, ...], Callable[[str], Outcome]]] = {
     "approximate": (tuple(FUNCTIONS), approximation),
     "spline": (tuple(SPLINES), spline),
     "camera": (tuple(CAMERAS), picture),
-    "ode": (tuple(EQUATIONS), trajectory),
+    "ode": ((*CORRIDORS, *SYSTEMS), _followed),
     "pinn": (tuple(pinn.PROBLEMS), residual),
 }
