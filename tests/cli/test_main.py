@@ -78,7 +78,7 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
     others |= {
         ("science", topic)
-        for topic in ("approximate", "spline", "ode", "pinn", "camera")
+        for topic in ("approximate", "spline", "ode", "pinn", "control", "camera")
     }
     others |= {("zoo", "list"), ("certificate", "coq")}
     others |= {("verify", "suite")}

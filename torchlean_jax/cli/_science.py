@@ -35,6 +35,11 @@ The first three in a corridor: a sub- and a super-solution, whose inequalities a
 decided exactly on every segment; the sampled figure is the width of the set of starts.
 The others, which are systems, by Taylor series with interval remainders, from a point
 or a box; the sampled figure is how far corners of it end from each other.""",
+    "control": """\
+Prove that a closed loop is stable on a whole sub-level set, the origin included.
+A Lyapunov function decreases along every solution that starts in the set. The figures
+are the level of the set, and the least at which a sampled point forbids a larger one;
+`weak` has too little gain, and is refuted with a point.""",
     "pinn": """\
 Train a network on a differential equation and bound its residual everywhere.
 The bound holds at every real point of the domain, rounding included; where theory gives
@@ -57,10 +62,12 @@ TOPICS = {
         *("lorenz", "oscillator", "van-der-pol", "neural"),
     ),
     "pinn": ("poisson", "heat", "burgers", "allen-cahn"),
+    "control": ("pendulum", "van-der-pol", "weak"),
 }
 _NO_FORMAT = "it rests on interval arithmetic and has no certificate format"
 UNCERTIFIED = {
     "pinn": TOPICS["pinn"],
+    "control": TOPICS["control"],
     "ode": ("lorenz", "oscillator", "van-der-pol", "neural"),
 }
 

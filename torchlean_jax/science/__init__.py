@@ -5,7 +5,8 @@ stay within a stated distance of a function; `supremum` bounds derivatives; `pin
 residuals of differential equations; a `Spline` has exact coefficients, and what is
 claimed of it is decided; between two of them a `Corridor` keeps the solutions of an
 ordinary differential equation, and a `trajectory` those of a system in boxes; an
-`envelope` holds the pictures of a box by every camera of a set. How enclosures come
+`envelope` holds the pictures of a box by every camera of a set, and `lyapunov` decides
+which sets a closed loop draws to the origin. How enclosures come
 about belongs to the domains, and how certificates are checked to `torchlean_check`.
 """
 
@@ -15,6 +16,7 @@ from torchlean_jax.science._camera import Cameras, Envelope, envelope, turn
 from torchlean_jax.science._corridor import Corridor, check_corridor, corridor
 from torchlean_jax.science._derivatives import supremum
 from torchlean_jax.science._hats import HatNetwork
+from torchlean_jax.science._lyapunov import Stability, lyapunov
 from torchlean_jax.science._spline import Spline, SplineClaim
 from torchlean_jax.science._supremum import Supremum
 from torchlean_jax.science._trajectory import EscapeError, Trajectory, trajectory
@@ -28,12 +30,14 @@ __all__ = [
     "HatNetwork",
     "Spline",
     "SplineClaim",
+    "Stability",
     "Supremum",
     "Trajectory",
     "approximate",
     "check_corridor",
     "corridor",
     "envelope",
+    "lyapunov",
     "pinn",
     "supremum",
     "trajectory",

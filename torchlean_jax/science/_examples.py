@@ -13,6 +13,7 @@ from torchlean_jax.domains._errors import InputError
 from torchlean_jax.science import pinn
 from torchlean_jax.science._approximate import Approximation, approximate
 from torchlean_jax.science._camera import Cameras, envelope, turn
+from torchlean_jax.science._control import LOOPS, stable
 from torchlean_jax.science._dynamics import CORRIDORS, SYSTEMS, bounded, enclosed
 from torchlean_jax.science._outcome import Outcome
 from torchlean_jax.science._spline import Spline, SplineClaim
@@ -270,4 +271,5 @@ TOPICS: dict[str, tuple[tuple[str, ...], Callable[[str], Outcome]]] = {
     "camera": (tuple(CAMERAS), picture),
     "ode": ((*CORRIDORS, *SYSTEMS), _followed),
     "pinn": (tuple(pinn.PROBLEMS), residual),
+    "control": (tuple(LOOPS), stable),
 }

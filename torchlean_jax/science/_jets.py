@@ -245,6 +245,8 @@ def _dot_general(domain, operation, x, y):
     for axis in x_dims:
         terms *= x.shape[axis]
     if isinstance(x, Jet) and isinstance(y, Jet):
+        if len(x.shape) == len(y.shape) == 1:
+            return _summed(product(domain, x, y), lambda v: v.sum(-1))
         shape = jax.eval_shape(operation, *(v.parts[0, 0] for v in (x, y))).shape
         return domain.unknown(shape, jnp.float64)
     run = operation.replace(
@@ -267,10 +269,13 @@ def _dot_general(domain, operation, x, y):
 
 @rules.define_op("reduce_sum")
 def _reduce_sum(domain, operation, x):
-    x = domain.lift(x)
+    return _summed(domain.lift(x), operation)
+
+
+def _summed(x: Jet, sum_up) -> Jet:
     terms = max(1, x.parts[0, 0].size)
-    total = jax.vmap(jax.vmap(operation))(x.parts)
-    magnitude = jax.vmap(operation)(jnp.abs(x.parts).sum(1))
+    total = jax.vmap(jax.vmap(sum_up))(x.parts)
+    magnitude = jax.vmap(sum_up)(jnp.abs(x.parts).sum(1))
     slack = gamma(terms + 8, jnp.float64)
     rest = total[:, -1] + slack * magnitude
     return Jet(total.at[:, -1].set(rest * (1 + 4 * slack) + _forms.TINY))

@@ -21,7 +21,7 @@ SMOOTH = frozenset(
 )
 
 
-def require_smooth(f, lo):
+def require_smooth(f, lo, instead="give modulus=, a modulus of continuity"):
     traced = pure_trace(f, name_of(f), (jnp.asarray(lo),), {}, lambda x: False)
     met = {
         e.primitive.name: line
@@ -32,7 +32,7 @@ def require_smooth(f, lo):
     if rough:
         raise InputError(
             f"`{name_of(f)}` is not known to be twice differentiable: it contains "
-            f"{', '.join(rough)}; give modulus=, a modulus of continuity"
+            f"{', '.join(rough)}; {instead}"
         )
 
 

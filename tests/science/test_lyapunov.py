@@ -1,0 +1,101 @@
+"""Stable sets beside systems whose exact limits are known, and planted faults."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import torchlean_jax as tl
+from torchlean_jax.science import _lyapunov, lyapunov
+
+
+def square(x):
+    return jnp.sum(x * x)
+
+
+def falling(x):
+    """0 is stable, and pi is where it ends."""
+    return -jnp.sin(x)
+
+
+@pytest.mark.parametrize(("level", "status"), [(9.8, "proved"), (9.875, "refuted")])
+def test_a_sine_is_stable_up_to_pi_squared(level, status):
+    """pi^2 = 9.8696; on faces at 3.15, V is 9.9225."""
+    found = lyapunov(falling, square, [-3.15], [3.15], level)
+    assert found.status == status
+    if status == "proved":
+        assert found.neighbourhood > 0 and found.witness is None
+    else:
+        x = float(found.witness[0])
+        assert x * x <= level and abs(x) >= math.pi - 1e-9
+
+
+@pytest.mark.parametrize(("level", "status"), [(0.49, "proved"), (0.51, "refuted")])
+def test_in_discrete_time(level, status):
+    """x/2 + x^3 has its next fixed points at x^2 = 1/2."""
+    found = lyapunov(
+        lambda x: 0.5 * x + x**3, square, [-1.0], [1.0], level, discrete=True
+    )
+    assert found.status == status
+    if status == "refuted":
+        x = float(found.witness[0])
+        assert 0.5 <= x * x <= level
+
+
+def hollow(x):
+    """Stable but for a small interval around 0, where it flees."""
+    return -x * (x * x - 2.0**-20)
+
+
+def test_a_hole_at_the_origin_is_not_proved():
+    found = lyapunov(hollow, square, [-1.0], [1.0], 0.5, seconds=5.0)
+    assert found.status != "proved" and found.neighbourhood == 0
+
+
+def test_without_the_argument_at_the_origin_the_hole_would_be_proved(monkeypatch):
+    """A planted fault: every Hessian is called definite."""
+    monkeypatch.setattr(_lyapunov, "_definite", lambda hessians, sign: True)
+    assert lyapunov(hollow, square, [-1.0], [1.0], 0.5).status == "proved"
+
+
+@pytest.mark.parametrize(
+    ("matrix", "sign", "definite"),
+    [
+        ([[2, 1], [1, 2]], 1, True),
+        ([[1, 2], [2, 1]], 1, False),
+        ([[-2, 1], [1, -2]], -1, True),
+        ([[1, 1], [1, 1]], 1, False),
+        ([[0, 0], [0, 1]], 1, False),
+        ([[1, math.nan], [math.nan, 1]], 1, False),
+    ],
+)
+def test_definiteness_is_that_of_the_eigenvalues(matrix, sign, definite):
+    exact = np.array([matrix], float)
+    assert _lyapunov._definite(tl.Interval(exact, exact), sign) == definite
+    wide = tl.Interval(exact - 1.0, exact + 1.0)  # holds a singular one in each case
+    assert not _lyapunov._definite(wide, sign)
+
+
+@pytest.mark.parametrize(
+    ("f", "V", "message"),
+    [
+        (lambda x: jnp.tanh(x + 0.125), square, r"f\(0\)"),
+        (falling, lambda x: square(x) + 1.0, r"V\(0\)"),
+        (falling, lambda x: square(x) + x[0], "gradient"),
+        (falling, lambda x: jnp.sum(jnp.abs(x)), "smooth"),
+    ],
+)
+def test_what_is_no_equilibrium_is_refused(f, V, message):
+    with pytest.raises(tl.InputError, match=message):
+        lyapunov(f, V, [-1.0], [1.0], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "level"),
+    [([0.0], [1.0], 1.0), ([-1.0], [math.inf], 1.0), ([-1.0], [1.0], 0.0),
+     ([-1.0], [1.0, 1.0], 1.0)],
+)  # fmt: skip
+def test_boxes_without_a_meaning_are_refused(lo, hi, level):
+    with pytest.raises(tl.InputError):
+        lyapunov(falling, square, lo, hi, level)

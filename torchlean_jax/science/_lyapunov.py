@@ -1,0 +1,320 @@
+"""Stability on a set, the origin included: Lyapunov functions proved on sub-level sets.
+
+For x' = f(x) with f(0) = 0, a box D around 0, a function V and a level c, three facts
+make {x in D: V(x) <= c} invariant and draw every solution in it to 0 (Khalil 2002,
+theorem 4.1): V > c on the faces of D, V > 0 and W = grad V . f < 0 on the set except at
+0. In discrete time, x+ = f(x), W(x) = V(f(x)) - V(x).
+
+Away from 0 this is decided on cells. At 0 both vanish, with their gradients, and no
+cell however small would do; but on a convex N around 0, by Taylor, W(x) = x^T H x / 2
+with H in the hull of the Hessians over N. An enclosure of those with a negative
+definite middle that absorbs its radii shows W < 0 on N without 0; the definiteness is
+decided by elimination in rationals. That f(0), V(0) and their like are 0 exactly is
+decided in ball arithmetic.
+"""
+
+import functools
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from torchlean_jax._interpret import interpret
+from torchlean_jax.domains._errors import InputError, UndecidedError
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.domains.real import Real
+from torchlean_jax.science import _forms
+from torchlean_jax.science._jets import Jet, Jets, product
+from torchlean_jax.science._smooth import require_smooth
+
+_SHRINKS = 12  # a neighbourhood of 0 is at least 2^-this of the box
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Whether {x in the box: V(x) <= level} is drawn to 0.
+
+    status: "proved"; "refuted", with a `witness` in the set at which W is not negative,
+    in ball arithmetic; or "unknown", with the `cell` (lo, hi) that was left over.
+    neighbourhood: N is this share of the box. cells: how many were bounded.
+    """
+
+    status: str
+    claim: str
+    level: float
+    neighbourhood: float
+    cells: int
+    seconds: float
+    witness: np.ndarray | None = None
+    cell: tuple[np.ndarray, np.ndarray] | None = None
+
+
+def lyapunov(
+    f: Callable,
+    V: Callable,
+    lo: Any,
+    hi: Any,
+    level: float,
+    *,
+    discrete: bool = False,
+    seconds: float = 60.0,
+    batch: int = 512,
+) -> Stability:
+    """Decide whether a sub-level set of V is invariant and drawn to the origin.
+
+    f: x' = f(x), or x+ = f(x) if `discrete`; V: a scalar function; both JAX functions
+        of an array of shape (n,), of smooth primitives (`science/_jets.py`). The
+        controller is part of f.
+    lo, hi: a box with 0 inside. level: of the set {x in the box: V(x) <= level}.
+
+    Raises InputError if 0 is not inside, if f(0), V(0) or the gradient of V at 0 is not
+    exactly 0, MissingRuleError listing the primitives that are not smooth, and
+    UndecidedError where neither V nor W has a finite bound.
+
+    >>> import jax.numpy as jnp
+    >>> from torchlean_jax.science import lyapunov
+    >>> found = lyapunov(lambda x: -jnp.sin(x), lambda x: x @ x, [-2.0], [2.0], 3.0)
+    >>> found.status
+    'proved'
+    """
+    began = time.perf_counter()
+    lo, hi = (np.asarray(end, np.float64) for end in (lo, hi))
+    _require_box(lo, hi, level)
+    _require_equilibrium(f, V, len(lo))
+    with jax.enable_x64(True):
+        system = _System(f, V, len(lo), discrete)
+        share = _neighbourhood(system, lo, hi)
+        search = _Search(system, lo, hi, float(level), share, batch)
+        status = search.run(began + seconds)
+    figures = search.cells, time.perf_counter() - began
+    return Stability(status, search.claim(status), float(level), share, *figures,
+                     search.witness, search.cell)  # fmt: skip
+
+
+def _require_box(lo, hi, level) -> None:
+    if lo.ndim != 1 or lo.shape != hi.shape or not lo.size:
+        raise InputError(f"a box of shape (n,) is needed; got {lo.shape}, {hi.shape}")
+    if not (np.isfinite([*lo, *hi]).all() and (lo < 0).all() and (hi > 0).all()):
+        raise InputError(f"the box must be finite with 0 inside; got {lo} and {hi}")
+    if not (np.isfinite(level) and level > 0):
+        raise InputError(f"level must be positive; got {level}")
+
+
+def _require_equilibrium(f, V, size: int) -> None:
+    """That f, V and the gradient of V are 0 at 0, as balls without radius.
+
+    JAX's own gradient, which is that of V since V has no derivative rules of its own.
+    """
+    zero = np.zeros(size, np.float32)
+    require_smooth(V, zero, instead="a Lyapunov function has to be smooth")
+    for name, g in {
+        "f(0)": f,
+        "V(0)": V,
+        "the gradient of V at 0": jax.grad(V),
+    }.items():
+        value = _balls(g, zero)
+        if any(not ball == 0 for ball in value.balls.ravel()):
+            raise InputError(
+                f"{name} must be exactly 0; it is {value}. Subtract the value at 0, "
+                "or leave out biases"
+            )
+
+
+def _balls(g, x):
+    real = Real(digits=30)
+    return interpret(g, domain=real)(real.lift(x))
+
+
+class _System:
+    """V and W over boxes, with derivatives, and W at points."""
+
+    def __init__(self, f, V, size: int, discrete: bool):
+        self.f, self.V, self.size, self.discrete = f, V, size, discrete
+        self.enclose = jax.jit(jax.vmap(lambda lo, hi: self._walk((), lo, hi)))
+        self.curve = jax.jit(jax.vmap(self._hessians))
+
+    def decrease(self, x):
+        """W, as a plain function."""
+        if self.discrete:
+            return self.V(self.f(x)) - self.V(x)
+        return jax.jvp(self.V, (x,), (self.f(x),))[1]
+
+    def _walk(self, order, lo, hi) -> tuple[Interval, Interval]:
+        """Enclosures of V and W, of each derivative contained in the order."""
+        found = self._jets([order], lo, hi)
+        return found[0][-1], found[1][-1]
+
+    def _hessians(self, lo, hi) -> tuple[Interval, Interval]:
+        pairs = list(itertools.combinations_with_replacement(range(self.size), 2))
+        jets = Jets(pairs, self.size)
+        places = jnp.array(
+            [
+                [jets.place[tuple(sorted((i, k)))] for k in range(self.size)]
+                for i in range(self.size)
+            ]
+        )
+        v, w = self._jets(pairs, lo, hi)
+        return v[places], w[places]
+
+    def _jets(self, orders, lo, hi) -> tuple[Interval, Interval]:
+        jets, size = Jets(orders, self.size), self.size
+        if self.discrete:
+            walk = interpret(lambda x: (self.V(x), self.decrease(x)), domain=jets)
+            v, w = walk(jets.input(lo, hi))
+            return jets.enclosures(v), jets.enclosures(w)
+        more = Jets([(*o, k) for o in jets.orders for k in range(size)], size)
+        v = interpret(self.V, domain=more)(more.input(lo, hi)).parts
+        rate = interpret(self.f, domain=jets)(jets.input(lo, hi)).parts
+
+        def slope(k):
+            places = [more.place[tuple(sorted((*o, k)))] for o in jets.orders]
+            return Jet(v[jnp.array(places)])
+
+        terms = [product(jets, slope(k), Jet(rate[..., k])).parts for k in range(size)]
+        w = functools.reduce(jax.vmap(_forms.plus), terms)
+        own = v[jnp.array([more.place[o] for o in jets.orders])]
+        return jets.enclosures(Jet(own)), jets.enclosures(Jet(w))
+
+
+def _neighbourhood(system: _System, lo, hi) -> float:
+    """The largest share of the box on which W is concave and V convex, or 0."""
+    parts = 4
+    places = np.argwhere(np.ones((parts,) * len(lo), bool))
+    for k in range(1, _SHRINKS + 1):
+        share = 0.5**k
+        low = share * (lo + places / parts * (hi - lo))
+        high = share * (lo + (places + 1) / parts * (hi - lo))
+        v, w = system.curve(jnp.asarray(low), jnp.asarray(high))
+        if _definite(v, 1) and _definite(w, -1):
+            return share
+    return 0.0
+
+
+def _definite(hessians: Interval, sign: int) -> bool:
+    """Whether sign A is positive definite for each symmetric A in the hull of all.
+
+    A = M + E with |E| <= R: the least eigenvalue of A is at least that of M less the
+    largest row sum of R. M less that number is eliminated in rationals.
+    """
+    lo, hi = np.asarray(hessians.lo).min(0), np.asarray(hessians.hi).max(0)
+    if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
+        return False
+    size = len(lo)
+    low = [[Fraction(float(v)) for v in row] for row in lo]
+    high = [[Fraction(float(v)) for v in row] for row in hi]
+    reach = max(
+        sum((b - a) / 2 for a, b in zip(*rows, strict=True))
+        for rows in zip(low, high, strict=True)
+    )
+    rows = [
+        [sign * (low[i][k] + high[i][k]) / 2 - (reach if i == k else 0)
+         for k in range(size)]
+        for i in range(size)
+    ]  # fmt: skip
+    for k in range(size):
+        if rows[k][k] <= 0:
+            return False
+        for i in range(k + 1, size):
+            factor = rows[i][k] / rows[k][k]
+            rows[i] = [a - factor * b for a, b in zip(rows[i], rows[k], strict=True)]
+    return True
+
+
+class _Search:
+    """Cells of the box, and of its faces, that are not yet decided."""
+
+    def __init__(self, system: _System, lo, hi, level, share, batch):
+        self.system, self.level, self.batch = system, level, batch
+        self.lo, self.hi, self.share = lo, hi, share
+        boxes = [(lo, hi, False)]
+        for k, end in itertools.product(range(len(lo)), (lo, hi)):
+            low, high = lo.copy(), hi.copy()
+            low[k] = high[k] = end[k]
+            boxes.append((low, high, True))
+        self.lows, self.highs, self.faces = map(np.array, zip(*boxes, strict=True))
+        self.cells, self.witness, self.cell, self.on_face = 0, None, None, False
+
+    def run(self, deadline: float) -> str:
+        while len(self.lows):
+            low, high = self.lows[: self.batch], self.highs[: self.batch]
+            face = self.faces[: self.batch]
+            self.lows, self.highs, self.faces = (
+                a[self.batch :] for a in (self.lows, self.highs, self.faces)
+            )
+            left = ~self._decided(low, high, face)
+            if self._refuted(low[left], high[left], face[left]):
+                return "refuted"
+            self._cut(low[left], high[left], face[left])
+            if time.perf_counter() > deadline and len(self.lows):
+                self.cell = self.lows[0], self.highs[0]
+                return "unknown"
+        return "proved"
+
+    def _decided(self, low, high, face):
+        filled = np.resize(np.arange(len(low)), self.batch)  # one shape only
+        v, w = self.system.enclose(jnp.asarray(low[filled]), jnp.asarray(high[filled]))
+        v_lo, w_hi = (np.asarray(end)[: len(low)] for end in (v.lo, w.hi))
+        self.cells += len(low)
+        if not (np.isfinite(v_lo).any() and np.isfinite(w_hi).any()):
+            raise UndecidedError(
+                f"neither V nor W has a finite bound on any of {len(low)} cells, such "
+                f"as from {low[0].tolist()} to {high[0].tolist()}: a pole there, or a "
+                "primitive without a bound of its derivatives"
+            )
+        near = ((self.share * self.lo <= low) & (high <= self.share * self.hi)).all(1)
+        inside = (v_lo > 0) & (w_hi < 0) | (near & (self.share > 0))
+        return (v_lo > self.level) | (inside & ~face)
+
+    def _refuted(self, low, high, face) -> bool:
+        """A middle at which an inequality fails, in balls."""
+        points = (low + (high - low) / 2).astype(np.float32).astype(np.float64)
+        points = np.where(low == high, low, points)
+        if not len(points):
+            return False
+        count = np.resize(np.arange(len(points)), self.batch)
+        v = np.asarray(jax.vmap(self.system.V)(points[count]))[: len(points)]
+        w = np.asarray(jax.vmap(self.system.decrease)(points[count]))[: len(points)]
+        bad = (v <= self.level) & (face | (w >= 0) | (v <= 0)) & points.any(1)
+        for k in np.flatnonzero(bad)[:4]:
+            if self._confirmed(points[k], face[k]):
+                self.witness, self.on_face = points[k], bool(face[k])
+                return True
+        return False
+
+    def _confirmed(self, x, face) -> bool:
+        value = _balls(self.system.V, x).balls.item()
+        if not value <= self.level:
+            return False
+        return bool(face or value <= 0) or bool(
+            _balls(self.system.decrease, x).balls.item() >= 0
+        )
+
+    def _cut(self, low, high, face):
+        """Into halves across the side that is longest beside the box's."""
+        axis = ((high - low) / (self.hi - self.lo)).argmax(1)
+        row = np.arange(len(low))
+        middle = (low + (high - low) / 2)[row, axis]
+        first, second = high.copy(), low.copy()
+        first[row, axis], second[row, axis] = middle, middle
+        self.lows = np.concatenate([self.lows, low, second])
+        self.highs = np.concatenate([self.highs, first, high])
+        self.faces = np.concatenate([self.faces, face, face])
+
+    def claim(self, status: str) -> str:
+        box = f"the box from {self.lo.tolist()} to {self.hi.tolist()}"
+        moved = "V(f(x)) - V(x)" if self.system.discrete else "grad V . f"
+        if status == "refuted":
+            failed = (
+                "V <= level on a face" if self.on_face else f"V > 0 > {moved} fails"
+            )
+            return f"{failed} of {box} at {self.witness.tolist()}"  # type: ignore
+        return (
+            f"every solution that starts in {{V <= {self.level!r}}} within {box} stays "
+            f"there and tends to 0: V > 0 > {moved} on it except at 0"
+        )
