@@ -58,6 +58,28 @@ def test_a_property_that_holds(files, tmp_path, capsys):
     assert (found["status"], found["semantics"]) == ("unsat", "real")
 
 
+def test_cuts_of_others_and_other_processes(files, tmp_path, capsys):
+    """Bounds of the whole box would do: four parts show that the cuts were made."""
+    hints, results = tmp_path / "cuts.json", tmp_path / "out.json"
+    decisions = [[0, side, 1.5] for side in ("<=", ">=")]
+    second = [[1, side, 0.5] for side in ("<=", ">=")]
+    leaves = [[a, b] for a in decisions for b in second]
+    hints.write_text(
+        json.dumps({"format": "torchlean hints, version 1", "leaves": leaves})
+    )
+    arguments = [*files("(<= Y_0 Y_1)"), "--hints", str(hints), "--jobs", "2"]
+    command = [sys.executable, "-m", "torchlean_jax.cli", "verify", "vnnlib"]
+    timed = ["--timeout", "120", "--json", str(results)]
+    # on its own: functions whose annotations are checked, as here, cannot be pickled
+    done = subprocess.run(
+        [*command, *arguments, *timed], check=False, capture_output=True, text=True
+    )
+    assert done.stdout.endswith("\nunsat\n"), done.stderr
+    assert json.loads(results.read_text())["parts"] == 4
+    assert main(["verify", "vnnlib", *arguments]) == 2
+    assert "a search, which has a timeout" in capsys.readouterr().err
+
+
 def test_a_property_that_fails(files, tmp_path, capsys):
     """y0 reaches 3.2 + 0.3 = 3.5."""
     network, path = files("(>= Y_0 3.4)")

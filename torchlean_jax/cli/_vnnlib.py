@@ -1,16 +1,22 @@
 """`torchlean verify vnnlib NET.onnx PROP.vnnlib`: the question of one property file."""
 
+import contextlib
 import math
 import time
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 import torchlean_jax as tl
 from torchlean_jax._files import replacing
 from torchlean_jax._verdict import at_least, percent
-from torchlean_jax.cli import _arguments, _compiled, _deadline, _output
+from torchlean_jax.cli import (
+    _arguments,
+    _compiled,
+    _deadline,
+    _onnxruntime,
+    _output,
+)
+from torchlean_jax.search import Processes
 from torchlean_jax.search._stop import on_signals
 
 TEXT = """\
@@ -36,6 +42,7 @@ examples:
   torchlean verify vnnlib net.onnx prop.vnnlib --timeout 60
   torchlean verify vnnlib net.onnx prop.vnnlib.gz --certificate proof.tlc
   torchlean verify vnnlib net.onnx prop.vnnlib --timeout 600 --resume search.npz
+  torchlean verify vnnlib net.onnx prop.vnnlib --timeout 60 --hints cuts.json --jobs 2
 
 exit code: 0 for unsat, 1 for sat, 3 for unknown or timeout, 2 for bad input."""
 
@@ -78,6 +85,20 @@ def add_to(commands) -> None:
         type=_arguments.writable_path,
         metavar="F",
         help="keep the search in F, and go on from F if it exists",
+    )
+    command.add_argument(
+        "--jobs",
+        type=_arguments.count,
+        default=1,
+        metavar="N",
+        help="processes that bound parts of boxes (default: 1, this one)",
+    )
+    command.add_argument(
+        "--hints",
+        type=Path,
+        metavar="F",
+        help="cuts to begin with, as another verifier found them (JSON; none is "
+        "believed)",
     )
     command.add_argument(
         "--progress",
@@ -144,22 +165,29 @@ def _decide(options, show):
     chosen = {} if options.method == "auto" else {"methods": (options.method,)}
     query = read_vnnlib(options.property)
     network, params = tl.from_onnx(options.network)
-    answer = decide(
-        network,
-        params,
-        query,
-        **chosen,
-        seed=options.seed,
-        certificate=options.certificate is not None,
-        timeout=None if options.timeout is None else _SEARCHED * options.timeout,
-        watch=_shown(show),
-        semantics=options.semantics,
-        resume=options.resume,
-    )
+    with _workers(options.jobs) as executor:
+        answer = decide(
+            network,
+            params,
+            query,
+            **chosen,
+            seed=options.seed,
+            certificate=options.certificate is not None,
+            timeout=None if options.timeout is None else _SEARCHED * options.timeout,
+            watch=_shown(show),
+            semantics=options.semantics,
+            resume=options.resume,
+            executor=executor,
+            hints=options.hints,
+        )
     runtime = None
     if answer.status == "sat":
-        runtime = _by_onnxruntime(options.network, network, query, answer.inputs)
+        runtime = _onnxruntime.returned(options.network, network, query, answer.inputs)
     return query, answer, runtime
+
+
+def _workers(jobs):
+    return contextlib.nullcontext() if jobs == 1 else Processes(jobs)
 
 
 def _described(options, query, answer, runtime) -> dict:
@@ -249,32 +277,3 @@ def _text(x: Fraction) -> str:
     sign, number = ("-" if x < 0 else ""), str(abs(int(x * 10**digits)))
     number = number.zfill(digits + 1)
     return f"{sign}{number[:-digits]}.{number[-digits:]}"
-
-
-def _by_onnxruntime(path, network, query, inputs) -> dict | None:
-    """What onnxruntime returns at the input, rounded to the network's numbers."""
-    try:
-        import onnxruntime
-    except ModuleNotFoundError:
-        return None
-    from torchlean_jax.onnx._file import read_bytes
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    model = read_bytes(path) if path.suffix == ".gz" else str(path)
-    flat, feeds, start = np.array([float(x) for x in inputs]), {}, 0
-    for declared in network.inputs:
-        shape = [n if isinstance(n, int) else 1 for n in declared.shape]
-        part = flat[start : start + math.prod(shape)]
-        feeds[declared.name] = part.astype(declared.dtype).reshape(shape)
-        start += math.prod(shape)
-    try:
-        session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
-        returned = session.run(None, feeds)
-    except Exception as error:  # of types of its own, where it lacks a kernel
-        return {"error": str(error).strip().partition("\n")[0]}
-    outputs = np.concatenate([np.asarray(y).ravel() for y in returned])
-    values = outputs.astype(np.float64).tolist()
-    exact = [Fraction(y) if math.isfinite(y) else Fraction(0) for y in values]
-    unsafe = all(map(math.isfinite, values)) and query.holds(inputs, exact)
-    return {"outputs": values, "unsafe": unsafe}

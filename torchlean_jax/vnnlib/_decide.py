@@ -11,7 +11,7 @@ import functools
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -26,6 +26,7 @@ from torchlean_jax.domains._errors import InputError
 from torchlean_jax.onnx import Network
 from torchlean_jax.search import Branching, Search
 from torchlean_jax.search._cells import has_phases
+from torchlean_jax.search._executors import Executor
 from torchlean_jax.search._saved import Saved
 from torchlean_jax.search._stop import is_asked_for, on_signals
 from torchlean_jax.vnnlib._points import Problem, confirmed
@@ -75,6 +76,8 @@ def decide(
     watch: Callable[[Search], Any] | None = None,
     semantics: str = "real",
     resume: str | os.PathLike | None = None,
+    executor: Executor | None = None,
+    hints: str | os.PathLike | Mapping | None = None,
 ) -> Answer:
     """Whether `query` has a solution: an input of the network whose output is unsafe.
 
@@ -89,19 +92,25 @@ def decide(
 
     resume: a file in which searches by parts are kept, and from which they go on (see
         `tl.verify`); without one they are kept in memory, for their next turn.
+    executor, hints: who bounds parts of inputs, and cuts to begin with in each case
+        that has them inside (see `tl.verify`); they need a timeout, as a search does.
 
     "unsat" and "sat" are statements about real arithmetic on the exact weights and the
     exact decimals of the file; with `semantics="fp32"`, "unsat" about every execution
     on inputs that the network's dtype can hold, and "sat" about one execution.
 
     Raises InputError if the network and the file do not fit, if a coefficient of the
-    file has no exact float64 form, or if `resume` is the file of another problem.
+    file has no exact float64 form, if `resume` is the file of another problem, or if an
+    executor or hints are given and the inputs are not what is cut.
     """
     start = time.perf_counter()
+    spread = {"executor": executor, "hints": hints}
+    if timeout is None and any(given is not None for given in spread.values()):
+        raise InputError("an executor and hints are for a search, which has a timeout")
     problem = _problem(network, params, query, semantics)
     until = math.inf if timeout is None else start + timeout
     saved = Saved(resume, problem.digest(methods))
-    course = _Course(methods, attack, seed, certificate, until, watch, saved)
+    course = _Course(methods, attack, seed, certificate, until, watch, saved, spread)
     with on_signals() if resume is not None else contextlib.nullcontext():
         answers = _by_turns(problem, query.cases, course)
     ordered = [answers[number] for number in sorted(answers)]
@@ -132,6 +141,7 @@ class _Course:
     until: float
     watch: Callable[[Search], Any] | None
     saved: Saved
+    spread: Mapping[str, Any]
 
     def is_kept(self, number) -> bool:
         """Whether a search for this case has begun."""
@@ -197,10 +207,12 @@ def _decide_case(problem, case, course, until, number) -> Answer:
     if not all(case.unsafe):  # an empty group: every output is unsafe
         return _everything(problem, case)
 
-    def model(params, *inputs):
-        return case.model(functools.partial(problem.function, params))(*inputs)
+    function = problem.function  # alone: other processes get what `model` refers to
 
-    model.__name__ = problem.function.__name__
+    def model(params, *inputs):
+        return case.model(functools.partial(function, params))(*inputs)
+
+    model.__name__ = function.__name__
     args, spec = (problem.params, *problem.boxes(case)), case.spec()
     tried, verdict = [], None
     shared = {"certificate": course.certificate, "semantics": problem.semantics}
@@ -244,6 +256,7 @@ def _attempts(model, args, case, course, until, number) -> Iterator[dict]:
         "timeout": max(left, 1e-3),
         "watch": course.watch,
         "resume": course.saved.slot(f"case {number}"),
+        **course.spread,
         **attacked,
     }
 
