@@ -185,6 +185,7 @@ def test_a_batch_is_sharded_over_devices():
     assert done.stdout.split()[0] in ("2", "3", "4")
 
 
+@pytest.mark.filterwarnings("ignore")  # Ray forks, and leaves sockets open
 def test_ray_cuts_the_same_parts(tmp_path):
     ray = pytest.importorskip("ray", reason="Ray is an extra: pip install ray")
     executor, mark = Ray(2), tmp_path / "died"
