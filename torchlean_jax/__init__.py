@@ -44,7 +44,7 @@ from torchlean_jax.domains.ieee32 import IEEE32, Flags, FloatBits
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.quantized import QuantizationScheme
 from torchlean_jax.domains.real import Real, RealArray
-from torchlean_jax.onnx import from_onnx
+from torchlean_jax.onnx import ConversionError, from_onnx, from_torch
 from torchlean_jax.search import Attack
 from torchlean_jax.vnnlib import read_vnnlib
 
@@ -55,6 +55,7 @@ __all__ = [
     "Audit",
     "BatchInvariance",
     "CertificateWriteError",
+    "ConversionError",
     "DependenceError",
     "DependenceReport",
     "Equivalence",
@@ -101,6 +102,7 @@ __all__ = [
     "faithful_jit",
     "float_error",
     "from_onnx",
+    "from_torch",
     "halfspaces",
     "inspect",
     "interpret",
