@@ -30,9 +30,8 @@ def test_the_error_of_a_dense_layer_is_at_least_what_is_proved(count, scale):
     x = (scale * rng.normal(size=(1, count))).astype(np.float32)
     weight = (scale * rng.normal(size=(count, 1))).astype(np.float32)
     bound = np.asarray(tl.float_error(lambda x: x @ weight)(x).bound).item()
-    exact = [
-        Fraction(float(a)) * Fraction(float(b)) for a, b in zip(x[0], weight[:, 0], strict=True)
-    ]
+    pairs = zip(x[0], weight[:, 0], strict=True)
+    exact = [Fraction(float(a)) * Fraction(float(b)) for a, b in pairs]
     assert Fraction(bound) >= proved(exact)
 
 

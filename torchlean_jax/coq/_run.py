@@ -133,10 +133,16 @@ def prove(source: Path, timeout: float | None = None) -> Outcome:
 
 
 def _coqc(source: Path, timeout: float | None) -> str:
+    source = source.resolve()
     command = ["coqc", "-q", "-Q", str(THEORY), "TorchLean", str(source)]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, check=False
+            command,
+            cwd=source.parent,  # where the caches of its tactics go
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise CoqError(f"{source.name}: no result after {timeout:g} s") from None
