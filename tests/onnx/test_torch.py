@@ -83,7 +83,7 @@ def test_a_layer_means_the_same(torch, make, shape):
             buffer.copy_(torch.rand_like(buffer) + 0.5)
     x = torch.randn(shape)
     function, params = tl.from_torch(module, x, check=False)
-    run = tl.interpret(function, domain=tl.FP32)(params, jnp.asarray(x.numpy()))
+    run = tl.interpret(function, domain=tl.FP32())(params, jnp.asarray(x.numpy()))
     lo, hi = np.asarray(run.lo), np.asarray(run.hi)
     single = module(x).detach().numpy()
     exact = copy.deepcopy(module).double()(x.double()).detach().numpy()

@@ -86,7 +86,7 @@ def _exported(torch, module, inputs):
 
 def _check(network, params, inputs, returned) -> None:
     point = [jnp.asarray(x.numpy(force=True)) for x in inputs]
-    found = interpret(network, domain=FP32)(params, *point)
+    found = interpret(network, domain=FP32())(params, *point)
     ours = jax.tree.leaves(found, is_leaf=FP32.is_value)
     if len(ours) != len(returned):
         raise ConversionError(
