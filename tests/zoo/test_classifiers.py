@@ -92,11 +92,13 @@ def test_a_folding_that_forgets_the_mean_is_found():
 
 def test_a_network_that_draws_in_evaluation_is_found():
     trained = zoo.untrained(THIN["cnn"])
+    network = trained.entry.network
+    assert network is not None
 
     class Noisy:
         def apply(self, variables, image):
             noise = jax.random.normal(jax.random.key(0), image.shape)
-            return trained.entry.network.apply(variables, image + noise)
+            return network.apply(variables, image + noise)
 
     claim = _classifiers.deterministic(Noisy())
     assert "random" in check_claim(claim, trained).evidence
@@ -105,10 +107,12 @@ def test_a_network_that_draws_in_evaluation_is_found():
 
 def test_a_network_that_moves_its_averages_in_evaluation_is_found():
     trained = zoo.untrained(THIN["cnn"])
+    network = trained.entry.network
+    assert network is not None
 
     class Moving:
         def apply(self, variables, image):
-            return trained.entry.network.apply(variables, image + 1, training=True)
+            return network.apply(variables, image + 1, training=True)
 
     finding = check_claim(_classifiers.deterministic(Moving()), trained)
     assert finding.status == "fails" and "mean" in finding.evidence

@@ -5,7 +5,7 @@ import importlib
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.zoo._extras import import_extra
 
-NAMES = ("mlp", "cnn", "resnet", "vit", "ae", "vae", "vqvae", "kan", "gpt")
+NAMES = ("mlp", "cnn", "resnet", "vit", "ae", "vae", "vqvae", "diffusion", "kan", "gpt")
 
 
 def entry(name: str):
