@@ -43,6 +43,27 @@ def test_in_discrete_time(level, status):
         assert 0.5 <= x * x <= level
 
 
+def wells(x):
+    """Low around 0, around 2 pi, and lower still around 4 pi."""
+    each = 1 - jnp.cos(x) + 0.01 * x**2 - 5.9e-5 * x**4
+    return jnp.sum(each)
+
+
+def jump(x):
+    """0 to 0 and 2 pi to 4 pi, both with slope 0."""
+    u = x / (2 * jnp.pi)
+    return 4 * jnp.pi * (3 * u**2 - 2 * u**3)
+
+
+def test_a_jump_out_of_the_box_is_no_proof():
+    """V falls along every solution, from one well over the face into the next."""
+    found = lyapunov(jump, wells, [-1.0], [7.5], 0.32, discrete=True)
+    assert found.status == "refuted" and "leads out" in found.claim
+    (x,) = found.witness
+    assert abs(x - 2 * math.pi) < 0.3 and float(jump(jnp.array(x))) > 7.5
+    assert lyapunov(jump, wells, [-1.0], [1.2], 0.32, discrete=True).status == "proved"
+
+
 def hollow(x):
     """Stable but for a small interval around 0, where it flees."""
     return -x * (x * x - 2.0**-20)

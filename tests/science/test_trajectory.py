@@ -233,3 +233,16 @@ def test_questions_without_a_meaning_are_refused(wrong):
 def test_a_field_with_a_kink_is_refused_by_name():
     with pytest.raises(tl.MissingRuleError, match="max"):
         trajectory(lambda t, y: jnp.maximum(y, 0.0), [1.0], 1.0)
+
+
+def test_a_step_whose_end_is_rounded_is_inside_its_box():
+    """fl(1 + h) - 1 may be more than h: the box has to hold for all of it."""
+    with jax.enable_x64(True):
+        rate = tl.interpret(lambda t, y: jnp.ones_like(y), domain=Interval)
+        zero = Interval(jnp.zeros(1), jnp.zeros(1))
+        longer = 0
+        for h in np.linspace(1e-3, 2e-3, 9):
+            done, box = _trajectory._picard(rate, 1.0, jnp.asarray(h), zero)
+            assert bool(done) and box.hi[0] >= (1.0 + h) - 1.0
+            longer += (1.0 + h) - 1.0 > h
+        assert longer

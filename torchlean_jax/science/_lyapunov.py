@@ -3,7 +3,8 @@
 For x' = f(x) with f(0) = 0, a box D around 0, a function V and a level c, three facts
 make {x in D: V(x) <= c} invariant and draw every solution in it to 0 (Khalil 2002,
 theorem 4.1): V > c on the faces of D, V > 0 and W = grad V . f < 0 on the set except at
-0. In discrete time, x+ = f(x), W(x) = V(f(x)) - V(x).
+0. In discrete time, x+ = f(x), W(x) = V(f(x)) - V(x), and f has to map the set into D:
+a solution that jumps need not cross the faces.
 
 Away from 0 this is decided on cells. At 0 both vanish, with their gradients, and no
 cell however small would do; but on a convex N around 0, by Taylor, W(x) = x^T H x / 2
@@ -40,8 +41,9 @@ _SHRINKS = 12  # a neighbourhood of 0 is at least 2^-this of the box
 class Stability:
     """Whether {x in the box: V(x) <= level} is drawn to 0.
 
-    status: "proved"; "refuted", with a `witness` in the set at which W is not negative,
-    in ball arithmetic; or "unknown", with the `cell` (lo, hi) that was left over.
+    status: "proved"; "refuted", with a `witness` in the set (in ball arithmetic) at
+    which W is not negative, or that is on a face of the box or mapped out of it; or
+    "unknown", with the `cell` (lo, hi) that was left over.
     neighbourhood: N is this share of the box. cells: how many were bounded.
     """
 
@@ -138,6 +140,7 @@ class _System:
         self.f, self.V, self.size, self.discrete = f, V, size, discrete
         self.enclose = jax.jit(jax.vmap(lambda lo, hi: self._walk((), lo, hi)))
         self.curve = jax.jit(jax.vmap(self._hessians))
+        self.image = jax.jit(jax.vmap(interpret(f, domain=Interval)))
 
     def decrease(self, x):
         """W, as a plain function."""
@@ -184,12 +187,11 @@ class _System:
 
 def _neighbourhood(system: _System, lo, hi) -> float:
     """The largest share of the box on which W is concave and V convex, or 0."""
-    parts = 4
-    places = np.argwhere(np.ones((parts,) * len(lo), bool))
+    edges = np.linspace(lo, hi, 5)  # the last is hi exactly
+    places, axes = np.argwhere(np.ones((4,) * len(lo), bool)), np.arange(len(lo))
     for k in range(1, _SHRINKS + 1):
         share = 0.5**k
-        low = share * (lo + places / parts * (hi - lo))
-        high = share * (lo + (places + 1) / parts * (hi - lo))
+        low, high = share * edges[places, axes], share * edges[places + 1, axes]
         v, w = system.curve(jnp.asarray(low), jnp.asarray(high))
         if _definite(v, 1) and _definite(w, -1):
             return share
@@ -269,7 +271,15 @@ class _Search:
             )
         near = ((self.share * self.lo <= low) & (high <= self.share * self.hi)).all(1)
         inside = (v_lo > 0) & (w_hi < 0) | (near & (self.share > 0))
+        if self.system.discrete:
+            inside &= self._lands(low[filled], high[filled])[: len(low)]
         return (v_lo > self.level) | (inside & ~face)
+
+    def _lands(self, low, high):
+        """Whether f maps each cell into the box."""
+        image = self.system.image(Interval(jnp.asarray(low), jnp.asarray(high)))
+        lo, hi = np.asarray(image.lo), np.asarray(image.hi)
+        return ((self.lo <= lo) & (hi <= self.hi)).all(1)
 
     def _refuted(self, low, high, face) -> bool:
         """A middle at which an inequality fails, in balls."""
@@ -280,7 +290,11 @@ class _Search:
         count = np.resize(np.arange(len(points)), self.batch)
         v = np.asarray(jax.vmap(self.system.V)(points[count]))[: len(points)]
         w = np.asarray(jax.vmap(self.system.decrease)(points[count]))[: len(points)]
-        bad = (v <= self.level) & (face | (w >= 0) | (v <= 0)) & points.any(1)
+        bad = face | (w >= 0) | (v <= 0)
+        if self.system.discrete:
+            bad |= ~self._lands(points[count], points[count])[: len(points)]
+        within = ((self.lo <= points) & (points <= self.hi)).all(1)
+        bad &= (v <= self.level) & points.any(1) & within
         for k in np.flatnonzero(bad)[:4]:
             if self._confirmed(points[k], face[k]):
                 self.witness, self.on_face = points[k], bool(face[k])
@@ -291,9 +305,14 @@ class _Search:
         value = _balls(self.system.V, x).balls.item()
         if not value <= self.level:
             return False
-        return bool(face or value <= 0) or bool(
-            _balls(self.system.decrease, x).balls.item() >= 0
-        )
+        if face or value <= 0 or _balls(self.system.decrease, x).balls.item() >= 0:
+            return True
+        return self.system.discrete and self._leaves(x)
+
+    def _leaves(self, x) -> bool:
+        image = _balls(self.system.f, x).balls
+        ends = zip(image, self.lo.tolist(), self.hi.tolist(), strict=True)
+        return any(y < low or y > high for y, low, high in ends)
 
     def _cut(self, low, high, face):
         """Into halves across the side that is longest beside the box's."""
@@ -310,10 +329,14 @@ class _Search:
         box = f"the box from {self.lo.tolist()} to {self.hi.tolist()}"
         moved = "V(f(x)) - V(x)" if self.system.discrete else "grad V . f"
         if status == "refuted":
-            failed = (
-                "V <= level on a face" if self.on_face else f"V > 0 > {moved} fails"
-            )
-            return f"{failed} of {box} at {self.witness.tolist()}"  # type: ignore
+            x = self.witness
+            assert x is not None
+            failed = f"V > 0 > {moved} fails"
+            if self.on_face:
+                failed = "V <= level on a face"
+            elif self.system.discrete and self._leaves(x):
+                failed = "f leads out"
+            return f"{failed} of {box} at {x.tolist()}"
         return (
             f"every solution that starts in {{V <= {self.level!r}}} within {box} stays "
             f"there and tends to 0: V > 0 > {moved} on it except at 0"

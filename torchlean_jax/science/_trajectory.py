@@ -196,9 +196,13 @@ _after = interpret(lambda y, h, f: y + h * f, domain=Interval)
 
 
 def _picard(rate, t, h, y: Interval):
-    """Whether a box that no solution leaves within h was found, and the box."""
-    span = Interval(t, round_up(t + h))
-    while_ = Interval(jnp.zeros_like(h), round_up(h))
+    """Whether a box that no solution leaves within h was found, and the box.
+
+    Within a little more than h: the next time is t + h rounded, and a step is at least
+    16 units in its last place (`_step`), so that it is off by less than h / 16.
+    """
+    while_ = Interval(jnp.zeros_like(h), round_up(h * 1.0625))
+    span = Interval(t, round_up(t + while_.hi))
     image = lambda box: _after(y, while_, rate(span, box))  # noqa: E731
 
     def wider(box: Interval) -> Interval:
@@ -279,7 +283,10 @@ def _advance(state, parts: Interval, around: Interval, at, now):
     state, box = _sets.moved(state, landed, jacobian)
     while_ = Interval(jnp.zeros_like(h.lo), h.hi)
     tube = _at(_with_rest(over[0], beyond[0]), while_)
-    return state, _sets.common(box, around), _sets.common(tube, around)
+    # the mean value theorem needs the middle in the box
+    m, box = state[0], _sets.common(box, around)
+    box = Interval(jnp.minimum(box.lo, m), jnp.maximum(box.hi, m))
+    return state, box, _sets.common(tube, around)
 
 
 def _with_rest(coefficients: Interval, beyond: Interval) -> Interval:
