@@ -183,7 +183,8 @@ def _linear_image(step, result):
     fixed, radii = _linear.fixed_operands(equation, values, abstract)
     forms = [_form_of(i, result) if i in abstract else None for i in equation.inputs]
     # without a concrete operand there is no constant part
-    at_zero = step.prepare(values)[1] if None in forms else None
+    moves = None not in forms or not _linear.is_affine(equation)
+    at_zero = None if moves else step.at_zero(values)
     return _linear_images.images(equation, forms, fixed, radii, at_zero)
 
 
@@ -235,7 +236,7 @@ def _relaxed(step, result):
     """Between two lines: the lower one on each operand's lower (or, for a negative
     slope, upper) form, and the upper one likewise."""
     equation, values = step.equation, result.values
-    lines = lax.optimization_barrier(step.prepare(values))
+    lines = lax.optimization_barrier(step.lines(values))
     shape = values[equation.outputs[0]].shape
     total, pairs = None, zip(lines.lower, lines.upper, strict=True)
     for number, (low, high) in zip(equation.inputs, pairs, strict=True):

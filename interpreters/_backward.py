@@ -75,7 +75,7 @@ def substituted(
         slack = lax.stop_gradient(part.error)
         offset, error = add(offset, part.offset, error + slack)
         for number, coefficients in part.rows:
-            size = magnitude(values[number])
+            size = magnitude(values[number]) if number in rows else 0
             lost = accumulate(rows, number, coefficients, size)
             error = error + lax.stop_gradient(lost)
     return rows, offset, error

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from torchlean_jax.domains.affine import Lines
-from torchlean_jax.domains.affine._sets import minimum_over
+from torchlean_jax.domains.affine._sets import minimum, minimum_over, weighed
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
 from torchlean_jax.domains.interval._contraction import gamma
@@ -108,39 +108,33 @@ class Linear:
     def back(self, rows, values, slope=None):
         equation = self.equation
         moving = [i for i in equation.inputs if i in self.abstract]
-        middles, _ = _linear.fixed_operands(equation, values, self.abstract)
+        middles, at_zero, weights, flushed = prepared(self, values)
         shapes = [values[i].shape for i in moving]
         moved = _linear.transpose_rows(equation, middles, shapes, rows)
-        weights, at_zero, flushed = prepared(self, values)
         offset = jnp.zeros(rows[0].shape[0], rows[0].dtype)
         error = offset + flushed
         for k, row in enumerate(rows):
-            weight = None if weights is None else weights[k]
             if at_zero is not None:
-                constant, lost = minimum_over(row, at_zero[k], weight)
+                constant, lost = minimum(row, *at_zero[k])
                 offset, error = add(offset, constant, error + lost)
-            elif weight is not None:
-                error = error + row_dot(row, weight)
+            elif weights is not None:
+                error = error + row_dot(row, weights[k])
         return Contribution(list(zip(moving, moved, strict=True)), offset, error)
 
     def prepare(self, values):
-        """(weights of |rows| in the error or None, results at 0 or None, flushed)."""
-        at_zero = self._at_zero(values) if _linear.is_affine(self.equation) else None
-        if _linear.is_exact(self.equation):
-            return None, at_zero, 0.0
+        """(midpoints of the concrete operands, results at 0 as `weighed` or None, what
+        rounding costs for each unit of |rows| where that is not in them, flushed)."""
         middles, radii = _linear.fixed_operands(self.equation, values, self.abstract)
-        sizes = [
-            magnitude(values[i]) for i in self.equation.inputs if i in self.abstract
-        ]
-        weights, flushed = self._rounding(values, sizes, middles)
-        for position, radius in enumerate(radii):
-            if radius is not None:  # what the constant operand's own error can do
-                others = [*middles[:position], radius, *middles[position + 1 :]]
-                reach = self._on_magnitudes(sizes, others)
-                weights = [round_up(w + r) for w, r in zip(weights, reach, strict=True)]
-        return weights, at_zero, flushed
+        weights, flushed = None, 0.0
+        if not _linear.is_exact(self.equation):
+            weights, flushed = self._rounding(values, middles, radii)
+        if not _linear.is_affine(self.equation):
+            return middles, None, weights, flushed
+        extra = weights or [0] * len(self.equation.outputs)
+        results = zip(self.at_zero(values), extra, strict=True)
+        return middles, [weighed(x, x.size, e) for x, e in results], None, flushed
 
-    def _at_zero(self, values) -> list[Interval]:
+    def at_zero(self, values) -> list[Interval]:
         """The results where every abstract operand is 0."""
         if self.equation.name in ("add", "add_any", "sub"):
             # 0 + c is c, not c rounded outward
@@ -166,9 +160,11 @@ class Linear:
             c = Interval.lift(jnp.zeros(shape, values[first].dtype))
         return Interval(jnp.broadcast_to(c.lo, shape), jnp.broadcast_to(c.hi, shape))
 
-    def _rounding(self, values, sizes, middles):
-        """gamma_N times the equation on magnitudes, and what flushing may take."""
+    def _rounding(self, values, middles, radii):
+        """gamma_N times the equation on magnitudes, with what the errors of concrete
+        operands can do; and what flushing may take."""
         inputs = self.equation.inputs
+        sizes = [magnitude(values[i]) for i in inputs if i in self.abstract]
         shapes = [jnp.shape(values[i]) for i in inputs]
         most = max(
             _linear.fan_out(self.equation, k, shapes)
@@ -182,13 +178,35 @@ class Linear:
         # a subnormal weight that the hardware reads as 0 takes its operand with it:
         # 1e-39 * 1e30 under a float32 jit
         unread = 2 * tiny * total
-        return [round_up(m * slack + unread) for m in reach], 4 * most * tiny * total
+        weights = [round_up(m * slack + unread) for m in reach]
+        for position, radius in enumerate(radii):
+            if radius is not None:
+                others = [*middles[:position], radius, *middles[position + 1 :]]
+                more = self._on_magnitudes(sizes, others)
+                weights = [round_up(w + r) for w, r in zip(weights, more, strict=True)]
+        return weights, 4 * most * tiny * total
 
     def _on_magnitudes(self, sizes, fixed):
         fixed = [f if f is None or not _is_float(f) else jnp.abs(f) for f in fixed]
         reach = _linear.linear_map(self.equation, fixed)(*sizes)
         reach = reach if isinstance(reach, (list, tuple)) else [reach]
         return [round_up(m, ulps=4) for m in reach]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Band:
+    """Two lines as all backward passes use them: a . y >= (a mean - |a| half) . x + the
+    `minimum` of a over (middle, weights), less what was flushed.
+
+    mean, half: of the two slopes, for each operand; None where it has none.
+    """
+
+    mean: list
+    half: list
+    middle: Any
+    weights: Any
+    flushed: Any
 
 
 @dataclass(frozen=True)
@@ -204,46 +222,65 @@ class Relaxed:
         rows."""
         (a,) = rows
         if slope is None:
-            moved, offset, error = self._one_group(a, values, None)
+            moved, offset, error = self._moved(a, values, prepared(self, values))
         else:
             groups = a.reshape(slope.shape[0], -1, *a.shape[1:])
-            parts = jax.vmap(lambda g, s: self._one_group(g, values, s))(groups, slope)
+            parts = jax.vmap(
+                lambda g, s: self._moved(g, values, self.prepare(values, s))
+            )(groups, slope)
             moved, offset, error = jax.tree.map(
                 lambda p: p.reshape(a.shape[0], *p.shape[2:]), parts
             )
         return Contribution(list(moved.items()), offset, error)
 
-    def prepare(self, values, slope=None) -> Lines:
+    def lines(self, values, slope=None) -> Lines:
         """The lines on the operands' enclosures."""
         operands = [values[i] for i in self.equation.inputs]
         lines = self.rule(self.equation.operation, *operands, slope=slope)
         return _or_constants(lines, values[self.equation.outputs[0]])
 
-    def _one_group(self, a, values, slope):
-        lines = prepared(self, values) if slope is None else self.prepare(values, slope)
-        kind = jnp.finfo(a.dtype)
-        moved, extra, error = {}, 0, 0
+    def prepare(self, values, slope=None) -> Band:
+        lines = self.lines(values, slope)
+        kind = jnp.finfo(lines.lower_offset.dtype)
+        size = values[self.equation.outputs[0]].size
+        means, halves, extra, flushed = [], [], 0, 0
         for i, low, high in zip(
             self.equation.inputs, lines.lower, lines.upper, strict=True
         ):
-            if low is None or high is None:
+            sloped = low is not None and high is not None
+            mean = (low + high) * 0.5 if sloped else None
+            half = (high - low) * 0.5 if sloped else None
+            means.append(mean)
+            halves.append(half)
+            if not sloped:
+                continue
+            x = magnitude(values[i])
+            exact = (half == 0) & ((mean == 0) | (mean == 1))
+            lost = 4 * float(kind.eps) * (jnp.abs(mean) + jnp.abs(half)) * x
+            extra = extra + jnp.where(exact, 0, round_up(lost, ulps=4))
+            repeated = size // max(x.size, 1)
+            flushed += 8 * repeated * float(kind.smallest_normal) * jnp.sum(x)
+        enclosed = Interval(lines.lower_offset, lines.upper_offset)
+        return Band(means, halves, *weighed(enclosed, size, extra), flushed)
+
+    def _moved(self, a, values, band):
+        moved, error = {}, band.flushed
+        for i, mean, half in zip(
+            self.equation.inputs, band.mean, band.half, strict=True
+        ):
+            if mean is None:
                 continue
             # a * low where a > 0, a * high where a < 0, without a choice per element
-            mean, half = (low + high) * 0.5, (high - low) * 0.5
             coefficients = a * mean - jnp.abs(a) * half
-            size = magnitude(values[i])
-            exact = (half == 0) & ((mean == 0) | (mean == 1))
-            lost = 4 * float(kind.eps) * (jnp.abs(mean) + jnp.abs(half)) * size
-            extra = extra + jnp.where(exact, 0, round_up(lost, ulps=4))
-            count = coefficients[0].size // max(size.size, 1)
+            shape = values[i].shape
+            count = coefficients[0].size // max(values[i].size, 1)
+            size = magnitude(values[i]) if count > 1 or i in moved else 0
             if count > 1:
                 error = error + row_dot(coefficients, size) * gamma(count, a.dtype)
-            error = error + 8 * count * float(kind.smallest_normal) * jnp.sum(size)
             error = error + accumulate(
-                moved, i, _unbroadcast(coefficients, size.shape), size
+                moved, i, _unbroadcast(coefficients, shape), size
             )
-        enclosed = Interval(lines.lower_offset, lines.upper_offset)
-        offset, lost = minimum_over(a, enclosed, extra)
+        offset, lost = minimum(a, band.middle, band.weights)
         return moved, offset, lost + error
 
 

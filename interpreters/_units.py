@@ -35,7 +35,7 @@ def unit_rows(equations, steps, values, number, indices):
         if _keeps_order(step):
             number = step.equation.inputs[0]
         elif offset is None and _adds_constant(step):
-            _, (constant,), _ = _steps.prepared(step, values)
+            (constant,) = step.at_zero(values)
             both = jnp.stack([constant.lo.reshape(-1), -constant.hi.reshape(-1)])
             offset = both[:, indices].reshape(-1)
             (number,) = step.abstract.intersection(step.equation.inputs)

@@ -194,12 +194,12 @@ def wrong_corner(patch):
 
 
 def constants_dropped(patch):
-    right = _steps.Linear._at_zero
+    right = _steps.Linear.at_zero
 
     def nothing(step, values):
         return [Interval(0 * y.lo, 0 * y.hi) for y in right(step, values)]
 
-    patch.setattr(_steps.Linear, "_at_zero", nothing)
+    patch.setattr(_steps.Linear, "at_zero", nothing)
 
 
 def slope_too_steep(patch):

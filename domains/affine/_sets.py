@@ -7,19 +7,30 @@ from torchlean_jax.domains.interval._contraction import gamma, midpoint_radius
 from torchlean_jax.domains.interval._rounding import round_up
 
 
-def minimum_over(rows, box: Interval, extra=None):
+def minimum_over(rows, box: Interval):
     """(lower bound of rows . v over v in the box, what flushing may take from it).
 
-    rows: [R, *shape]. extra: weights >= 0, of which sum |rows| * extra is subtracted as
-    well. With v in m +- r the bound is rows . m - |rows| . (r + extra); n products and
-    sums are off by gamma_n of their magnitudes, which the weights pay for. An unbounded
-    v gives NaN.
+    rows: [R, *shape]. An unbounded v gives NaN.
     """
-    flat = rows.reshape(rows.shape[0], -1)
+    return minimum(rows, *weighed(box, rows[0].size))
+
+
+def weighed(box: Interval, terms: int, extra=0):
+    """(middle, weights) of a box, for `minimum` over rows of so many elements.
+
+    extra: weights >= 0, of which sum |rows| * extra is subtracted as well. With v in m
+    +- r the bound is rows . m - |rows| . (r + extra); n products and sums are off by
+    gamma_n of their magnitudes, which the weights pay for.
+    """
     middle, radius = midpoint_radius(box)
-    radius = radius if extra is None else radius + extra
-    slack = gamma(flat.shape[1] + 2, flat.dtype)
-    weights = round_up((radius + 2 * slack * jnp.abs(middle)) * (1 + 4 * slack), ulps=4)
+    slack = gamma(terms + 2, middle.dtype)
+    paid = radius + extra + 2 * slack * jnp.abs(middle)
+    return middle, round_up(paid * (1 + 4 * slack), ulps=4)
+
+
+def minimum(rows, middle, weights):
+    """`minimum_over` a box that has been weighed."""
+    flat = rows.reshape(rows.shape[0], -1)
     middle, weights = (
         jnp.broadcast_to(v, rows.shape[1:]).reshape(-1) for v in (middle, weights)
     )
