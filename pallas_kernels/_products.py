@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plt
 
+from torchlean_jax.pallas_kernels._blocks import blocks
 from torchlean_jax.pallas_kernels._tiles import along, cdiv, power_of_two
 
 
@@ -34,7 +35,13 @@ class ProductTile:
     def of(cls, rows: int, columns: int, depth: int) -> "ProductTile":
         """The tile for a product of these sizes."""
         within = lambda n, most: min(max(16, power_of_two(n)), most)  # noqa: E731
-        return cls(within(rows, 64), within(columns, 64), within(depth, 32))
+        sizes = blocks()
+        return cls(
+            within(rows, sizes.sums),
+            within(columns, sizes.sums),
+            within(depth, sizes.depth),
+            sizes.warps,
+        )
 
 
 def load(ref, i, j):

@@ -4,16 +4,17 @@ A tile lives in the registers of one program. Triton wants powers of two; what o
 lies beyond the array is masked. The arithmetic: a streaming kernel is bound by memory,
 so a tile should be a few KiB of contiguous rows (each warp then moves whole 128-byte
 lines), and small enough that eight programs fit on a multiprocessor of 65,536
-registers: all arrays that a program holds have at most 8,192 elements together.
+registers: all arrays that a program holds have at most 8,192 elements together, the
+`held` of `_blocks`.
 """
 
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-MOST_ELEMENTS = 8192
+from torchlean_jax.pallas_kernels._blocks import blocks
+
 FEW_ELEMENTS = 2048
-ELEMENTS_PER_WARP = 512
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Tile:
 
     @property
     def warps(self) -> int:
-        return min(16, max(1, self.rows * self.columns // ELEMENTS_PER_WARP))
+        return min(16, max(1, self.rows * self.columns // blocks().per_warp))
 
 
 def row_tile(rows: int, columns: int, arrays: int = 1) -> Tile:
@@ -34,7 +35,7 @@ def row_tile(rows: int, columns: int, arrays: int = 1) -> Tile:
     A longer row is walked in pieces. Each pass of a kernel over a row loads it anew;
     what was loaded before may still be in a cache.
     """
-    most = MOST_ELEMENTS // power_of_two(arrays)
+    most = blocks().held // power_of_two(arrays)
     across = min(power_of_two(columns), most)
     down = min(power_of_two(rows), max(1, FEW_ELEMENTS // across))
     return Tile(down, across)

@@ -15,11 +15,10 @@ elements on tiles have 64.
 
 from dataclasses import dataclass
 
+from torchlean_jax.pallas_kernels._blocks import blocks
 from torchlean_jax.pallas_kernels._tiles import power_of_two
 
 LEAST = 16
-MOST = 64
-MOST_ELEMENTS = 8192
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,10 @@ class AttentionTile:
 
 def attention_tile(queries: int, keys: int, dim: int) -> AttentionTile:
     dim = max(LEAST, power_of_two(dim))
+    sizes = blocks()
     held, streamed = (
-        max(LEAST, min(MOST, elements // dim))
-        for elements in (MOST_ELEMENTS, MOST_ELEMENTS // 2)
+        max(LEAST, min(sizes.side, elements // dim))
+        for elements in (sizes.kept, sizes.kept // 2)
     )
     return AttentionTile(_length(queries, held), _length(keys, streamed), dim)
 

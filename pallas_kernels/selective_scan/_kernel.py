@@ -26,13 +26,13 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plt
 
+from torchlean_jax.pallas_kernels._blocks import blocks
 from torchlean_jax.pallas_kernels._tiles import along, cdiv, power_of_two
 from torchlean_jax.pallas_kernels.selective_scan._reference import Operands
 
 # Four numbers of a state in each of 128 threads; a chunk of 16 states takes 64 of the
 # 255 registers that a thread may have.
 _STATE_ELEMENTS = 512
-_MOST_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def scan_tile(steps: int, channels: int, states: int) -> ScanTile:
     return ScanTile(
         min(power_of_two(channels), max(1, _STATE_ELEMENTS // across)),
         across,
-        min(power_of_two(math.isqrt(steps)), _MOST_STEPS),
+        min(power_of_two(math.isqrt(steps)), blocks().steps),
     )
 
 

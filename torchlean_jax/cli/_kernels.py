@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import asdict
 
-from torchlean_jax.cli import _machine, _sanitize
+from torchlean_jax.cli import _bench, _machine, _sanitize
 from torchlean_jax.cli._arguments import add_command, on_device, writable_path
 from torchlean_jax.cli._output import live, provenance, write_json
 from torchlean_jax.contracts import CLAUSES, Clause, Contract, contract, contracts
@@ -39,7 +39,8 @@ examples:
   torchlean kernels check rms_norm --shape ragged --dtype float32
   torchlean kernels check --clause memory precision --json kernels.json
   torchlean kernels check --sample
-  torchlean kernels compile attention --gpu h100"""
+  torchlean kernels compile attention --gpu h100
+  torchlean kernels bench rms_norm attention --json speed.json"""
 
 CODES = """\
 exit code: 0 if every clause that was asked for passes, 1 if one fails, 2 for bad usage,
@@ -76,6 +77,7 @@ def add_to(commands) -> None:
         help="write every clause to FILE: pass, fail or not run, and why",
     )
     _machine.add_to(kinds)
+    _bench.add_to(kinds)
     _sanitize.add_to(kinds)
 
 

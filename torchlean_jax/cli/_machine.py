@@ -42,7 +42,7 @@ def _run(options) -> int:
     with live("compiling") as show:
         for terms in wanted:
             show(terms.name)
-            dtype = _dtype(terms, options.dtype)
+            dtype = dtype_of(terms, options.dtype)
             try:
                 for row in _found(terms, dtype, GPUS[options.gpu]):
                     print(_line(row), flush=True)
@@ -58,7 +58,8 @@ def _run(options) -> int:
     return 1 if any("error" in row for row in rows) else 0
 
 
-def _dtype(terms, wanted) -> str:
+def dtype_of(terms, wanted) -> str:
+    """That dtype, if the kernel takes it; by default what models run in."""
     if wanted is None:
         return "bfloat16" if "bfloat16" in terms.dtypes else terms.dtypes[0]
     if wanted not in terms.dtypes:
