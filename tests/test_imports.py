@@ -21,7 +21,7 @@ SCRIPTS = ["tests", "scripts", "benchmarks", "docs", "notebooks"]
 OPTIONAL = [
     *("beartype", "equinox", "flax", "flint", "hypothesis", "matplotlib", "mpmath"),
     *("onnx", "onnxruntime", "orbax", "rich", "sklearn", "tensorboardX", "torch"),
-    *("vnnlib", "cloudpickle", "jax2onnx", "ray"),
+    *("vnnlib", "cloudpickle", "jax2onnx", "ray", "safetensors"),
 ]
 
 

@@ -22,6 +22,7 @@ from torchlean_jax._quantization_error import quantization_error
 from torchlean_jax._quantize import QuantizedModel, quantize
 from torchlean_jax._replay import Replay, replay
 from torchlean_jax._rollout import rollout
+from torchlean_jax._safetensors import from_safetensors, to_safetensors
 from torchlean_jax._shapes import shapes
 from torchlean_jax._verdict import Verdict
 from torchlean_jax._verify import verify
@@ -102,6 +103,7 @@ __all__ = [
     "faithful_jit",
     "float_error",
     "from_onnx",
+    "from_safetensors",
     "from_torch",
     "halfspaces",
     "inspect",
@@ -113,6 +115,7 @@ __all__ = [
     "rollout",
     "shapes",
     "spec",
+    "to_safetensors",
     "verify",
 ]
 __version__ = "0.1.0"

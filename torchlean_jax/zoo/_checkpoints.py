@@ -6,10 +6,10 @@ from pathlib import Path
 
 import jax
 
+from torchlean_jax._named_arrays import differences, require_none
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.zoo._entry import Entry, Trained
 from torchlean_jax.zoo._extras import import_extra
-from torchlean_jax.zoo._network import require_same
 from torchlean_jax.zoo._settings import Settings
 from torchlean_jax.zoo._step import Stepper, TrainState
 
@@ -86,7 +86,10 @@ class Checkpoints:
         named = _named(abstract)
         recorded = {name: _Recorded(text) for name, text in self._arrays.items()}
         try:
-            require_same(recorded, named, what=f"{self.folder}/{step}")
+            require_none(
+                differences(recorded, named),
+                said=f"{self.folder}/{step} does not fit this model",
+            )
         except InputError as error:
             raise CheckpointError(str(error)) from None
         args = self._orbax.args

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from torchlean_jax.domains._errors import InputError
 from torchlean_jax.zoo._extras import import_extra
 
 if TYPE_CHECKING:
@@ -87,18 +86,6 @@ def cast(tree, dtype):
         return x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
     return jax.tree.map(one, tree)
-
-
-def require_same(given: dict[str, Any], needed: dict[str, Any], *, what: str) -> None:
-    """InputError, listing every name that is missing, unknown or of another shape."""
-    problems = [f"{name}: missing" for name in sorted(needed.keys() - given.keys())]
-    problems += [f"{name}: unknown" for name in sorted(given.keys() - needed.keys())]
-    for name in sorted(needed.keys() & given.keys()):
-        have, want = (f"{x.dtype}{list(x.shape)}" for x in (given[name], needed[name]))
-        if have != want:
-            problems.append(f"{name}: {have}, needed {want}")
-    if problems:
-        raise InputError("\n  ".join([f"{what} does not fit this model:", *problems]))
 
 
 def _named(part) -> dict[str, Any]:
