@@ -32,17 +32,20 @@ def from_safetensors(
 ) -> Any:
     """The pytree `like`, with the arrays that a safetensors file holds for it.
 
-    like: a pytree of arrays, or of `jax.ShapeDtypeStruct`s (`jax.eval_shape`): its
-        structure, shapes and dtypes are what is needed, its values are not read.
-    names: for each array of `like`, what the file calls it: a dictionary `{ours:
-        theirs}` or a function of our name; without it they are the same. Ours are paths
+    like: a pytree of arrays, or of what `jax.eval_shape` gives for them: its structure,
+        shapes and dtypes are what is needed, its values are not read.
+    names: for each array of `like`, what the file calls it, as a dictionary or a
+        function from our name to theirs; without it they are the same. Ours are paths
         in the pytree, joined by dots: `layers.0.kernel`. `(theirs, layout)` says in
-        addition how the axes lie in the file: `"linear"` for [out, in], ours [in, out];
-        `"conv"` for [out, in, *window], ours [*window, in, out]; or the axes, as in
-        `ours = theirs.transpose(axes)`. Two of ours may name one of theirs.
-    dtype: floating arrays of the file are rounded to it, to nearest, and those of
-        `like` are taken to be of it. Without it dtypes have to be the same.
-    ignore: names in the file, or patterns (`h.*.attn.mask`), that are left aside.
+        addition how the axes lie in the file: `"linear"` for `[out, in]`, ours
+        `[in, out]`; `"conv"` for `[out, in, *window]`, ours `[*window, in, out]`; or
+        the axes, as in `ours = theirs.transpose(axes)`. Two of ours may name one of
+        theirs.
+    dtype: float64, float32, float16 or bfloat16. Floating arrays of the file are
+        rounded to it, to nearest, and those of `like` are taken to be of it. Without
+        it, dtypes have to be the same.
+    ignore: names in the file that are left aside; also patterns, such as
+        `h.*.attn.mask`.
 
     Raises InputError listing, all at once, what is missing, unknown, without a name, of
     another shape or dtype, too large for `dtype`, or what JAX would cut to 32 bits;
@@ -102,11 +105,19 @@ def to_safetensors(
     """Writes the arrays of a pytree to a safetensors file, bit for bit.
 
     names, dtype: as for `from_safetensors`, so that the same `names` reads the file
-        back: `"linear"` and `"conv"` write [out, in] and [out, in, *window].
+        back: `"linear"` and `"conv"` write `[out, in]` and `[out, in, *window]`. Two
+        arrays of one name are refused.
 
     The file is whole or absent. Raises InputError listing, all at once, arrays without
     a name or with the same one, leaves that are no arrays or of a dtype that the format
-    lacks, and numbers too large for `dtype`.
+    lacks, and numbers too large for `dtype`; MissingExtraError without the package.
+
+    >>> import tempfile, pathlib, numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "half.safetensors"
+    ...     to_safetensors(path, {"w": np.ones(3, "float32")}, dtype="bfloat16")
+    ...     from_safetensors(path, {"w": np.ones(3)}, dtype="float32")
+    {'w': Array([1., 1., 1.], dtype=float32)}
     """
     dtype = _floating(dtype)
     arrays = named(tree)
