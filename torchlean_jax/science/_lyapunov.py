@@ -90,7 +90,7 @@ def lyapunov(
     _require_box(lo, hi, level)
     _require_equilibrium(f, V, len(lo))
     with jax.enable_x64(True):
-        system = _System(f, V, len(lo), discrete)
+        system = _system(f, V, len(lo), discrete)
         share = _neighbourhood(system, lo, hi)
         search = _Search(system, lo, hi, float(level), share, batch)
         status = search.run(began + seconds)
@@ -183,6 +183,12 @@ class _System:
         w = functools.reduce(jax.vmap(_forms.plus), terms)
         own = v[jnp.array([more.place[o] for o in jets.orders])]
         return jets.enclosures(Jet(own)), jets.enclosures(Jet(w))
+
+
+@functools.lru_cache(16)
+def _system(f, V, size: int, discrete: bool) -> _System:
+    """One for all levels and boxes: a search for the largest level compiles once."""
+    return _System(f, V, size, discrete)
 
 
 def _neighbourhood(system: _System, lo, hi) -> float:
