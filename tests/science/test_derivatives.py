@@ -100,8 +100,7 @@ def test_derivatives_of_curves_over_intervals(name, ends, monkeypatch):
     monkeypatch.setattr(mpmath.mp, "dps", 60)
     with jax.enable_x64(True):
         x = Interval(*map(jnp.float64, ends))
-        for k in range(5):
-            found = _curves.CURVES[name].derivative(x, k)
+        for k, found in enumerate(_curves.CURVES[name].derivatives(x, 5)):
             lo, hi = float(found.lo), float(found.hi)
             exact = [
                 mpmath.diff(plain, mpmath.mpf(p), k) for p in np.linspace(*ends, 41)

@@ -1,6 +1,6 @@
 """Elementary functions with all their derivatives, over intervals.
 
-`derivative(x, k)` of a curve encloses the k-th derivative over the interval x. The
+`derivatives(x, count)` of a curve encloses the first of them over the interval x. The
 derivatives of tanh are polynomials p_k in t = tanh(x), p_k+1 = p_k' (1 - t^2), and
 those of the logistic function in its own value, p_k+1 = p_k' s (1 - s). A polynomial on
 an interval takes its extremes at the ends or where its own derivative is 0.
@@ -10,6 +10,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,9 +27,19 @@ _HORNER = 64 * 2.0**-53
 
 @dataclass(frozen=True)
 class Curve:
-    """A function of one value: derivative(x, k) encloses its k-th derivative on x."""
+    """A function of one value.
 
-    derivative: Callable[[Interval, int], Interval]
+    known(x): what its derivatives over x are made of, computed once for all of them.
+    kth(known, k): the k-th.
+    """
+
+    known: Callable[[Interval], Any]
+    kth: Callable[[Any, int], Interval]
+
+    def derivatives(self, x: Interval, count: int) -> list[Interval]:
+        """Enclosures over x of the function and its first count - 1 derivatives."""
+        known = self.known(x)
+        return [self.kth(known, k) for k in range(count)]
 
 
 @functools.lru_cache(64)
@@ -75,34 +86,29 @@ def _horner(p, t):
     return total
 
 
-def _tanh(x: Interval, k: int) -> Interval:
-    t = Interval(f.tanh_bounds(x.lo)[0], f.tanh_bounds(x.hi)[1])
-    return t if k == 0 else _range(_polynomial(k, "tanh"), t)
+def _between(bounds: Callable) -> Callable[[Interval], Interval]:
+    """An increasing function over an interval, from its bounds at a point."""
+    return lambda x: Interval(bounds(x.lo)[0], bounds(x.hi)[1])
 
 
-def _logistic(x: Interval, k: int) -> Interval:
-    s = Interval(f.logistic_bounds(x.lo)[0], f.logistic_bounds(x.hi)[1])
-    return s if k == 0 else _range(_polynomial(k, "logistic"), s)
+def _own(kind: str) -> Callable[[Interval, int], Interval]:
+    """Derivatives that are polynomials in the function's own value."""
+    return lambda value, k: _range(_polynomial(k, kind), value) if k else value
 
 
-def _softplus(x: Interval, k: int) -> Interval:
-    if k:
-        return _logistic(x, k - 1)
-    return Interval(f.softplus_bounds(x.lo)[0], f.softplus_bounds(x.hi)[1])
+def _softplus(known, k: int) -> Interval:
+    value, slope = known
+    return _own("logistic")(slope, k - 1) if k else value
 
 
-def _exp(x: Interval, k: int) -> Interval:
-    return Interval(f.exp_bounds(x.lo)[0], f.exp_bounds(x.hi)[1])
-
-
-def _sin(x: Interval, k: int) -> Interval:
+def _turn(known, k: int) -> Interval:
     """sin, cos, -sin, -cos, and round again."""
-    found = _rule("cos" if k % 2 else "sin", x)
+    found = known[k % 2]
     return Interval(-found.hi, -found.lo) if k % 4 >= 2 else found
 
 
-def _cos(x: Interval, k: int) -> Interval:
-    return _sin(x, k + 1)
+def _sin_cos(x: Interval) -> tuple[Interval, Interval]:
+    return _rule("sin", x), _rule("cos", x)
 
 
 def power(n: int) -> Curve:
@@ -116,7 +122,7 @@ def power(n: int) -> Curve:
         slack = SLACK * factor * jnp.maximum(jnp.abs(found.lo), jnp.abs(found.hi))
         return Interval(found.lo * factor - slack, found.hi * factor + slack)
 
-    return Curve(derivative)
+    return Curve(lambda x: x, derivative)
 
 
 def _rule(name: str, x: Interval, **params) -> Interval:
@@ -125,11 +131,13 @@ def _rule(name: str, x: Interval, **params) -> Interval:
     return rule.function(x, **params)
 
 
+_tanh, _logistic = _between(f.tanh_bounds), _between(f.logistic_bounds)
+_softplus_value = _between(f.softplus_bounds)
 CURVES = {
-    "tanh": Curve(_tanh),
-    "logistic": Curve(_logistic),
-    "sin": Curve(_sin),
-    "cos": Curve(_cos),
-    "exp": Curve(_exp),
-    "call:softplus": Curve(_softplus),
+    "tanh": Curve(_tanh, _own("tanh")),
+    "logistic": Curve(_logistic, _own("logistic")),
+    "sin": Curve(_sin_cos, _turn),
+    "cos": Curve(_sin_cos, lambda known, k: _turn(known, k + 1)),
+    "exp": Curve(_between(f.exp_bounds), lambda value, _: value),
+    "call:softplus": Curve(lambda x: (_softplus_value(x), _logistic(x)), _softplus),
 }

@@ -19,6 +19,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from torchlean_jax.domains._errors import InputError
@@ -104,10 +105,6 @@ def _each(forms_of):
     return lambda jet: Jet(jax.vmap(forms_of)(jet.parts))
 
 
-def _sum(terms):
-    return functools.reduce(_forms.plus, terms)
-
-
 @rules.define("add", "add_any")
 def _add(domain, x, y):
     left, right = _same_shape(x, y)
@@ -180,16 +177,30 @@ def _div(domain, operation, x, y):
 
 def product(domain, x: Jet, y: Jet) -> Jet:
     lefts, rights = _same_shape(x, y)
-    found = []
+    pairs, rows = [], []
     for order in domain.orders:
-        terms = []
+        rows.append([])
         for chosen in _subsets(range(len(order))):
             left = tuple(order[k] for k in chosen)
             right = tuple(i for k, i in enumerate(order) if k not in chosen)
-            pair = lefts[domain.place[left]], rights[domain.place[right]]
-            terms.append(_forms.times(*pair))
-        found.append(_sum(terms))
-    return Jet(jnp.stack(found))
+            rows[-1].append(len(pairs))
+            pairs.append((domain.place[left], domain.place[right]))
+    left, right = np.array(pairs).T
+    return Jet(_totals(jax.vmap(_forms.times)(lefts[left], rights[right]), rows))
+
+
+def _totals(terms, rows: list[list[int]]):
+    """Sums of the terms that each row names; rows do not get shorter.
+
+    All rows at once, since what XLA compiles grows with the operations.
+    """
+    total = terms[np.array([row[0] for row in rows])]
+    for k in range(1, len(rows[-1])):
+        start = next(i for i, row in enumerate(rows) if len(row) > k)
+        next_terms = terms[np.array([row[k] for row in rows[start:]])]
+        more = jax.vmap(_forms.plus)(total[start:], next_terms)
+        total = jnp.concatenate([total[:start], more])
+    return total
 
 
 def _image(domain, curve: Curve, x: Jet) -> Jet:
@@ -197,23 +208,36 @@ def _image(domain, curve: Curve, x: Jet) -> Jet:
     form = x.parts[0]
     whole, middle = _forms.enclosure(form), Interval(form[0], form[0])
     most = max(map(len, domain.orders))
-    here = [curve.derivative(middle, k) for k in range(most + 2)]
-    over = [curve.derivative(whole, k) for k in range(most + 3)]
+    here = curve.derivatives(middle, most + 2)
+    over = curve.derivatives(whole, most + 3)
     outer = [
         _forms.image(form, here[k], here[k + 1], over[k + 2], over[k])
         for k in range(most + 1)
     ]
-    found = [outer[0]]
-    for order in domain.orders[1:]:
-        terms = []
-        for partition in _partitions(tuple(range(len(order)))):
-            term = outer[len(partition)]
-            for block in partition:
-                inner = tuple(order[k] for k in block)
-                term = _forms.times(term, x.parts[domain.place[inner]])
-            terms.append(term)
-        found.append(_sum(terms))
-    return Jet(jnp.stack(found))
+    if not most:
+        return Jet(outer[0][None])
+    return _chained(domain, jnp.stack(outer), x)
+
+
+def _chained(domain, outer, x: Jet) -> Jet:
+    """Faa di Bruno's sums, from outer[k], the k-th derivative at the jet's value."""
+    named = [
+        (k, [domain.place[tuple(order[i] for i in block)] for block in partition])
+        for k, order in enumerate(domain.orders[1:])
+        for partition in _partitions(tuple(range(len(order))))
+    ]
+    named.sort(key=lambda term: len(term[1]))
+    terms = outer[np.array([len(blocks) for _, blocks in named])]
+    for k in range(len(named[-1][1])):
+        start = next(i for i, (_, blocks) in enumerate(named) if len(blocks) > k)
+        inner = x.parts[np.array([blocks[k] for _, blocks in named[start:]])]
+        longer = jax.vmap(_forms.times)(terms[start:], inner)
+        terms = jnp.concatenate([terms[:start], longer])
+    rows = [
+        [i for i, (order, _) in enumerate(named) if order == k]
+        for k in range(len(domain.orders) - 1)
+    ]
+    return Jet(jnp.concatenate([outer[0][None], _totals(terms, rows)]))
 
 
 def _partitions(positions):
