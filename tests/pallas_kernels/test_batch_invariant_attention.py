@@ -1,6 +1,7 @@
 """Attention whose queries have the same bits in every batch and with any padding."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +16,14 @@ from torchlean_jax.pallas_kernels import (
     attention,
     batch_invariant_attention,
 )
+from torchlean_jax.pallas_kernels._blocks import Blocks, using
 from torchlean_jax.pallas_kernels.attention._shapes import Shape
 from torchlean_jax.pallas_kernels.attention._tile import AttentionTile
-from torchlean_jax.pallas_kernels.batch_invariant_attention import _kernel, _reference
+from torchlean_jax.pallas_kernels.batch_invariant_attention import (
+    _kernel,
+    _op,
+    _reference,
+)
 from torchlean_jax.pallas_kernels.batch_invariant_attention._contract import TERMS
 
 (PROGRAM,) = TERMS.programs
@@ -30,11 +36,14 @@ def arrays(batch, queries, keys, heads=2, kv_heads=1, dim=9):
 
 
 def test_the_contract_holds_on_a_sample():
-    """The edges are those of attention, and of bits, which are asked for below."""
-    small = Shape(3, 2, 17, 2, 1, 2, causal=True, alignment="end")
+    """The edges are those of attention, and of bits, which are asked for below. In
+    tiles of 16 keys, 17 are two, the last one ragged; no other test has this shape,
+    with which other tiles would be remembered."""
+    small = Shape(2, 2, 17, 2, 1, 1, causal=True, alignment="end")
     terms = dataclasses.replace(TERMS, shapes={"small": small}, edges=())
     clauses = ["meaning", "memory", "precision", "determinism"]
-    report = Contract(terms).check(dtypes=["float32"], clauses=clauses)
+    with using(Blocks(side=16)):
+        report = Contract(terms).check(dtypes=["float32"], clauses=clauses)
     assert report.ok, str(report)
 
 
@@ -117,12 +126,11 @@ def test_tiles_that_something_else_decides(wrong, edge, monkeypatch):
 
     def op(q, k, v, *, implementation, **options):
         monkeypatch.setattr(_kernel, "attention", wrong)
-        jax.clear_caches()  # what was traced of the right kernel
+        # a new one: the old one remembers what it traced of the right kernel
+        monkeypatch.setattr(_op, "_compiled", _op.differentiable(_op._forward))
         return batch_invariant_attention(q, k, v, **options)
 
     assert not _edges.holds(dataclasses.replace(TERMS, op=op), edge)[0]
-    monkeypatch.undo()
-    jax.clear_caches()
 
 
 def _over_the_batch(q, k, v):
@@ -147,11 +155,11 @@ def _no_rescale(q, *rest, scale):
 
 def test_the_order_on_a_cpu_is_the_formula_and_a_wrong_one_is_not():
     """Over the reals, where its own exponential is off by 2**-27 and no more."""
-    q, k, v = arrays(1, 2, 3)
     args = PROGRAM.arguments(jax.random.key(0), TERMS.shapes["batch"], jnp.float32)
-    formula = jax.tree.leaves(PROGRAM.formula(*args))
+    formula = jax.tree.leaves(jax.jit(PROGRAM.formula)(*args))
     for order, holds in ((_reference.fixed_order, True), (_no_rescale, False)):
-        found = jax.tree.leaves(order(*args, scale=0.5))
+        by = jax.jit(functools.partial(order, scale=0.5))
+        found = jax.tree.leaves(by(*args))
         close = [
             np.allclose(a, b, atol=1e-6) for a, b in zip(found, formula, strict=True)
         ]
