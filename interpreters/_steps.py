@@ -247,13 +247,13 @@ class Relaxed:
         for i, low, high in zip(
             self.equation.inputs, lines.lower, lines.upper, strict=True
         ):
-            sloped = low is not None and high is not None
-            mean = (low + high) * 0.5 if sloped else None
-            half = (high - low) * 0.5 if sloped else None
+            if low is None or high is None:
+                means.append(None)
+                halves.append(None)
+                continue
+            mean, half = (low + high) * 0.5, (high - low) * 0.5
             means.append(mean)
             halves.append(half)
-            if not sloped:
-                continue
             x = magnitude(values[i])
             exact = (half == 0) & ((mean == 0) | (mean == 1))
             lost = 4 * float(kind.eps) * (jnp.abs(mean) + jnp.abs(half)) * x

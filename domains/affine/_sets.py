@@ -1,5 +1,7 @@
 """Minimising a linear form over an input set, rigorously."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from torchlean_jax.domains.interval import Interval
@@ -15,7 +17,7 @@ def minimum_over(rows, box: Interval):
     return minimum(rows, *weighed(box, rows[0].size))
 
 
-def weighed(box: Interval, terms: int, extra=0):
+def weighed(box: Interval, terms: int, extra: Any = 0):
     """(middle, weights) of a box, for `minimum` over rows of so many elements.
 
     extra: weights >= 0, of which sum |rows| * extra is subtracted as well. With v in m

@@ -14,7 +14,6 @@ decided by elimination in rationals. That f(0), V(0) and their like are 0 exactl
 decided in ball arithmetic.
 """
 
-import functools
 import itertools
 import time
 from collections.abc import Callable
@@ -30,9 +29,8 @@ from torchlean_jax._interpret import interpret
 from torchlean_jax.domains._errors import InputError, UndecidedError
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.real import Real
-from torchlean_jax.science import _forms
-from torchlean_jax.science._jets import Jet, Jets, product
 from torchlean_jax.science._smooth import require_smooth
+from torchlean_jax.science._system import System, system_of
 
 _SHRINKS = 12  # a neighbourhood of 0 is at least 2^-this of the box
 
@@ -90,7 +88,7 @@ def lyapunov(
     _require_box(lo, hi, level)
     _require_equilibrium(f, V, len(lo))
     with jax.enable_x64(True):
-        system = _system(f, V, len(lo), discrete)
+        system = system_of(f, V, len(lo), discrete)
         share = _neighbourhood(system, lo, hi)
         search = _Search(system, lo, hi, float(level), share, batch)
         status = search.run(began + seconds)
@@ -133,65 +131,7 @@ def _balls(g, x):
     return interpret(g, domain=real)(real.lift(x))
 
 
-class _System:
-    """V and W over boxes, with derivatives, and W at points."""
-
-    def __init__(self, f, V, size: int, discrete: bool):
-        self.f, self.V, self.size, self.discrete = f, V, size, discrete
-        self.enclose = jax.jit(jax.vmap(lambda lo, hi: self._walk((), lo, hi)))
-        self.curve = jax.jit(jax.vmap(self._hessians))
-        self.image = jax.jit(jax.vmap(interpret(f, domain=Interval)))
-
-    def decrease(self, x):
-        """W, as a plain function."""
-        if self.discrete:
-            return self.V(self.f(x)) - self.V(x)
-        return jax.jvp(self.V, (x,), (self.f(x),))[1]
-
-    def _walk(self, order, lo, hi) -> tuple[Interval, Interval]:
-        """Enclosures of V and W, of each derivative contained in the order."""
-        found = self._jets([order], lo, hi)
-        return found[0][-1], found[1][-1]
-
-    def _hessians(self, lo, hi) -> tuple[Interval, Interval]:
-        pairs = list(itertools.combinations_with_replacement(range(self.size), 2))
-        jets = Jets(pairs, self.size)
-        places = jnp.array(
-            [
-                [jets.place[tuple(sorted((i, k)))] for k in range(self.size)]
-                for i in range(self.size)
-            ]
-        )
-        v, w = self._jets(pairs, lo, hi)
-        return v[places], w[places]
-
-    def _jets(self, orders, lo, hi) -> tuple[Interval, Interval]:
-        jets, size = Jets(orders, self.size), self.size
-        if self.discrete:
-            walk = interpret(lambda x: (self.V(x), self.decrease(x)), domain=jets)
-            v, w = walk(jets.input(lo, hi))
-            return jets.enclosures(v), jets.enclosures(w)
-        more = Jets([(*o, k) for o in jets.orders for k in range(size)], size)
-        v = interpret(self.V, domain=more)(more.input(lo, hi)).parts
-        rate = interpret(self.f, domain=jets)(jets.input(lo, hi)).parts
-
-        def slope(k):
-            places = [more.place[tuple(sorted((*o, k)))] for o in jets.orders]
-            return Jet(v[jnp.array(places)])
-
-        terms = [product(jets, slope(k), Jet(rate[..., k])).parts for k in range(size)]
-        w = functools.reduce(jax.vmap(_forms.plus), terms)
-        own = v[jnp.array([more.place[o] for o in jets.orders])]
-        return jets.enclosures(Jet(own)), jets.enclosures(Jet(w))
-
-
-@functools.lru_cache(16)
-def _system(f, V, size: int, discrete: bool) -> _System:
-    """One for all levels and boxes: a search for the largest level compiles once."""
-    return _System(f, V, size, discrete)
-
-
-def _neighbourhood(system: _System, lo, hi) -> float:
+def _neighbourhood(system: System, lo, hi) -> float:
     """The largest share of the box on which W is concave and V convex, or 0."""
     edges = np.linspace(lo, hi, 5)  # the last is hi exactly
     places, axes = np.argwhere(np.ones((4,) * len(lo), bool)), np.arange(len(lo))
@@ -237,7 +177,7 @@ def _definite(hessians: Interval, sign: int) -> bool:
 class _Search:
     """Cells of the box, and of its faces, that are not yet decided."""
 
-    def __init__(self, system: _System, lo, hi, level, share, batch):
+    def __init__(self, system: System, lo, hi, level, share, batch):
         self.system, self.level, self.batch = system, level, batch
         self.lo, self.hi, self.share = lo, hi, share
         boxes = [(lo, hi, False)]
