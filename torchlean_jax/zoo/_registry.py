@@ -5,7 +5,19 @@ import importlib
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.zoo._extras import import_extra
 
-NAMES = ("mlp", "cnn", "resnet", "vit", "ae", "vae", "vqvae", "diffusion", "kan", "gpt")
+NAMES = (
+    "mlp",
+    "cnn",
+    "resnet",
+    "vit",
+    "ae",
+    "vae",
+    "vqvae",
+    "diffusion",
+    "kan",
+    "fno",
+    "gpt",
+)
 
 
 def entry(name: str):
