@@ -20,16 +20,16 @@ def claims(operator: Network, config: Config) -> tuple:
     shape = jax.ShapeDtypeStruct((1, config.points), jnp.float32)
 
     def commutes_with_translations(trained: Trained):
-        """A function that is moved along the circle, by any whole number of points,
-        ends where its own end is moved to, for all weights and functions."""
+        """A function that is moved along the circle by a point, and so by any number of
+        them, ends where its own end is moved to, for all weights and functions."""
 
         def moved_after(variables, u):
-            return jnp.roll(operator.apply(variables, u)[0], 3, axis=-1)
+            return jnp.roll(operator.apply(variables, u)[0], 1, axis=-1)
 
         @tl.claims.equals(moved_after, points=4)
         @tl.claims.example(trained.shapes, shape)
         def moved_before(variables, u):
-            return operator.apply(variables, jnp.roll(u, 3, axis=-1))[0]
+            return operator.apply(variables, jnp.roll(u, 1, axis=-1))[0]
 
         return moved_before
 

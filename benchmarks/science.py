@@ -1,0 +1,116 @@
+"""Bounds of scientific models over whole regions, beside what points attain.
+
+Each line is one `torchlean science TOPIC NAME` in a process of its own, so that its
+seconds are a user's: with imports, training and compilation. The last line is the
+second derivative of a network of 128 and 128 tanh units.
+
+    python benchmarks/science.py [TOPIC/NAME ...] [--json FILE]
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import _paired
+import jax
+import jax.numpy as jnp
+
+from torchlean_jax.science import supremum
+
+# seconds, and what the certified figure or its excess over the sampled one may be
+GOALS = {
+    "approximate/sin": (10, "certified", 1e-3),
+    "approximate/bump": (60, "certified", 1e-2),
+    "pinn/poisson": (180, "excess", 0.25),
+    "pinn/heat": (180, "excess", 0.25),
+    "pinn/burgers": (900, "excess", 0.25),
+    "pinn/allen-cahn": (900, "excess", 0.25),
+    "control/pendulum": (60, None, None),
+    "control/van-der-pol": (60, None, None),
+    "ode/logistic": (10, None, None),
+    "ode/lorenz": (60, "certified", 1e-8),
+    "F_xx": (60, "excess", 0.01),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=list(GOALS), metavar="TOPIC/NAME")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    unknown = sorted(set(options.names) - GOALS.keys())
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(GOALS)}")
+    result = _paired.circumstances("torchlean-jax", "jax", "jaxlib")
+    result["examples"] = {}
+    for name in options.names:
+        outcome = _second_derivative() if name == "F_xx" else _command(name)
+        result["examples"][name] = outcome
+        print(_line(name, outcome), flush=True)
+    _paired.write(options.json or "science", result)
+
+
+def _line(name, outcome) -> str:
+    limit, figure, most = GOALS[name]
+    seconds = outcome["wall_seconds"]
+    said = f"{name:<20} {outcome['status']:<8} {_beside(seconds, limit, 's')}"
+    if figure is None:
+        return said
+    excess = outcome["certified"] / outcome["sampled"] - 1
+    value = excess if figure == "excess" else outcome["certified"]
+    return f"{said}  {figure} {_beside(value, most)}"
+
+
+def _beside(value, goal, unit="") -> str:
+    word = "met" if value <= goal else "NOT"
+    return f"{value:.4g} {unit} (goal {goal:g}: {word})"
+
+
+def _command(name) -> dict:
+    topic, example = name.split("/")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "outcome.json"
+        arguments = ["science", topic, example, "--json", str(file)]
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "torchlean_jax.cli", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds = time.perf_counter() - start
+        if not file.exists():
+            raise SystemExit(f"{name}: exit code {done.returncode}\n{done.stderr}")
+        outcome = json.loads(file.read_text())
+    return outcome | {"wall_seconds": seconds}
+
+
+def _second_derivative() -> dict:
+    """sup |F_xx| on [-1, 1]^2 of a network with random weights."""
+    keys = jax.random.split(jax.random.key(0), 3)
+    sizes = ((2, 128), (128, 128), (128, 1))
+    first, second, last = (
+        jax.random.normal(key, size, jnp.float32) / size[0] ** 0.5
+        for key, size in zip(keys, sizes, strict=True)
+    )
+
+    def network(x):
+        return (jnp.tanh(jnp.tanh(x @ first) @ second) @ last)[0]
+
+    start = time.perf_counter()
+    found = supremum(network, [-1.0, -1.0], [1.0, 1.0], order=(0, 0))
+    return {
+        "status": "proved" if found.finished else "unknown",
+        "certified": found.bound,
+        "sampled": found.sampled,
+        "cells": found.cells,
+        "wall_seconds": time.perf_counter() - start,
+    }
+
+
+if __name__ == "__main__":
+    main()
