@@ -199,9 +199,9 @@ def _picard(rate, t, h, y: Interval):
     """Whether a box that no solution leaves within h was found, and the box.
 
     Within a little more than h: the next time is t + h rounded, and a step is at least
-    16 units in its last place (`_step`), so that it is off by less than h / 16.
+    2^21 units in its last place (`_step`), so that it is off by less than h / 2^20.
     """
-    while_ = Interval(jnp.zeros_like(h), round_up(h * 1.0625))
+    while_ = Interval(jnp.zeros_like(h), round_up(h * (1 + 2.0**-20)))
     span = Interval(t, round_up(t + while_.hi))
     image = lambda box: _after(y, while_, rate(span, box))  # noqa: E731
 
@@ -226,7 +226,7 @@ def _picard(rate, t, h, y: Interval):
 
 def _step(tools: _Tools, state, y: Interval, at, end, length, tolerance):
     """The state after one step, or None if there is none."""
-    shortest = 16 * np.spacing(max(abs(at), abs(end)))
+    shortest = 2**21 * np.spacing(max(abs(at), abs(end)))
     length = min(length, end - at)
     while True:
         done, around = tools.enclose(at, length, y)
