@@ -60,8 +60,9 @@ def _line(name, outcome) -> str:
     said = f"{name:<20} {outcome['status']:<8} {_beside(seconds, limit, 's')}"
     if figure is None:
         return said
-    excess = outcome["certified"] / outcome["sampled"] - 1
-    value = excess if figure == "excess" else outcome["certified"]
+    value = outcome["certified"]
+    if figure == "excess":
+        value = value / outcome["sampled"] - 1
     return f"{said}  {figure} {_beside(value, most)}"
 
 
