@@ -2,14 +2,15 @@
 
 * every line of Berkeley TestFloat (`../shared/bench/testfloat`), results and flags, by
   the integer forms and by the fast ones, conversions and comparisons too;
-* random adversarial patterns beside the processor, through NumPy and for the fused
-  operation through C: 10**8 for each;
+* random adversarial patterns beside the processor, through NumPy, and through C for the
+  fused operation and both remainders (the library's `fmodf`, `remainderf`): 10**8 each;
 * with `--exhaustive`, each pair of binary16 and of bfloat16 numbers, sums and products:
   4 * 2**32 results, hours of one core. `--rows N` takes N first operands, spread out.
 
-    python benchmarks/softfloat_vectors.py [--patterns 1e8] [--only fma] [--exhaustive]
+    python benchmarks/softfloat_vectors.py [--patterns 1e8] [--exhaustive]
+    python benchmarks/softfloat_vectors.py --only "fma, x32" --seed 7 --json fma.json
 
-`--patterns 0` is TestFloat alone.
+`--patterns 0` is TestFloat alone; `--only` takes the checks whose name holds that.
 """
 
 import argparse
@@ -39,9 +40,15 @@ HARDWARE = {
 }
 CASTS = (*vectors.CONVERSIONS, *vectors.COMPARISONS)
 BLOCK = 1 << 20
-FUSED = """
-void fused(const float *x, const float *y, const float *z, float *r, long n) {
-    for (long i = 0; i < n; i++) r[i] = __builtin_fmaf(x[i], y[i], z[i]);
+IN_C = {
+    "fma": "__builtin_fmaf(x[i], y[i], z[i])",
+    "rem": "fmodf(x[i], y[i])",
+    "remainder": "remainderf(x[i], y[i])",
+}
+LOOP = """
+#include <math.h>
+void run(const float *x, const float *y, const float *z, float *r, long n) {
+    for (long i = 0; i < n; i++) r[i] = %s;
 }
 """
 
@@ -49,7 +56,8 @@ void fused(const float *x, const float *y, const float *z, float *r, long n) {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patterns", type=float, default=1e8, help="per operation")
-    parser.add_argument("--only", default="", help="operations whose name has this")
+    parser.add_argument("--only", default="", help="checks whose name has this")
+    parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--exhaustive", action="store_true")
     parser.add_argument("--rows", type=int, default=1 << 16)
     parser.add_argument("--json", type=Path)
@@ -70,27 +78,28 @@ def main():
 
 
 def checks(options):
+    for name, check in named(options):
+        if options.only in name:
+            yield timed(name, check)
+
+
+def named(options):
     for path, (function, direction) in vectors.files(vectors.FUNCTIONS).items():
         name = f"TestFloat {path.name.split('.')[0]}"
-        yield timed(name, lambda p=path, f=function, d=direction: lines(p, f, d))
+        yield name, lambda p=path, f=function, d=direction: lines(p, f, d)
     for path, (function, direction) in vectors.files(CASTS).items():
         name = f"TestFloat {path.name.split('.')[0]}"
-        yield timed(name, lambda p=path, f=function, d=direction: casts(p, f, d))
-    for name in (*HARDWARE, "fma") if options.patterns else ():
-        if options.only in name:
-            for x64 in (False, True):
-                said = f"processor {name}, {'x64' if x64 else 'x32'}"
-                count = int(options.patterns)
-                yield timed(
-                    said, lambda n=name, x=x64, c=count: beside_hardware(n, c, x)
-                )
+        yield name, lambda p=path, f=function, d=direction: casts(p, f, d)
+    count, seed = int(options.patterns), options.seed
+    for name in (*HARDWARE, *IN_C) if count else ():
+        for x64 in (False, True):
+            said = f"processor {name}, {'x64' if x64 else 'x32'}"
+            yield said, lambda n=name, x=x64: beside_hardware(n, count, x, seed)
     if options.exhaustive:
         for format_name in small.FORMATS:
             for name in small.OPERATIONS:
                 said = f"all pairs {name} {format_name}"
-                yield timed(
-                    said, lambda n=name, f=format_name: pairs(n, f, options.rows)
-                )
+                yield said, lambda n=name, f=format_name: pairs(n, f, options.rows)
 
 
 def timed(name, check) -> dict:
@@ -126,10 +135,12 @@ def casts(path, function, direction):
     return len(results), int(np.sum(~right))
 
 
-def beside_hardware(name, count, x64):
-    operation, operands = (fused(), 3) if name == "fma" else _of_numpy(name)
+def beside_hardware(name, count, x64, seed):
+    numpy_has = name in HARDWARE
+    operation = HARDWARE[name] if numpy_has else in_c(name)
+    operands = HARDWARE[name].nin if numpy_has else 3 if name == "fma" else 2
     wrong = 0
-    rng = np.random.default_rng(2026)
+    rng = np.random.default_rng(seed)
     blocks = -(-count // BLOCK)
     for _ in range(blocks):
         words = adversarial(rng, BLOCK, operands)
@@ -141,23 +152,20 @@ def beside_hardware(name, count, x64):
     return blocks * BLOCK, wrong
 
 
-def _of_numpy(name):
-    return HARDWARE[name], HARDWARE[name].nin
-
-
-def fused():
-    """The processor's fused multiply-add on float32 arrays, which NumPy lacks."""
+def in_c(name):
+    """An operation on float32 arrays that NumPy lacks."""
     folder = Path(tempfile.mkdtemp())
-    source, library = folder / "fused.c", folder / "fused.so"
-    source.write_text(FUSED)
-    command = ["cc", "-O2", "-march=native", "-shared", "-fPIC", source, "-o", library]
-    subprocess.run(command, check=True)
-    call = ctypes.CDLL(str(library)).fused
+    source, library = folder / f"{name}.c", folder / f"{name}.so"
+    source.write_text(LOOP % IN_C[name])
+    flags = ["-O2", "-march=native", "-shared", "-fPIC"]
+    subprocess.run(["cc", *flags, source, "-lm", "-o", library], check=True)
+    call = ctypes.CDLL(str(library)).run
 
     def run(*floats):
         operands = [np.ascontiguousarray(x, np.float32) for x in floats]
         result = np.empty_like(operands[0])
-        places = [x.ctypes.data_as(ctypes.c_void_p) for x in (*operands, result)]
+        given = [*operands, *operands[:1]][:3]  # a third one that is not read
+        places = [x.ctypes.data_as(ctypes.c_void_p) for x in (*given, result)]
         call(*places, ctypes.c_long(result.size))
         return result
 

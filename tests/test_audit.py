@@ -145,3 +145,8 @@ def test_an_audit_that_reads_nothing_is_noticed():
         ]
         assert found.count("dot") == 2 and "tanh" in found and "maximum" in found
         assert parse(text).entry
+
+
+def test_a_box_is_no_run():
+    with pytest.raises(tl.InputError, match=r"takes arrays.*Interval"):
+        tl.audit_compilation(jnp.tanh)(tl.box(X, radius=0.1))

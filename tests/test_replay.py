@@ -106,8 +106,9 @@ def test_loops_and_branches():
 
 
 def test_what_cannot_be_replayed():
-    with pytest.raises(tl.InputError, match="takes arrays"):
-        tl.replay(jnp.sin)(tl.IEEE32.lift(X))
+    for value in (tl.IEEE32.lift(X), tl.FP32.lift(X), tl.box(X, radius=0.1)):
+        with pytest.raises(tl.InputError, match="takes arrays"):
+            tl.replay(jnp.sin)(value)
     with pytest.raises(tl.MissingRuleError, match="cholesky"):
         tl.replay(jnp.linalg.cholesky)(np.eye(3, dtype=np.float32))
     with pytest.raises(KeyError, match="IEEE32 sequential"):

@@ -14,7 +14,7 @@ import jax
 
 from torchlean_jax._faithful import FaithfulFunction
 from torchlean_jax._hlo import Instruction, Module, parse
-from torchlean_jax._trace import as_function
+from torchlean_jax._trace import as_function, require_arrays
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ def audit_compilation(f):
     f: a function, a function that `jax.jit` compiled, or a `tl.faithful_jit`.
 
     Returns an Audit: `.clean`, `.findings`, and a readable `str`. It speaks of this
-    compiler, backend and these shapes.
+    compiler, backend and these shapes. Raises InputError for arguments that are domain
+    values.
 
     >>> import jax.numpy as jnp, torchlean_jax as tl
     >>> x = jnp.linspace(1.0, 2.0, 8)
@@ -94,6 +95,7 @@ def audit_compilation(f):
 
     @functools.wraps(compiled.lower, updated=())
     def audited(*args, **kwargs) -> Audit:
+        require_arrays("audit_compilation", args, kwargs)
         lowered = compiled.lower(*args, **kwargs)
         written = parse(str(lowered.as_text(dialect="hlo", debug_info=True)))
         runs = parse(str(lowered.compile().as_text()))

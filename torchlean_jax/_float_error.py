@@ -16,7 +16,7 @@ from torchlean_jax.domains.fp32 import FP32, ErrorModel
 from torchlean_jax.domains.interval._exact import is_tracer, narrowed_ends
 from torchlean_jax.interpreters._missing import require_rules
 from torchlean_jax.interpreters._nodes import Node, walk_nodes
-from torchlean_jax.interpreters._once import run_once
+from torchlean_jax.interpreters._once_bounds import walk_once
 
 
 def float_error(model, *, errors: ErrorModel | None = None):
@@ -79,9 +79,12 @@ def output_errors_once(model, *args) -> list[np.ndarray]:
     domain = FP32()
     traced = trace(model, args, {}, domain.is_value)
     question = _question(traced, jax.tree.leaves(args), domain, "a program")
-    errors = functools.partial(question.errors, lambda *_: domain)
+
+    def walk(jaxpr, consts, args):
+        return walk_once(jaxpr, consts, args, domain)
+
     with jax.enable_x64(True):
-        return run_once(errors, question.leaves)
+        return [np.asarray(e) for e in question.errors_by(walk, question.leaves)]
 
 
 def _question(traced, leaves, domain, name) -> "_Question":
@@ -104,9 +107,13 @@ class _Question:
 
     def errors(self, at, leaves):
         """The error of each output; `at(path, eqn, caller)` is the domain of a node."""
+        return self.errors_by(functools.partial(walk_nodes, at=at), leaves)
+
+    def errors_by(self, walk, leaves):
+        """The error of each output; `walk(jaxpr, consts, args)` has the outputs."""
         lift = lambda x: self.domain.lift(x) if self.is_lifted(x) else x  # noqa: E731
         consts, args = map(lift, self.traced.consts), map(lift, leaves)
-        outputs = walk_nodes(self.traced.jaxpr, list(consts), list(args), at)
+        outputs = walk(self.traced.jaxpr, list(consts), list(args))
         return [self.domain.lift(y).error for y in outputs]
 
     def is_lifted(self, x):

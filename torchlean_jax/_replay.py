@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax._faithful import faithful_jit
-from torchlean_jax._trace import as_function, trace
-from torchlean_jax.domains._errors import InputError
+from torchlean_jax._trace import as_function, require_arrays, trace
 from torchlean_jax.domains.ieee32 import IEEE32
 from torchlean_jax.interpreters._forward import apply
 from torchlean_jax.interpreters._graph import Equation, Graph, flatten
@@ -145,9 +144,8 @@ def replay(model, *, domain: IEEE32 | None = None):
 
     @functools.wraps(function, updated=())
     def replayed(*args, **kwargs) -> Replay:
-        leaves = jax.tree.leaves((args, kwargs), is_leaf=options.is_value)
-        if any(map(options.is_value, leaves)):
-            raise InputError("replay takes arrays; it lifts them itself")
+        require_arrays("replay", args, kwargs)
+        leaves = jax.tree.leaves((args, kwargs))
         traced = trace(function, args, kwargs, options.is_value)
         name = getattr(function, "__name__", type(function).__name__)
         floating = [jnp.issubdtype(jnp.result_type(x), jnp.inexact) for x in leaves]

@@ -71,13 +71,18 @@ def save(path: Path, evidence: dict) -> None:
 def load(path: Path) -> dict:
     """The evidence in a file.
 
-    Raises InputError for a file that is no evidence, or was changed since it was
-    written.
+    Raises InputError for a file that cannot be read, is no evidence, or was changed
+    since it was written.
     """
-    if path.stat().st_size > _LARGEST:
+    try:
+        size = path.stat().st_size
+        text = path.read_bytes() if size <= _LARGEST else None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if text is None:
         raise InputError(f"{path}: too large for an evidence file")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: no evidence file ({error})") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:

@@ -95,7 +95,10 @@ FORMATS = (BINARY16, BFLOAT16, BINARY32)
 
 def format_of(dtype) -> Format:
     """The format of a floating dtype; InputError for one that has none here."""
-    name = jnp.dtype(dtype).name
+    try:
+        name = jnp.dtype(dtype).name
+    except TypeError:  # no dtype at all
+        name = repr(dtype)
     for candidate in FORMATS:
         if candidate.name == name:
             return candidate

@@ -81,6 +81,40 @@ def test_a_wrong_nan_is_counted():
     assert found["special_input"] == tried_near(2.0).view(np.uint32)
 
 
+def near_the_end(value, *, every=2**10 + 3):
+    """exp with `value(x)` in its place next to where it reaches 2^128."""
+    ln = float(np.log(2.0) * 128)
+
+    def function(x):
+        return jnp.where(abs(x - ln) < 0.05, value(x), lax.exp(x))
+
+    return scan("exp", function, every)["contexts"]["vectorised"]
+
+
+@pytest.mark.parametrize(
+    "value, least, most",
+    [
+        # infinite where exp is finite: by up to 1 - exp(-0.05) of 2^24 ulps
+        (lambda x: jnp.inf, 0.03 * 2**24, 0.05 * 2**24),
+        # finite where exp is more: by up to exp(0.05) - 0.998 of 2^24 ulps
+        (lambda x: jnp.float32(2**127) * 1.996, 0.03 * 2**24, 0.054 * 2**24),
+    ],
+    ids=["an infinity too early", "no infinity"],
+)
+def test_where_numbers_end_the_error_is_counted(value, least, most):
+    found = near_the_end(value)
+    assert found["special"] == 0
+    assert least <= found["ulps"] <= most
+
+
+def test_an_infinity_elsewhere_or_of_the_other_sign_is_counted_apart():
+    assert near_the_end(lambda x: -jnp.inf)["special"] > 0
+    early = scan("exp", lambda x: jnp.where(abs(x - 80) < 8, jnp.inf, lax.exp(x)))
+    assert early["contexts"]["vectorised"]["special"] > 0
+    late = scan("exp", lambda x: jnp.minimum(lax.exp(x), 1e38))
+    assert late["contexts"]["vectorised"]["ulps"] > 2**24
+
+
 def test_a_wrong_sign_of_a_tiny_result_is_counted():
     record = scan("exp", lambda x: jnp.where(x < -90, -1e-38, lax.exp(x)))
     assert record["contexts"]["vectorised"]["tiny"] > 100
@@ -161,8 +195,14 @@ def test_evidence_that_bounds_nothing_is_refused(evidence, change):
 def test_what_is_no_evidence_is_refused(tmp_path, text):
     path = tmp_path / "evidence.json"
     path.write_text(text)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"no evidence file|digest"):
         tl.ErrorModel.from_evidence(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    for path in (tmp_path / "none.json", tmp_path):
+        with pytest.raises(InputError, match="cannot be read"):
+            tl.ErrorModel.from_evidence(path)
 
 
 def test_the_command_goes_on_with_a_file_and_says_what_it_found(evidence, capsys):

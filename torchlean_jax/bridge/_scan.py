@@ -3,14 +3,15 @@
 The reference is the float64 value behind our correctly rounded functions, whose
 relative error is proved (`ERRORS`, in units of 2**-53); that error is added to what is
 reported, so "at most 1.19 ulp" holds of the exact result. One ulp is the distance of
-neighbouring binary32 numbers in the binade of the exact result.
+neighbouring binary32 numbers in the binade of the exact result. An infinity in place of
+a number past 2**127, or a number in place of a larger one, counts as if the format went
+on: from where it rounds to infinity, 2**128, in its last ulp.
 
 Counted apart: subnormal inputs, which a machine may read as 0, where the result is
 neither that of 0 nor within 128 ulp; results below twice the smallest normal number,
 which an inner step may have flushed, where they are larger or of the other sign
-(`tiny`); NaNs and infinities where there are
-none or the other way round (`special`); neighbours out of order, for a monotone
-function (`order`).
+(`tiny`); NaNs and other infinities where there are none or the other way round
+(`special`); neighbours out of order, for a monotone function (`order`).
 """
 
 import functools
@@ -159,18 +160,20 @@ def _compare(name, bits, y, exact, error, as_zero) -> dict[str, Any]:
     """What one chunk shows: maxima with the places where they are, and counts."""
     value = widen(y)
     exponent = ((bits_of(jnp.abs(exact)) >> 52) - 1023).astype(jnp.float64)
-    ulp = two_to(jnp.maximum(exponent, -126.0) - 23)
+    ulp = two_to(jnp.clip(exponent, -126.0, 127.0) - 23)
     size = jnp.abs(exact)
-    overflows = size >= 2.0**128 - 2.0**103
     subnormal_input = _is_subnormal(bits)
     tiny = size < 2.0**-125
-    special = (jnp.isnan(exact) != jnp.isnan(value)) | (
-        # an infinity where there is none, or none where there is one
-        (jnp.isinf(value) & ~overflows) | (overflows & (jnp.abs(value) < 2.0**127))
-    )
-    counted = jnp.isfinite(value) & jnp.isfinite(exact) & ~subnormal_input & ~tiny
-    counted &= ~overflows
-    ulps = (jnp.abs(value - exact) + error) / ulp
+    # An infinity stands for 2**128, unless the exact result lies there as well.
+    end = jnp.copysign(2.0**128, value)
+    beyond = jnp.isinf(value) & (size >= 2.0**128) & (value * exact > 0)
+    counted_as = jnp.where(beyond, exact, jnp.where(jnp.isinf(value), end, value))
+    special = jnp.isnan(exact) != jnp.isnan(value)
+    special |= jnp.isinf(value) & ((size < 2.0**127) | (value * exact < 0))
+    special |= jnp.isinf(exact) & ~jnp.isinf(value)
+    counted = ~jnp.isnan(value) & jnp.isfinite(exact) & ~subnormal_input & ~tiny
+    counted &= ~special
+    ulps = (jnp.abs(counted_as - exact) + jnp.where(beyond, 0.0, error)) / ulp
     # the value behind our square root is rounded to binary32 already
     ulps = ulps + (0.5 if name == "sqrt" else 0.0)
     ulps = jnp.where(counted, ulps, 0.0)

@@ -42,6 +42,11 @@ def test_bits_of_another_width():
         tl.IEEE32.from_bits(np.zeros(3, np.uint32), jnp.float16)
 
 
+def test_bits_of_no_format():
+    with pytest.raises(tl.InputError, match="got 'float9'"):
+        tl.IEEE32.from_bits(np.zeros(3, np.uint32), "float9")
+
+
 def test_operands_of_two_formats():
     with pytest.raises(tl.InputError, match="float16, float32"):
         tl.IEEE32.add(X, jnp.float16(1))

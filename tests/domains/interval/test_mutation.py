@@ -111,7 +111,7 @@ def test_a_walk_that_takes_equal_bounds_for_one_value_is_noticed():
         return len(eqn.invars) == 2
 
     case = BY_NAME["mul_small"]
-    with replaced("_is_repeated", believes, [_forward]):
+    with replaced("is_repeated", believes, [_forward]):
         assert is_noticed(case)
 
 
