@@ -7,8 +7,10 @@ what acceptance means and what is assumed.
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from torchlean_check import (
+    _choices,
     _convolution,
     _library,
     _moves,
@@ -59,17 +61,21 @@ def check(
         OSError: the file cannot be read.
     """
     if isinstance(certificate, bytes):
-        if is_document(certificate):
-            return check_document(certificate)
-        return check_bytes(certificate, watch)
+        return _check(certificate, None, watch)
     name = os.fspath(certificate)
     with open(name, "rb") as stream:
         blob = stream.read()
     try:
-        return check(blob, watch=watch)._replace(file=name)
+        return _check(blob, Path(name).parent, watch)._replace(file=name)
     except CertificateError as error:
         error.file = name
         raise
+
+
+def _check(blob: bytes, folder: Path | None, watch) -> Report:
+    if is_document(blob):
+        return check_document(blob, folder)
+    return check_bytes(blob, watch)
 
 
 def check_many(paths) -> list[Report]:

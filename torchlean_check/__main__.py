@@ -52,11 +52,12 @@ def _line(report) -> str:
     if not report.accepted:
         reason = report.reason.removeprefix(f"{report.file}: ")
         return f"rejected  {report.file}: {reason}"
-    margin = f"margin {report.margin_decimal or 'no input to check'}"
-    if not report.graph_digest:  # a document, whose claim is decided, not bounded
-        margin = "exact"
+    # Of how a verdict is known: re-derived in integers, by a program that is tested.
+    standing = "exact"
+    if report.graph_digest:  # else a document, whose claim is decided, not bounded
+        standing += f", margin {report.margin_decimal or 'no input to check'}"
     return (
-        f"accepted  {report.file}  {margin}  {report.seconds:.3f} s\n"
+        f"accepted  {report.file}  {standing}  {report.seconds:.3f} s\n"
         f"          {report.claim}"
     )
 

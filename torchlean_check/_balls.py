@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 from torchlean_check._linear import Bias, dot
+from torchlean_check._schema import Arrays, dyadic, fail, fields
 from torchlean_check._tensor import Tensor, aligned, tidy
 
 
@@ -38,3 +39,12 @@ def _norm2(row: list[int]) -> int:
     """The least integer that is at least sqrt(row . row)."""
     square = dot(row, row)
     return math.isqrt(square - 1) + 1 if square else 0
+
+
+def read_ball(entry, where: str, value, arrays: Arrays) -> Ball:
+    entry = fields(entry, where, value=int, center=str, radius=(int, int), norm=int)
+    center = arrays.load(entry["center"], f"{where}.center", value.shape)
+    m, e = dyadic(entry["radius"], f"{where}.radius")
+    if m < 0 or entry["norm"] not in (1, 2):
+        fail(where, "the radius must not be negative, and the norm 1 or 2")
+    return Ball(center, Tensor([m], [m], e), entry["norm"])

@@ -8,7 +8,7 @@ where its minimum is known.
 """
 
 from collections.abc import Callable
-from operator import gt
+from operator import gt, is_
 from typing import Any, NamedTuple
 
 from torchlean_check._errors import UnsupportedCertificate
@@ -28,9 +28,7 @@ class Empty(Exception):
 class Region(NamedTuple):
     boxes: dict[int, Tensor]  # input -> box
     balls: dict[int, Any]  # input -> Ball
-    splits: dict[
-        int, tuple
-    ]  # value -> (entry, at most?, bound)s, each bound one number
+    splits: tuple  # (value, entry, at most?, bound)s, each bound one number
     halfspaces: Any = None  # or a Halfspaces
 
 
@@ -63,20 +61,28 @@ class Bounds:
             else:
                 if refine and not step.linear:
                     self._refine(step, operands, slopes)
-                box = step.forward([self.boxes[j] for j in operands])
-            if outer is not None and step is not None:
-                box = _common(box, outer.boxes[k])
+                box = self._forward(k, step, operands, outer)
             self.boxes[k] = self._split(k, box)
 
+    def _forward(self, k: int, step, operands, outer: "Bounds | None") -> Tensor:
+        boxes = [self.boxes[j] for j in operands]
+        if outer is None:
+            return step.forward(boxes)
+        if all(map(is_, boxes, [outer.boxes[j] for j in operands])):
+            return outer.boxes[k]  # which came from these, and is no wider
+        return _common(step.forward(boxes), outer.boxes[k])
+
     def _split(self, k: int, box: Tensor) -> Tensor:
-        for entry, at_most, bound in self.region.splits.get(k, ()):
+        for value, entry, at_most, bound in self.region.splits:
+            if value != k:
+                continue
             box = at_exp(box, min(box.exp, bound.exp))
-            value = at_exp(bound, box.exp).lo[0]
+            end = at_exp(bound, box.exp).lo[0]
             lo, hi = list(box.lo), list(box.hi)
             if at_most:
-                hi[entry] = min(hi[entry], value)
+                hi[entry] = min(hi[entry], end)
             else:
-                lo[entry] = max(lo[entry], value)
+                lo[entry] = max(lo[entry], end)
             if lo[entry] > hi[entry]:
                 raise Empty
             box = Tensor(lo, hi, box.exp)

@@ -1,14 +1,15 @@
 """What a certificate claims: the input set, the property, and the tree of cases."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from torchlean_check._balls import Ball
+from torchlean_check._balls import read_ball
 from torchlean_check._bounds import Region
 from torchlean_check._graph import Program
 from torchlean_check._halfspaces import read_halfspaces, read_multipliers
-from torchlean_check._relax import SLOPE_BITS
+from torchlean_check._phases import read_split_multipliers
 from torchlean_check._schema import Arrays, checked, dyadic, fail, fields
+from torchlean_check._slopes import in_units, stacked
 from torchlean_check._tensor import Tensor, aligned
 
 METHODS = ("crown", "crown-ibp", "ibp")
@@ -16,7 +17,7 @@ METHODS = ("crown", "crown-ibp", "ibp")
 
 def read_region(input_set, arrays: Arrays, program: Program) -> Region:
     input_set = fields(input_set, "input_set", inputs=[None], constraints=list)
-    region = Region({}, {}, {})
+    region = Region({}, {}, ())
     for k, entry in enumerate(input_set["inputs"]):
         where = f"input_set.inputs[{k}]"
         if k >= len(program.inputs) or type(entry) is not dict:
@@ -29,7 +30,8 @@ def read_region(input_set, arrays: Arrays, program: Program) -> Region:
             lo, hi = aligned([lo, hi])
             box = Tensor(lo.lo, hi.lo, lo.exp)
         else:
-            box = _ball(entry, where, value, arrays, region)
+            ball = region.balls[value.id] = read_ball(entry, where, value, arrays)
+            box = ball.box()
         if any(a > b for a, b in zip(box.lo, box.hi, strict=True)):
             fail(where, "lo > hi")
         if program.names.get(entry["value"]) != value.id:
@@ -40,17 +42,6 @@ def read_region(input_set, arrays: Arrays, program: Program) -> Region:
     where, entries = "input_set.constraints", input_set["constraints"]
     halfspaces = read_halfspaces(entries, where, arrays, program)
     return region._replace(halfspaces=halfspaces)
-
-
-def _ball(entry, where: str, value, arrays: Arrays, region: Region) -> Tensor:
-    entry = fields(entry, where, value=int, center=str, radius=(int, int), norm=int)
-    center = arrays.load(entry["center"], f"{where}.center", value.shape)
-    m, e = dyadic(entry["radius"], f"{where}.radius")
-    if m < 0 or entry["norm"] not in (1, 2):
-        fail(where, "the radius must not be negative, and the norm 1 or 2")
-    ball = Ball(center, Tensor([m], [m], e), entry["norm"])
-    region.balls[value.id] = ball
-    return ball.box()
 
 
 def _order(x: tuple[int, int], y: tuple[int, int]) -> int:
@@ -104,6 +95,19 @@ class Formula:
             self.rows.append((row, c.exp, offset, d.exp))
         return range(start, len(self.rows))
 
+    def rows_of(self, node) -> range:
+        """The rows that `node` speaks of, which follow each other."""
+        if isinstance(node, range):
+            return node
+        first, last = (self.rows_of(node[1][k]) for k in (0, -1))
+        return range(first[0], last[-1] + 1)
+
+    def conjuncts(self, node) -> list:
+        """What together makes `node`; itself alone if that is no conjunction."""
+        if isinstance(node, range):
+            return [range(k, k + 1) for k in node]
+        return node[1] if node[0] == "all" else [node]
+
     def margin(self, node, lows):
         """The least bound that all (the greatest that any) of the parts reach."""
         if isinstance(node, range):
@@ -120,10 +124,13 @@ class Formula:
 
 
 class Leaf(NamedTuple):
+    goal: Any  # what of the formula is to hold, and the rows of that
+    rows: range
     method: str
     refining: dict[int, list[int]]
     final: dict[int, list[list[int]]]  # one list for all rows, or one for each
     multipliers: list[tuple[list[int], int]]  # of the constraints: one for each row
+    of_splits: list[list[tuple[int, int]]]  # the same of the splits above
 
 
 class Split(NamedTuple):
@@ -139,36 +146,64 @@ class Split(NamedTuple):
     shared: dict[int, list[int]] | None
 
 
+class Each(NamedTuple):
+    """A conjunction whose parts are proved one by one, on the same inputs."""
+
+    parts: int
+    shared: dict[int, list[int]] | None  # as of a split
+
+
 def read_cases(
-    proof, arrays: Arrays, program: Program, formula: Formula, halfspaces
+    proof, arrays: Arrays, program: Program, formula: Formula, root, halfspaces
 ) -> list:
-    """The tree in the order: split, all of its lower half, all of its upper half."""
-    cases, open_ends = [], 1
+    """The tree in the order: split, all of its lower half, all of its upper half; or a
+    conjunction, all of its first part, and so on. root: what it is to prove."""
+    cases, waiting = [], [(root, 0)]  # each with how many splits are above
     for k, entry in enumerate(proof):
         where = f"proof[{k}]"
-        if type(entry) is not dict or open_ends == 0:
+        if type(entry) is not dict or not waiting:
             fail(where, "not an object, or beyond the end of the tree")
+        goal, depth = waiting.pop()
         if "split" in entry:
             cases.append(_split(entry, where, arrays, program))
-            open_ends += 1
+            waiting += [(goal, depth + 1)] * 2
+        elif "each" in entry:
+            parts = formula.conjuncts(goal)
+            cases.append(_each(entry, where, arrays, program, len(parts)))
+            waiting += [(part, depth) for part in reversed(parts)]
         else:
-            rows = len(formula.rows)
-            cases.append(_leaf(entry, where, arrays, program, rows, halfspaces))
-            open_ends -= 1
-    if open_ends:
-        fail("proof", f"the tree of cases lacks {open_ends} leaves")
+            rows = formula.rows_of(goal)
+            leaf = _leaf(entry, where, arrays, program, len(rows), halfspaces, depth)
+            cases.append(Leaf(goal, rows, *leaf))
+    if waiting:
+        fail("proof", f"the tree of cases lacks {len(waiting)} leaves")
     return cases
 
 
-def _split(entry, where: str, arrays: Arrays, program: Program) -> Split:
-    kinds = {"split": None, "method": str, "refining": dict}
-    outer, shared = fields(entry, where, ("method", "refining"), **kinds), None
+def _shared(outer: dict, where: str, arrays: Arrays, program: Program):
+    """Slopes while boxes are derived for all below; None if they are not."""
     if outer["method"] is not None:
         if outer["method"] != "crown":
             fail(where, "boxes of a split are derived by crown")
-        shared = _refining(outer["refining"] or {}, where, arrays, program)
-    elif outer["refining"] is not None:
+        return _refining(outer["refining"] or {}, where, arrays, program)
+    if outer["refining"] is not None:
         fail(where, "slopes without a method")
+    return None
+
+
+_SHARED = {"method": str, "refining": dict}
+
+
+def _each(entry, where: str, arrays: Arrays, program: Program, count: int) -> Each:
+    outer = fields(entry, where, tuple(_SHARED), each=int, **_SHARED)
+    if outer["each"] != count or count < 2:
+        fail(where, f"the property here is a conjunction of {count}, not as said")
+    return Each(count, _shared(outer, where, arrays, program))
+
+
+def _split(entry, where: str, arrays: Arrays, program: Program) -> Split:
+    outer = fields(entry, where, tuple(_SHARED), split=None, **_SHARED)
+    shared = _shared(outer, where, arrays, program)
     where = f"{where}.split"
     entry = fields(outer["split"], where, value=int, index=int, at=(int, int))
     k = program.names.get(entry["value"])
@@ -186,48 +221,36 @@ def _refining(entries: dict, where: str, arrays: Arrays, program: Program) -> di
     found = {}
     for name, array in entries.items():
         here = f"{where}.refining.{name[:20]}"
-        k, array = _relaxed(name, array, here, program)
+        k = _relaxed(name, here, program)
+        array = checked(array, str, here)
         slopes = arrays.load(array, here, program.values[k].shape)
-        found[k] = _slopes(slopes, here)
+        found[k] = in_units(slopes, here)
     return found
 
 
-def _relaxed(name: str, array, where: str, program: Program) -> tuple[int, str]:
-    """The relaxation of that name, and its array of slopes."""
+def _relaxed(name: str, where: str, program: Program) -> int:
+    """The relaxation of that name."""
     k = program.relaxed.get(int(name)) if name.isdecimal() else None
-    array = checked(array, str, where)
     if k is None or str(int(name)) != name:
         fail(where, "not a value whose relaxation has slopes")
-    return k, array
+    return k
 
 
 def _leaf(
-    entry, where: str, arrays: Arrays, program: Program, rows: int, halfspaces
-) -> Leaf:
-    kinds = {"method": str, "refining": dict, "final": dict, "multipliers": str}
-    entry = fields(entry, where, ("multipliers",), **kinds)
+    entry, where: str, arrays: Arrays, program: Program, rows: int, halfspaces, depth
+) -> tuple:
+    optional = {"multipliers": str, "split_multipliers": [[(int, int)]]}
+    kinds = {"method": str, "refining": dict, "final": dict}
+    entry = fields(entry, where, tuple(optional), **kinds, **optional)
     if entry["method"] not in METHODS:
         fail(where, f"method must be one of {METHODS}")
-    name = entry["multipliers"]
+    name, more = entry["multipliers"], entry["split_multipliers"]
     multipliers = read_multipliers(name, where, arrays, rows, halfspaces)
+    of_splits = read_split_multipliers(more, where, rows, depth)
     refining = _refining(entry["refining"], where, arrays, program)
     final = {}
     for name, array in entry["final"].items():
         here = f"{where}.final.{name[:20]}"
-        k, array = _relaxed(name, array, here, program)
-        shape = tuple(arrays.entry(array, here)["shape"])
-        size, own = program.values[k].size, program.values[k].shape
-        if shape not in (own, (rows, *own)):
-            fail(here, f"slopes of shape {shape} for a value of shape {own}")
-        slopes = _slopes(arrays.load(array, here), here)
-        final[k] = [slopes[i : i + size] for i in range(0, len(slopes), size)]
-    return Leaf(entry["method"], refining, final, multipliers)
-
-
-def _slopes(t: Tensor, where: str) -> list[int]:
-    """Slopes in [0, 1] in units of 2**-SLOPE_BITS, rounded down: any slope is valid."""
-    by = t.exp + SLOPE_BITS
-    slopes = [a << by if by >= 0 else a >> -by for a in t.lo]
-    if min(slopes) < 0 or max(slopes) > 1 << SLOPE_BITS:
-        fail(where, "slopes must lie in [0, 1]")
-    return slopes
+        k = _relaxed(name, here, program)
+        final[k] = stacked(array, here, arrays, rows, program.values[k].shape)
+    return entry["method"], refining, final, multipliers, of_splits

@@ -80,7 +80,7 @@ def read_manifest(raw: bytes):
     try:
         value = json.loads(
             raw.decode("ascii"),
-            object_pairs_hook=_object,
+            object_pairs_hook=without_repeats,
             parse_int=_integer,
             parse_float=_refuse_number,
             parse_constant=_refuse_number,
@@ -95,7 +95,8 @@ def read_manifest(raw: bytes):
     return value
 
 
-def _object(pairs):
+def without_repeats(pairs):
+    """The object of these pairs; a key that comes twice is read in two ways."""
     result = dict(pairs)
     if len(result) != len(pairs):
         raise ValueError("repeated key in an object")

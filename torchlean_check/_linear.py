@@ -11,6 +11,7 @@ smaller. A step that is not linear has the same two methods (see _relax.py) and 
 from collections import Counter
 from operator import mul, neg
 
+from torchlean_check._packed import all_at_once
 from torchlean_check._tensor import (
     Tensor,
     aligned,
@@ -230,33 +231,5 @@ class Blocks:
         if self.radius is not None:
             errors = self.radius.apply(magnitude(boxes[0]))
             bias.charge(rows, errors, exp + self.exp + boxes[0].exp)
-        yield 0, self._all_transposed(rows), exp + self.exp
-
-    def _all_transposed(self, rows: list[list[int]]) -> list[list[int]]:
-        """rows @ W, several times faster than row by row.
-
-        The k-th coefficients of all rows make one long integer, each in a field of its
-        own. Multiplication by weights and addition act on all fields at once, and no
-        field overflows: it is wide enough for the largest sum of products.
-        """
-        if len(rows) < 4:
-            return list(map(self.transposed, rows))
-        largest = max(*map(max, rows), -min(map(min, rows)))
-        reach = largest * self.largest * self.most  # of any sum of products
-        width = (reach.bit_length() + 1) // 8 + 1  # bytes of a field, with its sign
-        step = 8 * width
-        packed = []
-        for column in zip(*rows, strict=True):
-            total = 0
-            for a in reversed(column):
-                total = (total << step) + a
-            packed.append(total)
-        half, size = 1 << (step - 1), width * len(rows)
-        offset = sum(half << (step * r) for r in range(len(rows)))
-        starts = range(0, size, width)
-        columns = []
-        for total in self.transposed(packed):
-            raw = (total + offset).to_bytes(size, "little")  # every field non-negative
-            fields = [int.from_bytes(raw[i : i + width], "little") for i in starts]
-            columns.append([field - half for field in fields])
-        return [list(row) for row in zip(*columns, strict=True)]
+        found = all_at_once(self.transposed, rows, self.largest * self.most)
+        yield 0, found, exp + self.exp

@@ -118,8 +118,16 @@ class Arrays:
         entry = self.entry(name, where)
         if shape is not None and tuple(entry["shape"]) != tuple(shape):
             fail(where, f"array of shape {entry['shape']}, need {list(shape)}")
+        return self._decoded(entry, self.raw[name], where)
+
+    def part(self, name: str, where: str, row: int) -> Tensor:
+        """One row of an array along its first axis, which is longer than `row`."""
+        entry, raw = self.entry(name, where), self.raw[name]
+        size = len(raw) // entry["shape"][0]
+        return self._decoded(entry, raw[row * size : (row + 1) * size], where)
+
+    def _decoded(self, entry: dict, raw: bytes, where: str) -> Tensor:
         code, fraction = DTYPES[entry["dtype"]]
-        raw = self.raw[name]
         words = list(
             struct.unpack(f"<{len(raw) // struct.calcsize('<' + code)}{code}", raw)
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from torchlean_check._bounds import Bounds, Empty, Region
 from torchlean_check._claim import (
+    Each,
     Formula,
     Leaf,
     greatest,
@@ -18,6 +19,7 @@ from torchlean_check._container import read_manifest, read_members
 from torchlean_check._errors import NotProved
 from torchlean_check._executions import Executions, read_error_model
 from torchlean_check._graph import Program, lower
+from torchlean_check._phases import subtract_splits
 from torchlean_check._report import Report, claim_text, to_decimal
 from torchlean_check._schema import Arrays, checked, fail, fields, graph_digest
 
@@ -58,8 +60,8 @@ def check_bytes(blob: bytes, watch: Callable[[], None] = lambda: None) -> Report
     region = read_region(manifest["input_set"], arrays, program)
     formula = Formula(arrays, program)
     root = formula.read(manifest["property"], "property")
-    halfspaces = region.halfspaces
-    cases = read_cases(manifest["proof"], arrays, program, formula, halfspaces)
+    reading = arrays, program, formula, root, region.halfspaces
+    cases = read_cases(manifest["proof"], *reading)
     for name in arrays.entries.keys() - arrays.used:
         fail("arrays", f"array {name} is not used")
     accepted, reason, margin = True, "the claim was re-derived", None
@@ -73,10 +75,10 @@ def check_bytes(blob: bytes, watch: Callable[[], None] = lambda: None) -> Report
                 continue
             bounds = functools.partial(Bounds, program, part, watch=watch)
             both = functools.partial(bounds, outer=shared)
-            low = _leaf_margin(program, leaf, both, formula, root, model)
+            low = _leaf_margin(program, leaf, both, formula, model)
             if shared and low is not None and low[0] <= 0:
                 # lines that turn with narrower boxes are not always for the better
-                low = _leaf_margin(program, leaf, bounds, formula, root, model)
+                low = _leaf_margin(program, leaf, bounds, formula, model)
             if low is None:
                 continue
             margin = least([low, margin or low])
@@ -115,7 +117,7 @@ def _leaves(program: Program, cases: list, region: Region, watch):
     """Each leaf with its place in the proof, its part of the region (None if a split
     above found no input there) and the bounds that hold on more than this part.
 
-    The parts of a split share its point.
+    The parts of a split share its point; those of a conjunction all of its inputs.
     """
     waiting: list[tuple] = [(region, None)]
     for place, case in enumerate(cases):
@@ -123,25 +125,24 @@ def _leaves(program: Program, cases: list, region: Region, watch):
         if isinstance(case, Leaf):
             yield place, case, here, shared
             continue
-        if here is None:
-            waiting += [(None, None)] * 2
-            continue
-        k, entry, at, slopes = case
-        if slopes is not None:
+        parts = case.parts if isinstance(case, Each) else 2
+        if here is not None and case.shared is not None:
             try:
-                shared = Bounds(program, here, True, slopes, shared, watch)
+                shared = Bounds(program, here, True, case.shared, shared, watch)
             except Empty:
-                waiting += [(None, None)] * 2
-                continue
+                here = None
+        if here is None or isinstance(case, Each):
+            waiting += [(here, None if here is None else shared)] * parts
+            continue
+        k, entry, at, _ = case
         for at_most in (False, True):  # the last one pushed, value <= at, comes first
-            mine = (*here.splits.get(k, ()), (entry, at_most, at))
-            part = here._replace(splits={**here.splits, k: mine})
-            waiting.append((part, shared))
+            mine = (*here.splits, (k, entry, at_most, at))
+            waiting.append((here._replace(splits=mine), shared))
     if waiting:
         fail("proof", "the tree of cases is incomplete")
 
 
-def _leaf_margin(program: Program, leaf, derived, formula: Formula, root, model):
+def _leaf_margin(program: Program, leaf: Leaf, derived, formula: Formula, model):
     """A lower bound of the property on one leaf; None if the leaf has no input.
 
     derived(refine, slopes): the bounds of its part.
@@ -149,18 +150,18 @@ def _leaf_margin(program: Program, leaf, derived, formula: Formula, root, model)
     try:
         bounds = derived(leaf.method == "crown", leaf.refining)
         shared = leaf.method == "ibp" or all(len(p) == 1 for p in leaf.final.values())
-        lows = []
-        rows = range(len(formula.rows))
-        for g, group in enumerate([rows] if shared else [[r] for r in rows]):
+        lows: list = []
+        for group in [leaf.rows] if shared else [range(r, r + 1) for r in leaf.rows]:
+            g = group[0] - leaf.rows[0]
             slopes = {k: parts[g % len(parts)] for k, parts in leaf.final.items()}
             lows += _row_bounds(program, bounds, leaf, slopes, formula, group)
     except Empty:
         return None
     if model is not None:
         executions = Executions(bounds, model)
-        pairs = zip(formula.rows, lows, strict=True)
+        pairs = zip(map(formula.rows.__getitem__, leaf.rows), lows, strict=True)
         lows = [executions.lowered(c, exp, low) for (c, exp, *_), low in pairs]
-    return formula.margin(root, lows)
+    return formula.margin(leaf.goal, dict(zip(leaf.rows, lows, strict=True)))
 
 
 def _row_bounds(program: Program, bounds: Bounds, leaf, slopes, formula, group) -> list:
@@ -175,8 +176,12 @@ def _row_bounds(program: Program, bounds: Bounds, leaf, slopes, formula, group) 
         part = [row[start : start + y.size] for row in coefficients]
         start += y.size
         forms.setdefault(y.id, []).append((part, exp))
+    own = [r - leaf.rows[0] for r in group]
+    if leaf.of_splits:
+        splits, taken = bounds.region.splits, [leaf.of_splits[r] for r in own]
+        constant = subtract_splits(forms, constant, splits, program, taken)
     if leaf.multipliers:
-        taken = [leaf.multipliers[r] for r in group]
+        taken = [leaf.multipliers[r] for r in own]
         halfspaces = bounds.region.halfspaces
         constant = halfspaces.subtract(forms, constant, program.inputs, taken)
     lows, low_exp = bounds.interval_minimum(forms, constant)

@@ -26,6 +26,19 @@ def leaky(x):
     return jax.nn.leaky_relu(x @ W, 0.25)  # exact in any format
 
 
+def elu(x):
+    return jax.nn.elu(x @ W)
+
+
+def smaller_half(x):
+    first, second = x[:3], x[3:]
+    return jnp.where(first > second, second, first)
+
+
+def hard_tanh(x):
+    return jax.nn.hard_tanh(x @ W)
+
+
 def test_a_claim_about_executions_is_checked_and_is_of_this_model():
     above = tl.spec.linear(np.eye(4), np.zeros(4))
     options = {"semantics": "fp32", "method": "ibp", "attack": False}
@@ -57,24 +70,37 @@ def test_a_number_that_only_decides_has_to_be_finite_and_is_refused():
         written(model)
 
 
-def test_leaky_relu_is_a_maximum_however_it_is_written():
-    def chosen(x, c=0.2):
-        return [
-            jax.nn.leaky_relu(x, c),
-            jnp.where(x > 0, x, c * x),
-            jnp.where(x < 0, x * c, x),
-            jnp.where(x <= 0, c * x, x),
-        ]
-
-    ops = written(chosen)
-    assert ops.count("max") == ops.count("mul") == 4 and len(ops) == 8
+@pytest.mark.parametrize(
+    "model, words",
+    [
+        (jax.nn.elu, ["elu"]),
+        (lambda x: jax.nn.elu(x, 0.3), ["elu"]),
+        (jax.nn.selu, ["elu", "mul"]),
+        (lambda x: jnp.where(x > 0, x, jnp.expm1(x)), ["elu"]),
+        (lambda x: jnp.where(x <= 0, 2 * jnp.expm1(jnp.minimum(0, x)), x), ["elu"]),
+        (jax.nn.hard_tanh, ["larger", "smaller"]),
+        (
+            lambda x: jnp.where(x < -1, -1, jnp.where(x > 1, 1, x)),
+            ["smaller", "larger"],
+        ),
+        (lambda x: jnp.where(x > 1, 1, jnp.maximum(x, 1)), ["max", "smaller"]),
+        (lambda x: jax.nn.leaky_relu(x, 0.2), ["mul", "larger"]),
+        (lambda x: jnp.where(x < 0, x * 0.2, x), ["mul", "larger"]),
+        (lambda x: jnp.where(jnp.greater(0, x), x * 0.2, x), ["mul", "larger"]),
+        (lambda x: jax.nn.leaky_relu(x, 2.0), ["mul", "smaller"]),
+        (lambda x: jax.nn.leaky_relu(x, -0.5), ["mul", "larger"]),
+        (lambda x: jnp.where(x > 0, x, -x), ["neg", "larger"]),
+        (lambda x: jnp.where(x > 0, x, 0), ["larger"]),
+        (smaller_half, ["slice", "slice", "smaller"]),
+    ],
+)
+def test_choices_that_are_continuous_have_words(model, words):
+    assert written(model) == words
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        lambda x: jax.nn.leaky_relu(x, 2.0),  # the smaller of x and 2 x
-        lambda x: jax.nn.leaky_relu(x, -0.5),  # the other errors near 0
         lambda x: jnp.where(x > 0, 0.2 * x, x),  # the smaller one
         lambda x: jnp.where(x < 0, x, 0.2 * x),
         lambda x: jnp.where(x > 1, x, 0.2 * x),  # a jump
@@ -82,6 +108,18 @@ def test_leaky_relu_is_a_maximum_however_it_is_written():
         lambda x: jnp.where(x > 0, x, 0.2 * x[::-1]),
         lambda x: jnp.where(x > 0, x, x * x),
         lambda x: jnp.where(x == 0, x, 0.2 * x),
+        lambda x: jnp.where(x > 0, x, x * jnp.float32([2, 0, 1, 1, 1, 1])),
+        lambda x: jnp.where(x > 1, 2, x),  # a jump
+        lambda x: jnp.where(x > 1, jnp.nan, x),
+        lambda x: jnp.where(x > 1, 1, jnp.where(x < 2, 2, x)),  # 2 below 1, then 1
+        lambda x: jnp.where(x > 1, 1, jnp.where(x[::-1] < -1, -1, x[::-1])),
+        lambda x: jnp.where(x < 0, x, jnp.expm1(x)),  # the sides exchanged
+        lambda x: jnp.where(x > 0, x, -jnp.expm1(x)),
+        lambda x: jnp.where(x > 0, x, jnp.expm1(jnp.maximum(x, 0))),
+        lambda x: jnp.where(x > 0, x, jnp.expm1(jnp.minimum(x, 0.5))),
+        lambda x: jnp.where(x > 0, x, jnp.expm1(jnp.minimum(x[::-1], 0))),
+        lambda x: jnp.where(x > 0.5, x, jnp.expm1(x)),
+        lambda x: jnp.where(x > 0, x, jnp.exp(x)),
     ],
 )
 def test_other_choices_are_refused(model):
@@ -105,7 +143,7 @@ def at_a_point(model, below, errors=None):
     return certify(model, (point,), rows, "crown", errors=errors)
 
 
-@pytest.mark.parametrize("model", [softmax, leaky])
+@pytest.mark.parametrize("model", [softmax, leaky, elu, hard_tanh])
 def test_a_claim_inside_of_the_slack_is_rejected(model):
     """True over the reals; no execution is promised to be that near."""
     assert tl.check(at_a_point(model, 1e-9)).accepted

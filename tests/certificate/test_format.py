@@ -21,6 +21,9 @@ def pieces(c: Certificate) -> dict:
         if isinstance(value, dict):
             inner = "array" if key in ("refining", "final") else ""
             return {k: restore(v, inner or k) for k, v in value.items()}
+        if isinstance(value, list) and key == "array":  # slopes of many leaves
+            stack, row, places = value
+            return [c.arrays[stack], row, c.arrays[places]]
         if isinstance(value, list):
             return [restore(v) for v in value]
         if key in ("array", "lo", "hi", "center", "rows", "offset", "multipliers"):

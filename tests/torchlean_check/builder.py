@@ -46,9 +46,10 @@ def digest_of(graph: dict, table: dict) -> str:
 LEAF = {"method": "crown", "refining": {}, "final": {}}
 
 
-def leaf(method="crown", refining=None, final=None, multipliers=None) -> dict:
+def leaf(method="crown", refining=None, final=None, **more) -> dict:
+    """more: `multipliers` and `split_multipliers`, where there are some."""
     plain = {"method": method, "refining": refining or {}, "final": final or {}}
-    return plain if multipliers is None else {**plain, "multipliers": multipliers}
+    return {**plain, **more}
 
 
 class Certificate:

@@ -144,6 +144,8 @@ OPERATIONS = {
     "abs": lambda x, node: abs(x),
     "max": lambda x, y, node: np.maximum(x, y),
     "min": lambda x, y, node: np.minimum(x, y),
+    "larger": lambda x, y, node: np.maximum(x, y),
+    "smaller": lambda x, y, node: np.minimum(x, y),
     "square": lambda x, node: x * x,
     "integer_pow": lambda x, y, node: x**y,
     "reshape": lambda x, new_sizes, node: x.reshape(new_sizes),

@@ -118,6 +118,34 @@ def slopes() -> Certificate:
     return c
 
 
+def phases() -> Certificate:
+    """|u| / 2 and |u| / 2 + |v| / 2, each by cases of its own: their signs as
+    constraints, and for one part of them a slope instead."""
+    c = Certificate()
+    x = c.box([-1.0, -1.0], [1.0, 1.0])
+    h = dense(c, x, np.array([[1.0, -1.0], [1.0, 1.0]]), np.array([0.0, 0.125]))
+    r = relu(c, h, [2])
+    halved = c.node("mul", [h, c.constant(np.float64(0.5))], [2])
+    c.output(c.node("sub", [r, halved], [2]))
+    c.property = {"all": [c.rows([[1, 0]], [-0.125]), c.rows([[1, 1]], [-0.125])]}
+    slopes = c.array(np.array([[0.0], [0.5]], np.float16))
+    places = c.array(np.array([1], np.int32))
+    half = dyadic(0.5)
+    cut = [{"split": {"value": h, "index": k, "at": [0, 0]}} for k in (0, 1)]
+    by_signs = [leaf("crown-ibp", split_multipliers=[[half] * n]) for n in (1, 2)]
+    by_slope = leaf(
+        "crown-ibp",
+        final={str(r): [slopes, 1, places]},
+        split_multipliers=[[half]],
+    )
+    c.proof = [
+        {"each": 2, "method": "crown"},
+        *[cut[0], by_signs[0], by_signs[0]],
+        *[cut[0], by_slope, cut[1], by_signs[1], by_signs[1]],
+    ]
+    return c
+
+
 def constrained() -> Certificate:
     """Two constraints among a box and a ball, without which neither row holds."""
     c = Certificate()
@@ -187,6 +215,7 @@ EXAMPLES = {
     "ball1": lambda: ball(1),
     "ball2": lambda: ball(2),
     "slopes": slopes,
+    "phases": phases,
     "constrained": constrained,
     "layout": layout,
     "executions": executions,

@@ -66,12 +66,14 @@ class Execution:
         self.flushing, self.fusing = rng.choice([0, 0.5, 1]), rng.choice([0, 0.5, 1])
         self.order = rng.choice(["sequential", "reversed", "sorted", "tree", "random"])
         self.dtypes, self.exact, self.values = {}, {}, dict(point)
+        self.point, self.constants = point, set()
         for entry in graph["inputs"]:
             self.dtypes[entry["value"]] = entry["dtype"]
         for entry in graph["constants"]:
             table = self.claim.manifest["arrays"][entry["array"]]
             self.dtypes[entry["value"]] = table["dtype"]
             self.values[entry["value"]] = self.claim.arrays[entry["array"]]
+            self.constants.add(entry["value"])
         for node in graph["nodes"]:
             self.step(node)
         return np.concatenate([np.ravel(self.read(v)) for v in graph["outputs"]])
@@ -114,6 +116,23 @@ class Execution:
         if may_fuse and value in self.exact and self.rng.random() < self.fusing:
             return self.exact[value]
         return self.each(lambda v: self.flushed(v, dtype), self.values[value])
+
+    def again(self, value):
+        """What some other read finds, of which all that leads there was computed anew,
+        as a compiler may that puts it into several loops."""
+        other = Execution(self.claim, self.rng)
+        other.dtypes, other.exact, other.values = {}, {}, {}
+        other.flushing, other.fusing = self.rng.choice([0, 0.5, 1], 2)
+        other.order = self.rng.choice(["sequential", "reversed"])
+        kept = [v for v in self.values if v in self.point or v in self.constants]
+        other.constants, other.point = self.constants, self.point
+        for v in kept:
+            other.dtypes[v], other.values[v] = self.dtypes[v], self.values[v]
+        for node in self.claim.manifest["graph"]["nodes"]:
+            if value in other.values:
+                break
+            other.step(node)
+        return other.read(value)
 
     def sum(self, terms, dtype):
         """Terms are (exact value, whether it is a product yet to be rounded)."""
@@ -213,6 +232,38 @@ def _function(run, node, dtype):
     return run.each(lambda v: run.function(node["op"], v, dtype), x)
 
 
+def _choice(run, node, dtype):
+    """Decided by reads of both; or, of x and c x, by the sign of x; or, of x that is
+    already kept on the other side of a limit, by what it was before."""
+    x, y = node["in"]
+    made = {n["out"]: n for n in run.claim.manifest["graph"]["nodes"]}
+    before = made.get(x, node)
+    kept = before["op"] in ("larger", "smaller") and run.rng.random() < 0.5
+    asked = run.again(before["in"][0] if kept else x)
+    scaled = y in made and made[y]["op"] in ("mul", "neg") and x in made[y]["in"]
+    gap = asked - (0 if scaled else run.again(y))
+    gap = gap if node["op"] == "larger" or scaled else -gap
+    shape, tie = node["shape"], run.rng.random() < 0.5
+    parts = [np.broadcast_to(v, shape).ravel() for v in (gap, run.read(x), run.read(y))]
+    rows = zip(*parts, strict=True)
+    return [a if gap > 0 or (gap == 0 and tie) else b for gap, a, b in rows]
+
+
+def _elu(run, node, dtype):
+    (x,), (m, e) = node["in"], node["params"]["alpha"]
+    guarded = run.rng.random() < 0.5
+    found = []
+    reads = (
+        np.ravel(v) for v in (run.again(x), run.again(x), run.again(x), run.read(x))
+    )
+    for asked, within, argument, same in zip(*reads, strict=True):
+        argument = Fraction(0) if guarded and within > 0 else argument
+        below = run.flushed(run.function("expm1", argument, dtype), dtype)
+        below = run.rounded(below * m * Fraction(2) ** e, dtype)
+        found.append(same if asked > 0 else below)
+    return found
+
+
 FUNCTIONS = {
     "exp": mpmath.exp,
     "expm1": mpmath.expm1,
@@ -233,6 +284,9 @@ SPECIAL = {
     "reduce_sum": _reduce_sum,
     "cumsum": _cumsum,
     "integer_pow": _power,
+    "larger": _choice,
+    "smaller": _choice,
+    "elu": _elu,
     **dict.fromkeys(FUNCTIONS, _function),
 }
 EXACT = frozenset(

@@ -85,12 +85,11 @@ def mutate(manifest, rng) -> None:
         parent[path[-1]] = copy.deepcopy(rng.choice(VALUES))
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_random_structure(seed):
+def test_random_structure():
     """Places of the manifest replaced, moved and repeated, all digests valid."""
-    rng = random.Random(seed)
+    rng = random.Random(0)
     answered = 0
-    for _ in range(300):
+    for _ in range(1800):
         members = members_of(rng.choice(list(BLOBS.values())))
         manifest = json.loads(members["manifest.json"])
         for _ in range(rng.choice([1, 1, 2, 3])):

@@ -53,5 +53,5 @@ def error_model_for(graph: Graph, errors: ErrorModel) -> dict[str, Any]:
 
 
 def _hundredths(figure: float, least: int) -> int:
-    """Upward, from the decimal that was written: 6.49 is 649, and no more."""
+    """Upward, from the decimal that was written: 6.71 is 671, and no more."""
     return max(least, math.ceil(Decimal(repr(float(figure))) * 100))

@@ -90,8 +90,14 @@ class _Arrays:
     def __init__(self):
         self.arrays: dict[str, np.ndarray] = {}
         self._names: dict[tuple, str] = {}
+        self._met: dict[int, tuple[np.ndarray, str]] = {}  # by id, kept alive
 
     def name(self, array: np.ndarray) -> str:
+        if id(array) not in self._met:
+            self._met[id(array)] = array, self._name(array)
+        return self._met[id(array)][1]
+
+    def _name(self, array: np.ndarray) -> str:
         key = (array.dtype.name, array.shape, hashlib.sha256(_raw(array)).digest())
         if key not in self._names:
             self._names[key] = str(len(self.arrays))
@@ -120,6 +126,9 @@ def _plain(value, on_array, field: str = ""):
     if isinstance(value, Mapping):
         arrays = "array" if field in ("refining", "final") else ""
         return {str(k): _plain(value[k], on_array, arrays or k) for k in sorted(value)}
+    if field == "array" and isinstance(value, list):  # slopes of many leaves
+        stack, row, places = value
+        return [on_array(_checked(stack)), int(row), on_array(_checked(places))]
     if field in _ARRAY_FIELDS:  # a numpy scalar here is an array without axes
         return on_array(_checked(np.asarray(value)))
     if isinstance(value, list | tuple):

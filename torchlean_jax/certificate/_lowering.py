@@ -14,6 +14,7 @@ import numpy as np
 
 from torchlean_jax.certificate import _choices
 from torchlean_jax.certificate._taken import take
+from torchlean_jax.certificate._wholes import PIECES
 from torchlean_jax.certificate._words import PARAMETERS, PLAIN, SAME, TAKEN, WHOLES
 from torchlean_jax.domains._domain import Domain
 from torchlean_jax.domains._errors import CertificateWriteError
@@ -170,17 +171,18 @@ def _lower_equation(equation, lowering) -> str | None:
         return take(equation, lowering)
     if others:
         return "several results"
-    if name == "call:leaky_relu":
-        return _leaky(equation, lowering, shape)
+    if name in PIECES:
+        return PIECES[name](equation, lowering, shape)
     same = _choices.without_effect(equation, lowering)
     if same is not None:
         lowering.alias[out] = same
         return None
     if name == "select_n" and not lowering.is_decided(equation.inputs[0]):
-        found = _choices.leaky(equation, lowering)
-        if found is None:
+        word = _choices.word_for(equation, lowering)
+        if word is None:
             return "an undecided choice"
-        lowering.node("max", list(map(lowering.operand, found)), shape, {}, out)
+        inputs = map(lowering.operand, word.inputs)
+        lowering.node(word.op, inputs, shape, word.params, out)
         return None
     if name == "reshape" and params["dimensions"] is not None:
         return _turned_and_reshaped(equation, lowering, shape)
@@ -204,17 +206,6 @@ def _lower_equation(equation, lowering) -> str | None:
             for i, n in zip(equation.inputs, inputs, strict=True)
         ]
     lowering.node(name, inputs, shape, fields, out)
-    return None
-
-
-def _leaky(equation, lowering, shape):
-    """max(x, c x), which is what the checker knows leaky_relu as."""
-    x = lowering.operand(equation.inputs[0])
-    slope = np.float64(equation.operation.params["negative_slope"])
-    steep = lowering.node(
-        "mul", [x, lowering.constant(slope)], shape, {}, lowering.new()
-    )
-    lowering.node("max", [x, steep], shape, {}, equation.outputs[0])
     return None
 
 

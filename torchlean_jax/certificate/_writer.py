@@ -13,12 +13,14 @@ import torchlean_check
 from torchlean_jax._halfspaces import Halfspaces
 from torchlean_jax._problem import is_set, problem_of
 from torchlean_jax.certificate import _format
+from torchlean_jax.certificate._cells import phase_cases
 from torchlean_jax.certificate._error_model import error_model_for
 from torchlean_jax.certificate._lowering import lower
 from torchlean_jax.domains._errors import CertificateWriteError, MissingRuleError
 from torchlean_jax.domains.affine._ball import Ball
 from torchlean_jax.domains.fp32 import FP32, ErrorModel
 from torchlean_jax.domains.interval import Interval
+from torchlean_jax.search._cells import Proofs
 from torchlean_jax.search._tree import Tree
 
 
@@ -49,6 +51,7 @@ def certify(
     where: Halfspaces | None = None,
     multipliers=None,
     tree: Tree | None = None,
+    cells: Proofs | None = None,
     errors: ErrorModel | None = None,
     until: float = math.inf,
 ) -> Certificate:
@@ -58,7 +61,8 @@ def certify(
     the bound method that proved it; slopes: what `alpha-crown` found, by value number;
     where, multipliers: constraints among the inputs, and float64[R, m] for the rows.
     tree: the parts into which boxes were cut, each of which `method` bounds, by their
-    places among the sets. errors: the error model if the claim is about executions,
+    places among the sets; cells: the searches by phases, if that is how it was proved.
+    errors: the error model if the claim is about executions,
     None if it is about the reals. until: when, by `time.perf_counter`, the checker is
     to stop trying it.
     Raises CertificateWriteError, with the reason, for what the format cannot express or
@@ -74,7 +78,10 @@ def certify(
     leaf = {"method": _METHODS[method], **_stored(slopes, number)}
     if where is not None:
         leaf["multipliers"] = multipliers
-    cases = [leaf] if tree is None else _cases(tree, leaf)
+    if cells is not None:
+        cases = phase_cases(cells, number)
+    else:
+        cases = [leaf] if tree is None else _cases(tree, leaf)
     model = None if errors is None else error_model_for(task.plain_graph, errors)
     try:
         blob = _format.pack(
@@ -89,7 +96,7 @@ def certify(
     # trees in any case: where an interval is -a to a up to rounding, the slope may be
     # another one here than there, at one of thousands of leaves
     may_differ = where is not None or method == "forward" or len(cases) > 1
-    may_differ = may_differ or errors is not None
+    may_differ = may_differ or errors is not None or cells is not None
     if may_differ or not _replayed_alike(graph):
         _require_acceptance(blob, until)
     return Certificate(blob, _format.graph_digest(graph))
