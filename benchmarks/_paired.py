@@ -92,6 +92,12 @@ def write(name: str | Path, result: dict) -> None:
     partial.replace(target)
 
 
+def known(name: str | Path) -> dict:
+    """What an earlier run wrote, to go on from; {} if there is none."""
+    target = name if isinstance(name, Path) else RESULTS / f"{name}.json"
+    return json.loads(target.read_text()) if target.exists() else {}
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -5,17 +5,23 @@ search until its time is over. No verdict may differ from a published one; the e
 is 1 if one does.
 
     python benchmarks/phases.py mnist_fc/256x2|mnist_fc/256x4|mnist_fc/256x6|oval21/base
-        [--method crown|alpha-crown] [--seconds S] [--only TEXT] [--json FILE]
+        [--method crown|alpha-crown] [--seconds S] [--only TEXT] [--check] [--resume]
+        [--json FILE]
+
+--check has a certificate written for each proof, and checked. Results are written after
+each instance; --resume goes on with those that the file does not have yet.
 """
 
 import argparse
 import csv
 import os
 import sys
+import time
 from pathlib import Path
 
 import _paired
 
+import torchlean_check
 import torchlean_jax as tl
 from torchlean_jax.search import Branching
 
@@ -31,32 +37,60 @@ def main():
     parser.add_argument("--method", default="crown", choices=("crown", "alpha-crown"))
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--only", default="")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    target = options.json or f"phases_{options.suite.replace('/', '_')}"
     result = _paired.circumstances("torchlean-jax", "jax", "onnx")
-    folder, rows = BENCH / options.suite.split("/")[0], []
+    result |= {"method": options.method, "seconds": options.seconds}
+    rows = _paired.known(target).get("instances", []) if options.resume else []
+    done = {row["vnnlib"] for row in rows}
+    folder = BENCH / options.suite.split("/")[0]
     for network, prop, expected in instances(folder, options):
-        seconds, verdict = _paired.timed(lambda n=network, p=prop: one(n, p, options))
-        status = MEANING[verdict.status]
-        rows.append(
-            {
-                "vnnlib": prop.name,
-                "status": status,
-                "expected": expected,
-                "parts": verdict.parts,
-                "margin": verdict.margin,
-                "seconds": round(seconds, 3),
-            }
-        )
-        print(LINE.format(**rows[-1]), flush=True)
+        if prop.name not in done:
+            rows.append(decided(network, prop, expected, options))
+            print(LINE.format(**rows[-1]), flush=True)
+            _paired.write(target, result | summary(rows) | {"instances": rows})
+    print(summary(rows))
+    sys.exit(bool(summary(rows)["wrong"]))
+
+
+def decided(network, prop, expected, options) -> dict:
+    seconds, verdict = _paired.timed(lambda: one(network, prop, options))
+    row = {
+        "vnnlib": prop.name,
+        "status": MEANING[verdict.status],
+        "expected": expected,
+        "parts": verdict.parts,
+        "margin": verdict.margin,
+        "seconds": round(seconds, 3),
+    }
+    if options.check and verdict.status == "proved":
+        row |= checked(verdict)
+    return row
+
+
+def checked(verdict) -> dict:
+    """What the checker says of the certificate, and in how much processor time."""
+    if verdict.certificate is None:
+        return {"accepted": False, "why": verdict.why_no_certificate}
+    start = time.process_time()
+    report = torchlean_check.check(verdict.certificate.bytes)
+    return {
+        "accepted": report.accepted,
+        "leaves": report.leaves,
+        "bytes": len(verdict.certificate.bytes),
+        "check_cpu_seconds": round(time.process_time() - start, 3),
+    }
+
+
+def summary(rows) -> dict:
     known = [r for r in rows if r["expected"] in ("sat", "unsat")]
     wrong = [r for r in known if r["status"] not in ("unknown", r["expected"])]
     count = {s: sum(r["status"] == s for r in rows) for s in MEANING.values()}
-    result |= count | {"total": len(rows), "wrong": len(wrong)}
-    result |= {"method": options.method, "seconds": options.seconds, "instances": rows}
-    print({**count, "total": len(rows), "wrong": len(wrong)})
-    _paired.write(options.json or f"phases_{options.suite.replace('/', '_')}", result)
-    sys.exit(bool(wrong))
+    accepted = sum(r.get("accepted", False) for r in rows)
+    return count | {"total": len(rows), "wrong": len(wrong), "accepted": accepted}
 
 
 def instances(folder, options):
@@ -85,7 +119,7 @@ def one(network, prop, options):
         method=options.method,
         split=Branching(cut="phases", batch=64),
         timeout=options.seconds,
-        certificate=False,
+        certificate=options.check,
     )
 
 

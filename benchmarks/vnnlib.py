@@ -7,7 +7,10 @@ run in one process, which therefore compiles once for instances that share a pro
 the first one of each shape says how long that takes.
 
     python benchmarks/vnnlib.py acasxu|acasxu_all|mnist_fc [--methods crown,alpha-crown]
-        [--timeout S] [--check] [--limit N] [--only TEXT] [--json FILE]
+        [--timeout S] [--check] [--limit N] [--only TEXT] [--resume] [--json FILE]
+
+Results are written after each instance; --resume goes on with those that the file does
+not have yet.
 """
 
 import argparse
@@ -44,20 +47,23 @@ def main():
     parser.add_argument("--check", action="store_true", help="write and check proofs")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--only", default="", help="instances whose names hold this")
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    target = options.json or f"vnnlib_{options.suite}"
     result = _paired.circumstances("torchlean-jax", "jax", "onnx", "onnxruntime")
     methods = tuple(options.methods.split(","))
-    rows = []
+    result |= {"methods": methods, "timeout": options.timeout}
+    rows = _paired.known(target).get("instances", []) if options.resume else []
+    done = {(row["onnx"], row["vnnlib"]) for row in rows}
     for network, prop, expected in instances(options.suite)[: options.limit]:
-        if options.only in f"{network},{prop}":
+        name = Path(network).name, Path(prop).name
+        if options.only in f"{network},{prop}" and name not in done:
             rows.append(one(options, network, prop, expected, methods))
             print(LINE.format(**rows[-1]), flush=True)
-    result |= summary(rows) | {"methods": methods, "timeout": options.timeout}
-    result["instances"] = rows
-    print({k: v for k, v in result.items() if k in summary(rows)})
-    _paired.write(options.json or f"vnnlib_{options.suite}", result)
-    sys.exit(bool(result["wrong"]))
+            _paired.write(target, result | summary(rows) | {"instances": rows})
+    print(summary(rows))
+    sys.exit(bool(summary(rows)["wrong"]))
 
 
 def instances(suite):

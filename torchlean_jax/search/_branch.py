@@ -18,6 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from torchlean_jax.domains._errors import FileFormatError, InputError
+from torchlean_jax.search._evidence import Evidence
 from torchlean_jax.search._frontier import Frontier, Rows
 from torchlean_jax.search._tree import Splits, Tree
 
@@ -60,11 +61,13 @@ class Bounded:
     margin: float64[n], lower bounds of the property's robustness on each; inf where a
         part holds no input. points: places worth trying, best first, of the kind's own
         type. extra: what the kind wants to know when it splits, with leading axis n.
+    evidence: what a certificate of a part needs beside its place in the tree, likewise.
     """
 
     margin: np.ndarray
     points: list
     extra: Rows = field(default_factory=dict)
+    evidence: Rows = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,7 @@ class Search:
         }
         self.open = Frontier(root, options.memory)
         self.stuck = Frontier({n: a[:0] for n, a in root.items()}, options.memory)
+        self.evidence = Evidence(options.memory)
         self._proved_by = np.inf  # the least bound of a part that is proved
 
     @property
@@ -189,6 +193,7 @@ class Search:
         for part in _PARTS:
             rows = getattr(self, part).rows
             found |= {f"{part}.{name}": array for name, array in rows.items()}
+        found |= {f"evidence.{name}": a for name, a in self.evidence.rows.items()}
         numbers = self.parts, self.rounds, self.depth, self.given, self.trimmed
         counts = np.array(numbers, np.int64)
         times = np.array([self._proved_by, self.seconds])
@@ -217,6 +222,8 @@ class Search:
         self.tree = tree
         for part, rows in parts.items():
             setattr(self, part, Frontier(rows, self.options.memory))
+        self.evidence = Evidence(self.options.memory)
+        self.evidence.add(_part_of(state, "evidence"))
         self.parts, self.rounds, self.depth, self.given, self.trimmed = counts.tolist()
         self._proved_by, self.seconds = numbers.tolist()
 
@@ -236,6 +243,8 @@ class Search:
         self.parts += len(left)
         self.rounds += 1
         self.depth = int(rows["depth"].max())
+        kept = _chosen(bounded.evidence, ~left)
+        self.evidence.add(kept and kept | {"node": rows["node"][~left]})
         rows, extra = _chosen(rows, left), _chosen(bounded.extra, left)
         for trim in self.kind.trimmed(rows, extra):
             nodes = self.tree.split(rows["node"][trim.which], trim.splits)

@@ -6,6 +6,7 @@ them, where x equals c. What all cells have in common is bounded once (`Region`)
 
 import functools
 import itertools
+from dataclasses import dataclass
 from fractions import Fraction
 
 import jax
@@ -114,10 +115,11 @@ class Cells:
     """Parts of a region on which one of some rows is to be positive: see `Kind`.
 
     rows, offset: of a disjunction. slack: float64[R], to be taken off their bounds.
+    keeps: whether a certificate will want to know the choices behind bounds.
     """
 
-    def __init__(self, region: Region, rows, offset, slack):
-        self._region, self._slack = region, slack
+    def __init__(self, region: Region, rows, offset, slack, keeps: bool = False):
+        self._region, self._slack, self._keeps = region, slack, keeps
         self._rows, self._offset = np.asarray(rows), np.asarray(offset)
         self._points = []
         with jax.enable_x64(True):
@@ -141,7 +143,13 @@ class Cells:
         kept = enumerate(jax.tree.leaves(choices))
         points, self._points = self._points, []
         extra = {f"choice{k}": _narrow(c) for k, c in kept}
-        return _branch.Bounded(margin, points, extra)
+        evidence = extra if self._keeps else {}
+        return _branch.Bounded(margin, points, extra, evidence)
+
+    def choices(self, evidence: Rows) -> Choices:
+        """The choices behind bounds of proved cells, each with a leading axis."""
+        kept = [evidence[f"choice{k}"] for k in range(len(self._first))]
+        return jax.tree.unflatten(self._tree, kept)
 
     def trimmed(self, rows: Rows, extra: Rows):
         """Nothing: a cell ends where phases change."""
@@ -213,6 +221,16 @@ class Cells:
                 )
                 found.append(jax.tree.map(np.asarray, part))
         return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *found)
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """The searches that prove the clauses of a formula of this shape, in order, each
+    with its kind."""
+
+    region: Region
+    shape: tuple
+    parts: list[tuple[Cells, _branch.Search]]
 
 
 def _narrow(choice):

@@ -62,16 +62,20 @@ class Tree:
 
     def preorder(self) -> Iterator[tuple[int, int, float] | None]:
         """Each node before its halves: a cut (value, index, at), or None for a leaf."""
+        return (cut for _, cut in self.walk())
+
+    def walk(self) -> Iterator[tuple[int, tuple[int, int, float] | None]]:
+        """The same with the number of each node."""
         waiting = [0]
         while waiting:
             node = waiting.pop()
             lower = int(self._lower[node])
             if not lower:
-                yield None
+                yield node, None
                 continue
             waiting += [lower + 1, lower]
             cut = self._value[node], self._index[node], self._at[node]
-            yield int(cut[0]), int(cut[1]), float(cut[2])
+            yield node, (int(cut[0]), int(cut[1]), float(cut[2]))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The tree as arrays, from which `from_arrays` makes it again."""

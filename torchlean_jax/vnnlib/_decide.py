@@ -87,8 +87,7 @@ def decide(
         for each case.
     timeout: seconds, in which what bounds leave open is decided by parts, by the first
         of the methods that bounds such: by parts of the inputs where at most 50 vary,
-        else by phases of ReLUs. Those proofs have no certificate, so the methods go
-        first if one is wanted. watch: who follows a search (see `tl.verify`).
+        else by phases of ReLUs. watch: who follows a search (see `tl.verify`).
 
     resume: a file in which searches by parts are kept, and from which they go on (see
         `tl.verify`); without one they are kept in memory, for their next turn.
