@@ -57,7 +57,7 @@ def apply(eqn, operands, domain: Domain, observe=None, path=()) -> list:
         return _eager.apply(eqn, operands, domain)
     with _compile_time_eval_if_concrete(operands):
         outputs = apply_primitive(
-            _jaxpr.operation(eqn), operands, domain, repeated=_is_repeated(eqn)
+            _jaxpr.operation(eqn), operands, domain, repeated=is_repeated(eqn)
         )
         outputs = _as_list(outputs, eqn.primitive.multiple_results)
         return [domain.settle(x) if domain.is_value(x) else x for x in outputs]
@@ -88,7 +88,7 @@ def apply_primitive(operation, operands, domain: Domain, *, repeated=False) -> A
     return rule.function(*[domain.lift(x) for x in operands], **operation.params)
 
 
-def _is_repeated(eqn) -> bool:
+def is_repeated(eqn) -> bool:
     """Whether the equation has two operands and both are one variable."""
     return len(eqn.invars) == 2 and eqn.invars[0] is eqn.invars[1]
 

@@ -21,11 +21,11 @@ def run_once(f, *args):
     jaxpr, consts = _jaxpr.open_jaxpr(closed)
     leaves = [np.asarray(x) for x in jax.tree.leaves(args)]
     with np.errstate(all="ignore"):
-        outputs = _walk(jaxpr, [np.asarray(c) for c in consts], leaves)
+        outputs = walk(jaxpr, [np.asarray(c) for c in consts], leaves)
     return jax.tree.unflatten(jax.tree.structure(shape), outputs)
 
 
-def _walk(jaxpr, consts, args):
+def walk(jaxpr, consts, args):
     env = dict(zip(jaxpr.constvars, consts, strict=True))
     env.update(zip(jaxpr.invars, args, strict=True))
 
@@ -34,17 +34,17 @@ def _walk(jaxpr, consts, args):
         return np.asarray(_jaxpr.literal_value(var)) if known else env[var]
 
     for eqn in jaxpr.eqns:
-        outputs = _apply(eqn, [read(v) for v in eqn.invars])
+        outputs = apply(eqn, [read(v) for v in eqn.invars])
         for var, value in zip(eqn.outvars, outputs, strict=True):
             env[var] = value
     return [read(v) for v in jaxpr.outvars]
 
 
-def _apply(eqn, operands):
+def apply(eqn, operands):
     name = eqn.primitive.name
     if name in _control.CALLS:
         inner, consts = _jaxpr.open_jaxpr(eqn.params[_control.CALLS[name]])
-        return _walk(inner, [np.asarray(c) for c in consts], operands)
+        return walk(inner, [np.asarray(c) for c in consts], operands)
     aval = eqn.outvars[0].aval
     if _has_counterpart(eqn, operands):
         if name in _SAME:

@@ -104,8 +104,31 @@ def _formula(*args, jaxpr, elsewhere, required, name, **_):
     return (elsewhere or jaxpr_as_fun(jaxpr))(*args)
 
 
-def _kernel(*args, kernel, **_):
-    return kernel(*args)
+def _kernel(*args, kernel, name, **_):
+    closed = jax.make_jaxpr(kernel)(*args)
+    _require_addresses(name, closed)
+    return jaxpr_as_fun(closed)(*args)
+
+
+def _require_addresses(name, jaxpr):
+    """Every element has an address that the kernel computes rightly.
+
+    Pallas takes 64 bits for offsets, which count elements, where an array has more
+    than 2**32 bytes. Of one-byte elements there are then 2**32, and 32 bits with a sign
+    reach 2**31: a mask of 50,000 x 50,000 would be read from before its beginning.
+    """
+    for eqn in _jaxpr.open_jaxpr(jaxpr)[0].eqns:
+        if eqn.primitive.name != "pallas_call":
+            for inner in _jaxpr.subjaxprs(eqn):
+                _require_addresses(name, inner)
+            continue
+        for aval in (v.aval for v in (*eqn.invars, *eqn.outvars)):
+            if aval.size > 2**31 and aval.size * aval.dtype.itemsize <= 2**32:
+                raise InputError(
+                    f"{name} would address {aval.dtype}{list(aval.shape)}, more than "
+                    "2**31 elements of one byte, with 32 bits: take "
+                    "implementation='reference', or less at a time"
+                )
 
 
 @fused_kernel.def_abstract_eval

@@ -77,7 +77,7 @@ TERMS = Terms(
     formula="y = activation(x @ weight + bias)",
     op=linear,
     differentiable=functools.partial(linear, activation="silu"),
-    programs=(*_programs("none"), *_programs("gelu_tanh")),
+    programs=tuple(p for name in ACTIVATIONS for p in _programs(name)),
     typical=((4096, 4096), 4096),
     shapes=SHAPES,
     edges=(

@@ -1,5 +1,7 @@
 """A kernel call stands for its formula: when it runs, and when it is walked."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ import torchlean_jax as tl
 from torchlean_jax.contracts._cuda import lowered
 from torchlean_jax.interpreters._kernel_call import unrolled
 from torchlean_jax.interpreters._reference import kernel_call, kernels_in
+from torchlean_jax.pallas_kernels import attention, selective_scan
 
 X = jnp.array([1.0, -2.0, 3.0, 0.5])
 
@@ -107,3 +110,36 @@ def test_without_a_gpu_the_kernel_that_is_asked_for_is_an_error():
         gate(X, X, "pallas")
     with pytest.raises(tl.InputError, match="auto, reference, pallas"):
         gate(X, X, "triton")
+
+
+def shaped(*sizes, dtype=jnp.float32):
+    return jax.ShapeDtypeStruct(sizes, dtype)
+
+
+def offsets(kernel):
+    """The types of what is added to addresses."""
+    return set(re.findall(r"tt\.addptr .*?, (?:tensor<[\dx]*)?(i32|i64)", kernel.ir))
+
+
+@pytest.mark.parametrize(("steps", "kinds"), [(2**13, {"i32"}), (2**15, {"i64"})])
+def test_large_arrays_are_addressed_with_64_bits(steps, kinds):
+    """Of 2**31 float32 numbers each; nothing is allocated."""
+    x, states = shaped(1, steps, 2**16), shaped(1, steps, 2)
+    operands = x, x, shaped(2**16, 2), states, states, shaped(2**16)
+    (found,) = lowered(selective_scan, *operands)
+    assert kinds <= offsets(found)
+
+
+def test_a_mask_beyond_32_bits_is_refused():
+    """At 2**31 bytes the last address still has 31 bits; nothing is allocated."""
+
+    def masked(queries):
+        q = shaped(1, queries, 1, 16)
+        mask = shaped(1, 1, queries, 2**16, dtype=jnp.bool_)
+        k = shaped(1, 2**16, 1, 16)
+        call = lambda q, k, v, mask: attention(q, k, v, mask=mask)
+        return lowered(call, q, k, k, mask)
+
+    assert len(masked(2**15)) == 1
+    with pytest.raises(tl.InputError, match="more than 2\\*\\*31 elements"):
+        masked(2**15 + 1)

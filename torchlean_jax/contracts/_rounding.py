@@ -9,12 +9,14 @@ error model of XLA on CPUs: a GPU's functions are a model of their own.
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 
 from torchlean_jax._float_error import output_errors_once
 from torchlean_jax._interpret import interpret
 from torchlean_jax.contracts._arguments import floats, of_floats
 from torchlean_jax.domains.real import Real
 from torchlean_jax.interpreters._kernel_call import unrolled
+from torchlean_jax.interpreters._once import run_once
 from torchlean_jax.pallas_kernels._terms import Program
 
 _REAL = Real(digits=25)
@@ -53,10 +55,11 @@ def within_tolerance(program: Program, args, device=None) -> tuple[bool, str]:
     device: one that runs the kernel itself, which is measured too."""
     stressed = [_stressed(change, args) for change in STRESSES.values()]
     points = [jnp.stack(column) for column in zip(*stressed, strict=True)]
-    kernel = jax.vmap(of_floats(unrolled(program.kernel), args))
-    formula = jax.vmap(of_floats(program.formula, args))
+    kernel = _traced(jax.vmap(of_floats(unrolled(program.kernel), args)), points)
+    formula = _traced(jax.vmap(of_floats(program.formula, args)), points)
     exact = interpret(formula, domain=_REAL)(*points)
-    runs = [jax.jit(kernel)(*points), kernel(*points)]
+    # fused as XLA likes, and equation by equation
+    runs = [jax.jit(kernel)(*points), run_once(kernel, *points)]
     if device is not None:
         fused = jax.jit(jax.vmap(of_floats(program.kernel, args)))
         runs.append(fused(*jax.device_put(points, device)))
@@ -91,6 +94,11 @@ def within_tolerance(program: Program, args, device=None) -> tuple[bool, str]:
         f"{proven}, {measured:.2f} measured ({name} inputs)"
     )
     return all(share <= 1 for pair in worst.values() for share in pair), detail
+
+
+def _traced(f, points):
+    """`f` as a jaxpr: unrolling a kernel takes longer than to walk what comes of it."""
+    return jaxpr_as_fun(jax.make_jaxpr(f)(*points))
 
 
 def _stressed(change, args):
