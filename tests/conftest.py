@@ -12,16 +12,27 @@ from pathlib import Path
 
 import jax
 import pytest
-from jaxtyping import install_import_hook
 
 from tests import typechecker
 
 # A module that was imported before the hook would keep its annotations unchecked.
 assert "torchlean_jax" not in sys.modules, "torchlean_jax was imported before conftest"
-install_import_hook("torchlean_jax", f"{typechecker.__name__}.check")
+typechecker.install("torchlean_jax")
 
 # No test finds what an earlier run compiled, nor leaves anything in a user's folder.
 os.environ["TORCHLEAN_CACHE"] = ""
+
+
+# Tracing makes objects by the thousand that soon die without help: collecting at every
+# 700 of them was a tenth of the time of a kernel's test, and is a fiftieth.
+_BETWEEN_COLLECTIONS = 10_000
+
+
+def pytest_collection_finish(session):
+    """What is there before the first test stays: no collection looks at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_BETWEEN_COLLECTIONS)
 
 
 # JAX keeps every program it compiled. Thousands of tests would fill the memory.

@@ -8,6 +8,7 @@ from torchlean_jax._batch_invariant import BatchInvariance, batch_invariant
 from torchlean_jax._bounds import bounds
 from torchlean_jax._box import box
 from torchlean_jax._check import RejectedError, check
+from torchlean_jax._check_export import ExportCheck, check_export
 from torchlean_jax._depends import DependenceReport, depends
 from torchlean_jax._equivalent import Equivalence, cut, equivalent
 from torchlean_jax._explain import Explanation, Loss
@@ -45,7 +46,7 @@ from torchlean_jax.domains.ieee32 import IEEE32, Flags, FloatBits
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.quantized import QuantizationScheme
 from torchlean_jax.domains.real import Real, RealArray
-from torchlean_jax.onnx import ConversionError, from_onnx, from_torch
+from torchlean_jax.onnx import ConversionError, from_onnx, from_torch, to_onnx
 from torchlean_jax.search import Attack
 from torchlean_jax.vnnlib import read_vnnlib
 
@@ -62,6 +63,7 @@ __all__ = [
     "Equivalence",
     "ErrorModel",
     "Explanation",
+    "ExportCheck",
     "FileFormatError",
     "FiniteField",
     "Flags",
@@ -94,6 +96,7 @@ __all__ = [
     "bounds",
     "box",
     "check",
+    "check_export",
     "check_jvp",
     "check_vjp",
     "claims",
@@ -115,6 +118,7 @@ __all__ = [
     "rollout",
     "shapes",
     "spec",
+    "to_onnx",
     "to_safetensors",
     "verify",
 ]

@@ -19,7 +19,7 @@ from torchlean_jax._verdict import at_least
 from torchlean_jax.domains._errors import InputError, SearchFileError
 from torchlean_jax.search._boxes import Boxes
 from torchlean_jax.search._branch import Branching, Kind, Search
-from torchlean_jax.search._cells import Cells, Region, clauses
+from torchlean_jax.search._cells import Cells, Proofs, Region, clauses
 from torchlean_jax.search._executors import Executor, Spread
 from torchlean_jax.search._hints import begin, read_hints
 from torchlean_jax.search._saved import Slot
@@ -52,14 +52,14 @@ class Course:
 
 def by_parts(
     asked: Question, method, course: Course, attack, seed
-) -> tuple[dict, dict | None]:
+) -> tuple[dict, dict]:
     """What a search says, and what a certificate of it rests on.
 
     attack: its options, or None if no points are to be tried. Raises InputError for
     sets or a method that the search does not take.
     """
     if course.options.cut == "phases":
-        return by_cells(asked, method, course, attack, seed), None
+        return by_cells(asked, method, course, attack, seed)
     search = Search(_kind(asked, method, course), course.options)
     _restore(search, course.slot)
     if course.hints is not None and not (search.rounds or search.given):
@@ -121,8 +121,11 @@ def _followed(course: Course, slot: Slot | None):
     return watch
 
 
-def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
-    """What searches by phases say, one for each clause of the formula, by turns.
+def by_cells(
+    asked: Question, method, course: Course, attack, seed
+) -> tuple[dict, dict]:
+    """What searches by phases say, one for each clause of the formula, by turns; and
+    what a certificate of it rests on.
 
     The attack comes first: it is the cheapest way to an answer in many inputs.
     """
@@ -140,17 +143,18 @@ def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
         found = by_attack(asked, attack, seed)
         tried.append(found.pop("tried"))
         if found:
-            return found | {"tried": tried[0]}
+            return found | {"tried": tried[0]}, {}
     region, slack = Region(asked.model, asked.args, method), _slack(asked)
     refuting = Refuting(asked)
 
     def refutes(points):
         return None if attack is None else refuting.try_points(points)
 
-    kinds = (
-        Cells(region, formula.rows[rows], formula.offset[rows], slack[rows])
+    keeps = not course.trims  # as a certificate is wanted
+    kinds = [
+        Cells(region, formula.rows[rows], formula.offset[rows], slack[rows], keeps)
         for rows in clauses(formula.shape)
-    )
+    ]
     searches = [Search(kind, course.options) for kind in kinds]
     slots = [course.slot and course.slot.under(str(k)) for k in range(len(searches))]
     for search, slot in zip(searches, slots, strict=True):
@@ -161,19 +165,20 @@ def by_cells(asked: Question, method, course: Course, attack, seed) -> dict:
     left = [search for search in searches if search.status != "proved"]
     tried.append(f"{method} bounds of {parts} cells")
     if evidence is not None:
-        return evidence | {"tried": "; ".join(tried), "parts": parts}
+        return evidence | {"tried": "; ".join(tried), "parts": parts}, {}
     if left:
         open_cells = sum(len(search.open) for search in left)
         why = _why(open_cells, "cells", course)
         tried.append(f"ended by {why}, {open_cells} cells open")
     tried.append(f"margin at least {at_least(margin)}")
-    status = "unknown" if left else "proved"
-    return {
-        "status": status,
+    found = {
+        "status": "unknown" if left else "proved",
         "margin": margin,
         "tried": "; ".join(tried),
         "parts": parts,
     }
+    proofs = Proofs(region, formula.shape, list(zip(kinds, searches, strict=True)))
+    return found, {"method": method, "cells": proofs}
 
 
 def _by_turns(searches: list, slots, course: Course, refutes) -> dict | None:

@@ -91,3 +91,18 @@ def aval_of(leaf) -> jax.ShapeDtypeStruct:
     if not jnp.issubdtype(dtype, jax.dtypes.extended):
         dtype = jax.dtypes.canonicalize_dtype(dtype)
     return jax.ShapeDtypeStruct(jnp.shape(leaf), dtype)
+
+
+def require_arrays(verb: str, *args) -> None:
+    """InputError if a domain value, such as a box, is among the arguments of a verb
+    that speaks of one run."""
+    found = [
+        x for x in jax.tree.leaves(args, is_leaf=_is_of_a_domain) if _is_of_a_domain(x)
+    ]
+    if found:
+        kind = type(found[0]).__name__
+        raise InputError(f"{verb} takes arrays, of which it makes runs; got {kind}")
+
+
+def _is_of_a_domain(x) -> bool:
+    return type(x).__module__.startswith("torchlean_jax.domains.")

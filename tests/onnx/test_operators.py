@@ -1,16 +1,23 @@
 """Every operator beside onnxruntime, at the first and last version a case is for."""
 
+from dataclasses import replace
+
+import jax.numpy as jnp
 import numpy as np
 import onnx
 import pytest
 
-from tests.onnx import cases_elementwise, cases_layout, cases_sums
+import torchlean_jax as tl
+from tests.onnx import cases_elementwise, cases_layout, cases_recurrent, cases_sums
 from tests.onnx.models import by_onnxruntime, by_us
-from torchlean_jax.onnx import _rules, _windows
+from torchlean_jax.onnx import _recurrent, _rules, _windows
 from torchlean_jax.onnx._operators import TABLE
 
 _rules.load()
-CASES = cases_elementwise.CASES + cases_layout.CASES + cases_sums.CASES
+CASES = [
+    *(*cases_elementwise.CASES, *cases_layout.CASES),
+    *(*cases_recurrent.CASES, *cases_sums.CASES),
+]
 
 
 def opsets(case):
@@ -61,6 +68,40 @@ def test_an_operator_does_what_onnxruntime_does(case):
 def test_every_operator_has_a_case():
     legacy = {"Constant"}
     assert set(TABLE) - legacy <= {case.op for case in CASES}
+
+
+@pytest.mark.parametrize("op, cut", [("GRU", 2), ("LSTM", 4), ("RNN", 1)])
+def test_swapped_gates_or_biases_are_noticed(op, cut, monkeypatch):
+    split = jnp.split
+
+    def swapped(x, sections, axis=0):
+        parts = split(x, sections, axis)
+        return parts[::-1] if sections == cut else parts
+
+    cases = [case for case in CASES if case.op == op]
+    assert all(agrees(case, 14) for case in cases[:1])
+    step = _recurrent._rnn_step
+    monkeypatch.setattr(
+        _recurrent, "_rnn_step", lambda f, r, b, x, h: step(f, -r, b, x, h)
+    )
+    monkeypatch.setattr(_recurrent.jnp, "split", swapped)
+    assert not any(agrees(case, 14) for case in cases)
+
+
+@pytest.mark.parametrize(
+    "attributes, message",
+    [
+        ({"clip": 1.0}, "clip"),
+        ({"layout": 1}, "layout"),
+        ({"activations": ["Softsign", "Tanh", "Tanh"]}, "Softsign"),
+        ({"input_forget": 1}, "input_forget"),
+    ],
+)
+def test_a_cell_that_is_not_known_is_refused(attributes, message):
+    (known, *_) = (case for case in CASES if case.op == "LSTM")
+    asked = replace(known, attributes=known.attributes | attributes)
+    with pytest.raises(tl.MissingOperatorError, match=message):
+        by_us(*asked.model(14))
 
 
 @pytest.mark.parametrize(

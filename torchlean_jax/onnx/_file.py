@@ -202,7 +202,7 @@ def _node(proto, index, opsets, folder, onnx) -> ProgramNode:
 
 
 def _attribute(attribute, folder, label, onnx):
-    """Numbers as Python numbers, tensors as arrays; anything else as it is."""
+    """As Python numbers, strings, lists of them, or arrays; anything else as it is."""
     kinds = onnx.AttributeProto
     try:
         if attribute.type == kinds.FLOAT:
@@ -217,6 +217,8 @@ def _attribute(attribute, folder, label, onnx):
             return list(attribute.floats)
         if attribute.type == kinds.INTS:
             return list(attribute.ints)
+        if attribute.type == kinds.STRINGS:
+            return [s.decode() for s in attribute.strings]
     except (UnicodeDecodeError, UnsupportedError) as error:
         raise FileFormatError(f"node {label!r}, {attribute.name}: {error}") from error
     return attribute

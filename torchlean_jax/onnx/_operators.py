@@ -110,7 +110,16 @@ class Node:
         return self.attribute(name, default, str)
 
     def integers(self, name: str, default: Any = None) -> Any:
-        return self.attribute(name, default, list)
+        return self._listed(name, default, (int, float))
+
+    def texts(self, name: str, default: Any = None) -> Any:
+        return self._listed(name, default, str)
+
+    def _listed(self, name: str, default: Any, kind: Any) -> Any:
+        found = self.attribute(name, default, list)
+        if found is not default and not all(isinstance(x, kind) for x in found):
+            raise FileFormatError(f"attribute {name} has the wrong type")
+        return found
 
     def unasked(self) -> list[str]:
         return sorted(set(self.attributes) - self.asked)

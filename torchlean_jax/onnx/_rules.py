@@ -3,7 +3,7 @@
 import importlib
 
 GROUPS = """_arithmetic _activations _reduce _layout _index _contraction _pool
-_normalise _constants _resize""".split()
+_normalise _constants _resize _recurrent""".split()
 
 
 def load() -> None:
