@@ -44,7 +44,7 @@ def test_the_quantised_claim_holds(claim, quantised):
 def test_trainings_reach_what_is_better_than_nothing(plain, quantised):
     for trained in (plain, quantised):
         entry = trained.entry
-        before = entry.evaluate(entry.init(jax.random.key(0)), trained.data)
+        before = entry.evaluate(entry.network.init(jax.random.key(0)), trained.data)
         assert trained.metrics["squared_error"] < 0.7 * before["squared_error"]
     assert 1 < quantised.metrics["perplexity"] <= quantised.metrics["words_used"]
 

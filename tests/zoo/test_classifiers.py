@@ -14,7 +14,7 @@ from torchlean_jax.zoo import _classifiers, cnn, mlp, resnet, vit
 from torchlean_jax.zoo._claims import check_claim
 from torchlean_jax.zoo._convolution import folded
 from torchlean_jax.zoo._images import images
-from torchlean_jax.zoo.mlp.model import apply as perceptron_apply
+from torchlean_jax.zoo.mlp.model import NETWORK as PERCEPTRON
 from torchlean_jax.zoo.resnet.model import network as resnet_network
 from torchlean_jax.zoo.vit import claims as vit_claims
 from torchlean_jax.zoo.vit.model import patches
@@ -28,7 +28,7 @@ def perceptron():
 def test_the_perceptron_learns_and_its_claims_hold(perceptron):
     assert perceptron.metrics["accuracy"] > 0.95
     certified = _classifiers.certified(
-        _classifiers.Classifier(perceptron_apply), 0.005, 3, 3
+        _classifiers.Classifier(PERCEPTRON.apply), 0.005, 3, 3
     )
     for claim in (*perceptron.entry.claims[:2], certified):
         finding = check_claim(claim, perceptron)
@@ -37,7 +37,7 @@ def test_the_perceptron_learns_and_its_claims_hold(perceptron):
 
 def test_rows_that_mix_are_found(perceptron):
     def mixing(variables, image, training=False):
-        logits, state = perceptron_apply(variables, image)
+        logits, state = PERCEPTRON.apply(variables, image)
         return logits - logits.mean(0), state
 
     claim = _classifiers.apart(_classifiers.Classifier(mixing))
@@ -46,7 +46,7 @@ def test_rows_that_mix_are_found(perceptron):
 
 def test_a_wrong_gradient_is_found(perceptron):
     def stopped(variables, image, training=False):
-        logits, state = perceptron_apply(variables, image)
+        logits, state = PERCEPTRON.apply(variables, image)
         return logits + jax.lax.stop_gradient(logits), state
 
     claim = _classifiers.differentiable(_classifiers.Classifier(stopped))
@@ -55,7 +55,7 @@ def test_a_wrong_gradient_is_found(perceptron):
 
 def test_labels_that_are_wrong_are_not_certified(perceptron):
     def shifted(variables, image, training=False):
-        logits, state = perceptron_apply(variables, image)
+        logits, state = PERCEPTRON.apply(variables, image)
         return logits[..., ::-1], state
 
     claim = _classifiers.certified(_classifiers.Classifier(shifted), 0.005, 3, 3)
@@ -93,7 +93,6 @@ def test_a_folding_that_forgets_the_mean_is_found():
 def test_a_network_that_draws_in_evaluation_is_found():
     trained = zoo.untrained(THIN["cnn"])
     network = trained.entry.network
-    assert network is not None
 
     class Noisy:
         def apply(self, variables, image):
@@ -108,7 +107,6 @@ def test_a_network_that_draws_in_evaluation_is_found():
 def test_a_network_that_moves_its_averages_in_evaluation_is_found():
     trained = zoo.untrained(THIN["cnn"])
     network = trained.entry.network
-    assert network is not None
 
     class Moving:
         def apply(self, variables, image):

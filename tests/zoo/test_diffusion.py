@@ -90,7 +90,6 @@ def test_a_step_of_ddpm_leads_to_the_mean_of_the_posterior():
 def test_no_guidance_is_the_prediction_for_the_label(tiny):
     x, label = jnp.ones((2, 64)), jnp.array([3, 4])
     network = TINY.network
-    assert network is not None
     found = guided(network, tiny.variables, label, 0.0)(x, 5)
     alone = network.function(tiny.variables)(x, jnp.array([5, 5]), label)
     assert jnp.array_equal(found, alone)
@@ -100,6 +99,6 @@ def test_training_lowers_the_loss(monkeypatch):
     monkeypatch.setattr(training, "_judge", lambda: lambda x: x[:, :10])
     monkeypatch.setattr(training, "COUNT", 2)
     trained = zoo.train(TINY, replace(TINY.settings, steps=60, lr=0.01, warmup=5))
-    before = TINY.evaluate(TINY.init(jax.random.key(0)), trained.data)
+    before = TINY.evaluate(TINY.network.init(jax.random.key(0)), trained.data)
     assert trained.metrics["loss"] < before["loss"]
     assert 0 <= trained.metrics["recognised"] <= 1

@@ -29,7 +29,7 @@ def test_the_claim_holds(name, trained):
 
 
 def test_training_comes_closer_on_both_grids(trained):
-    before = SMALL.evaluate(SMALL.init(jax.random.key(0)), trained.data)
+    before = SMALL.evaluate(SMALL.network.init(jax.random.key(0)), trained.data)
     for metric in ("relative_error", "on_a_finer_grid"):
         assert trained.metrics[metric] < before[metric]
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from torchlean_jax import InputError, zoo
+from torchlean_jax.zoo import _sampling as sample
 from torchlean_jax.zoo import gpt
 from torchlean_jax.zoo._claims import check_claim
-from torchlean_jax.zoo.gpt import claims, data, model, sample
+from torchlean_jax.zoo.gpt import claims, data, model
 
 CONFIG = gpt.Config(width=8, depth=2, heads=2, context=8)
 

@@ -27,7 +27,7 @@ def test_the_claim_holds(claim, trained):
 
 
 def test_training_comes_closer(trained):
-    before = kan.ENTRY.evaluate(kan.ENTRY.init(jax.random.key(0)), trained.data)
+    before = kan.ENTRY.evaluate(kan.ENTRY.network.init(jax.random.key(0)), trained.data)
     assert trained.metrics["rmse"] < 0.2 * before["rmse"]
     assert trained.metrics["rmse"] < trained.metrics["largest"]
 

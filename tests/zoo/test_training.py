@@ -153,7 +153,7 @@ def test_certified_training_shrinks_the_worst_case(mlp):
     settings = replace(mlp.settings, steps=20, certified=0.01)
     loss = mlp.loss_for(settings)
     batch = mlp.load(None).batch(0, 64, 0)
-    before = loss(mlp.init(jax.random.key(0)), batch, None)[0]
+    before = loss(mlp.network.init(jax.random.key(0)), batch, None)[0]
     assert loss(zoo.train(mlp, settings).variables, batch, None)[0] < before
     with pytest.raises(InputError, match="no certified training"):
         zoo.train(toy.entry(), replace(settings, batch=8))

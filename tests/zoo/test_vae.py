@@ -24,7 +24,7 @@ def test_the_claim_holds(claim, trained):
 
 
 def test_training_raises_the_bound(trained):
-    before = vae.ENTRY.evaluate(vae.ENTRY.init(jax.random.key(0)), trained.data)
+    before = vae.ENTRY.evaluate(vae.ENTRY.network.init(jax.random.key(0)), trained.data)
     assert trained.metrics["negative_elbo"] < before["negative_elbo"]
     assert trained.metrics["divergence"] > 0
 

@@ -4,17 +4,30 @@ The loss is linear, examples are small integers and rates are powers of two, so 
 floating-point arithmetic rounds nowhere.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax.zoo import Entry, Settings
-from torchlean_jax.zoo._network import Variables
+from torchlean_jax.zoo._network import Model, Variables
 
 SETTINGS = Settings(
     steps=40, batch=8, lr=0.5, optimizer="sgd", schedule="constant", clip=None
 )
+
+
+@dataclass(frozen=True)
+class Weights(Model):
+    size: int
+
+    def init(self, key):
+        return Variables(
+            {"w": jnp.zeros(self.size)}, {"count": jnp.zeros((), "float32")}
+        )
+
+    def apply(self, variables, *args, method="__call__", training=False, **kwargs):
+        raise NotImplementedError
 
 
 class Integers:
@@ -35,9 +48,7 @@ def entry(size=2, name="toy", fails_at=None):
     return Entry(
         name=name,
         title="toy",
-        init=lambda key: Variables(
-            {"w": jnp.zeros(size)}, {"count": jnp.zeros((), "float32")}
-        ),
+        network=Weights(size),
         loss=loss,
         load=lambda path: Integers(),
         evaluate=lambda variables, data: {"w": float(variables.params["w"][0])},

@@ -75,7 +75,7 @@ def entry(name, title, network: Network, claims, settings, least: float) -> Entr
     return Entry(
         name=name,
         title=title,
-        init=network.init,
+        network=network,
         loss=classifier.moved_loss,
         load=images,
         evaluate=classifier.evaluate,
@@ -84,7 +84,6 @@ def entry(name, title, network: Network, claims, settings, least: float) -> Entr
         brief=100,
         goals=(Goal("accuracy", least=least),),
         claims=claims,
-        network=network,
     )
 
 

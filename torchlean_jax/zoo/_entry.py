@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import jax
 
 from torchlean_jax.domains._errors import InputError
-from torchlean_jax.zoo._network import Network, Variables
+from torchlean_jax.zoo._network import Model, Variables
 from torchlean_jax.zoo._settings import Settings
 
 
@@ -48,14 +48,13 @@ class Entry:
     """A model that can be trained, measured, sampled from, and asked what it claims.
 
     title: one line, for `torchlean zoo list`.
-    init(key): fresh Variables.
+    network: what is learned, and how it is applied.
     loss(variables, batch, key): the loss and the state after the step.
     load(path): the data, the user's own if a path is given.
     evaluate(variables, data): metrics of the trained model, on held-out data.
     claims: functions of a Trained; the docstring of each is the claim (`_claims.py`).
     settings: of a whole training; brief: the steps of one that lasts seconds.
     unit, units: what throughput counts, and how many of them an example holds.
-    network: the module that the functions above call, where there is one.
     certified_loss: like loss, with a radius; for entries that certify.
     sample(variables, prompt, options, key): text, for `torchlean sample`.
     show(variables, data): a text to end a training with.
@@ -63,7 +62,7 @@ class Entry:
 
     name: str
     title: str
-    init: Callable[[Any], Variables]
+    network: Model
     loss: Callable[..., tuple[Any, dict]]
     load: Callable[[str | None], Data]
     evaluate: Callable[[Variables, Any], dict[str, float]]
@@ -73,7 +72,6 @@ class Entry:
     claims: tuple[Callable, ...] = ()
     unit: str = "examples"
     units: int = 1
-    network: Network | None = None
     certified_loss: Callable[..., tuple[Any, dict]] | None = None
     sample: Callable[..., str] | None = None
     show: Callable[..., str] | None = None
@@ -104,8 +102,6 @@ class Trained:
 
     def function(self, method: str = "__call__"):
         """A method of the network with the variables fixed, for the verbs."""
-        if self.entry.network is None:
-            raise InputError(f"{self.entry.name} has no network")
         return self.entry.network.function(self.variables, method)
 
     @property
@@ -117,4 +113,4 @@ class Trained:
 def untrained(entry: Entry, seed: int = 0) -> Trained:
     """The entry as it is before its first step."""
     settings = replace(entry.settings, seed=seed)
-    return Trained(entry, entry.init(jax.random.key(seed)), settings)
+    return Trained(entry, entry.network.init(jax.random.key(seed)), settings)

@@ -6,6 +6,7 @@ in the `model.py` of each entry, not here.
 """
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,8 +30,31 @@ class Variables(NamedTuple):
         return f"{sum(x.size for x in self.params.values()):,} parameters"
 
 
+class Model(ABC):
+    """What an entry trains: pure functions of its Variables."""
+
+    @abstractmethod
+    def init(self, key) -> Variables:
+        """Fresh variables; the same key gives the same."""
+
+    @abstractmethod
+    def apply(
+        self, variables: Variables, *args, method="__call__", training=False, **kwargs
+    ) -> tuple[Any, dict[str, Any]]:
+        """The output of one of its methods, and the state as it leaves it."""
+
+    def function(self, variables: Variables, method: str = "__call__"):
+        """The model in evaluation, its variables fixed: what the verbs take."""
+
+        def function(*args, **kwargs):
+            return self.apply(variables, *args, method=method, **kwargs)[0]
+
+        function.__name__ = method.strip("_")
+        return function
+
+
 @dataclass(frozen=True)
-class Network:
+class Network(Model):
     """Pure functions made of the module that `make` builds from random keys.
 
     >>> from flax import nnx
@@ -51,7 +75,6 @@ class Network:
         return nnx.split(module, nnx.Param, ...)
 
     def init(self, key) -> Variables:
-        """Fresh variables; the same key gives the same."""
         nnx = _nnx()
         _, *parts = nnx.split(self.make(nnx.Rngs(key)), nnx.Param, ...)
         return Variables(*map(_named, parts))
@@ -59,7 +82,6 @@ class Network:
     def apply(
         self, variables: Variables, *args, method="__call__", training=False, **kwargs
     ):
-        """The output of a method of the module, and the state as it leaves it."""
         nnx = _nnx()
         graph, *parts = self._split
         filled = [_filled(part, v) for part, v in zip(parts, variables, strict=True)]
@@ -68,15 +90,6 @@ class Network:
         module.train() if training else module.eval()
         output = getattr(module, method)(*args, **kwargs)
         return output, _named(nnx.split(module, nnx.Param, ...)[2])
-
-    def function(self, variables: Variables, method: str = "__call__"):
-        """The module in evaluation, its variables fixed: what the verbs take."""
-
-        def function(*args, **kwargs):
-            return self.apply(variables, *args, method=method, **kwargs)[0]
-
-        function.__name__ = method.strip("_")
-        return function
 
 
 def cast(tree, dtype):

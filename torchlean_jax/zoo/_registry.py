@@ -20,6 +20,9 @@ NAMES = (
     "kan",
     "fno",
     "gpt",
+    "mamba",
+    "ppo",
+    "dqn",
 )
 
 

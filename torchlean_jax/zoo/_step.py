@@ -45,7 +45,7 @@ class Stepper:
 
     def init(self) -> TrainState:
         def init(key):
-            variables = self.entry.init(key)
+            variables = self.entry.network.init(key)
             return TrainState(variables, self.optimizer.init(variables.params))
 
         return self.put(init(jax.random.key(self.settings.seed)))
@@ -86,7 +86,7 @@ class Stepper:
         return _accumulated(differentiated, params, state, batch, key, settings)
 
     def _fresh(self):
-        variables = self.entry.init(jax.random.key(0))
+        variables = self.entry.network.init(jax.random.key(0))
         return TrainState(variables, self.optimizer.init(variables.params))
 
     def _step(self, state: TrainState, number, batch):

@@ -43,7 +43,7 @@ def show(variables, data) -> str:
 ENTRY = Entry(
     name="ae",
     title="autoencoder, digits",
-    init=NETWORK.init,
+    network=NETWORK,
     loss=loss,
     load=images,
     evaluate=evaluate,
@@ -52,5 +52,4 @@ ENTRY = Entry(
     brief=200,
     goals=(Goal("of_linear", most=1.0),),
     claims=CLAIMS,
-    network=NETWORK,
 )

@@ -78,7 +78,6 @@ def rows_are_independent(trained: Trained):
     the weights are."""
     at, label = jnp.array([3, 3, 3]), jnp.array([1, 1, 1])
     network = trained.entry.network
-    assert network is not None
 
     @tl.claims.batch_independent(argnums=1)
     @tl.claims.example(trained.shapes, jnp.zeros((3, 64)))
@@ -94,7 +93,6 @@ def loss_has_the_right_gradient(trained: Trained):
     random = np.random.default_rng(0)
     image, noise = jnp.asarray(random.standard_normal((2, 64)), jnp.float32)
     network = trained.entry.network
-    assert network is not None
 
     @tl.claims.gradient()
     @tl.claims.example(image)

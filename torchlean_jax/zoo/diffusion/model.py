@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from torchlean_jax.zoo._images import CLASSES, PIXELS
-from torchlean_jax.zoo._network import Network
+from torchlean_jax.zoo._network import Model, Network
 from torchlean_jax.zoo.diffusion.schedule import TIMES
 
 NO_LABEL = CLASSES
@@ -43,7 +43,7 @@ class Denoiser(nnx.Module):
         return self.write(hidden)
 
 
-def guided(network: Network, variables, label, strength):
+def guided(network: Model, variables, label, strength):
     """predict(x, time): away from the prediction for any digit, towards the label's.
 
     Source: Ho and Salimans 2022 (arXiv:2207.12598), equation 6, with w = strength.

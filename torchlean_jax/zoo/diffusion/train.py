@@ -72,7 +72,7 @@ def make(config: Config = CONFIG) -> Entry:
     return Entry(
         name="diffusion",
         title="denoising diffusion (DDPM, DDIM), digits",
-        init=denoiser.init,
+        network=denoiser,
         loss=loss,
         load=images,
         evaluate=evaluate,
@@ -81,7 +81,6 @@ def make(config: Config = CONFIG) -> Entry:
         brief=100,
         goals=(Goal("recognised", least=0.9),),
         claims=CLAIMS,
-        network=denoiser,
     )
 
 

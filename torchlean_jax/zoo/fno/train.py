@@ -65,7 +65,7 @@ def make(
     return Entry(
         name="fno",
         title="Fourier neural operator, Burgers' equation",
-        init=operator.init,
+        network=operator,
         loss=loss,
         load=functools.partial(
             data.solutions, points=config.points, train=train, held_out=held_out
@@ -77,7 +77,6 @@ def make(
         goals=(Goal("relative_error", most=0.01), Goal("on_a_finer_grid", most=0.02)),
         claims=claims(operator, config),
         unit="functions",
-        network=operator,
     )
 
 

@@ -17,8 +17,8 @@ from torchlean_jax.claims._asking import Answer
 from torchlean_jax.zoo._claims import counted
 from torchlean_jax.zoo._entry import Trained
 from torchlean_jax.zoo._network import Network, Variables
+from torchlean_jax.zoo._sampling import Sampling, draw, kept
 from torchlean_jax.zoo.gpt.data import decode, encode
-from torchlean_jax.zoo.gpt.sample import Sampling, draw, kept
 
 TOKENS = jnp.array([100, 101, 102, 32])
 DRAWS = 200_000
@@ -122,7 +122,7 @@ CLAIMS = (
 
 def _network(trained: Trained) -> Network:
     network = trained.entry.network
-    assert network is not None
+    assert isinstance(network, Network)
     return network
 
 

@@ -40,7 +40,7 @@ def show(variables, data) -> str:
 ENTRY = Entry(
     name="kan",
     title="Kolmogorov-Arnold network, exp(sin(pi x) + y^2)",
-    init=NETWORK.init,
+    network=NETWORK,
     loss=loss,
     load=points,
     evaluate=evaluate,
@@ -49,5 +49,4 @@ ENTRY = Entry(
     brief=300,
     goals=(Goal("rmse", most=0.01),),
     claims=CLAIMS,
-    network=NETWORK,
 )

@@ -1,9 +1,9 @@
 """What is claimed of the trained perceptron."""
 
 from torchlean_jax.zoo import _classifiers as shared
-from torchlean_jax.zoo.mlp.model import apply
+from torchlean_jax.zoo.mlp.model import NETWORK
 
-CLASSIFIER = shared.Classifier(apply)
+CLASSIFIER = shared.Classifier(NETWORK.apply)
 CLAIMS = (
     shared.apart(CLASSIFIER),
     shared.differentiable(CLASSIFIER),

@@ -4,12 +4,12 @@ from torchlean_jax.zoo._entry import Entry, Goal
 from torchlean_jax.zoo._settings import Settings
 from torchlean_jax.zoo.mlp.claims import CLAIMS, CLASSIFIER
 from torchlean_jax.zoo.mlp.data import images
-from torchlean_jax.zoo.mlp.model import init
+from torchlean_jax.zoo.mlp.model import NETWORK
 
 ENTRY = Entry(
     name="mlp",
     title="multilayer perceptron, digits",
-    init=init,
+    network=NETWORK,
     loss=CLASSIFIER.loss,
     certified_loss=CLASSIFIER.certified_loss,
     load=images,

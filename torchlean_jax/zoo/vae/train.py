@@ -39,7 +39,7 @@ def show(variables, data) -> str:
 ENTRY = Entry(
     name="vae",
     title="variational autoencoder, digits",
-    init=NETWORK.init,
+    network=NETWORK,
     loss=loss,
     load=images,
     evaluate=evaluate,
@@ -48,5 +48,4 @@ ENTRY = Entry(
     brief=200,
     goals=(Goal("negative_elbo", most=25.0),),
     claims=CLAIMS,
-    network=NETWORK,
 )

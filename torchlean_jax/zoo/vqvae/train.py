@@ -47,7 +47,7 @@ def show(variables, data) -> str:
 ENTRY = Entry(
     name="vqvae",
     title="autoencoder with a codebook (VQ-VAE), digits",
-    init=NETWORK.init,
+    network=NETWORK,
     loss=loss,
     load=images,
     evaluate=evaluate,
@@ -56,5 +56,4 @@ ENTRY = Entry(
     brief=200,
     goals=(Goal("words_used", least=24),),
     claims=CLAIMS,
-    network=NETWORK,
 )

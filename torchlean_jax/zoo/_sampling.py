@@ -8,7 +8,7 @@ import numpy as np
 
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.zoo._network import Network, Variables
-from torchlean_jax.zoo.gpt.data import decode, encode
+from torchlean_jax.zoo._text import decode, encode
 
 
 @dataclass(frozen=True)

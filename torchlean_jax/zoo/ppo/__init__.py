@@ -1,0 +1,6 @@
+"""Proximal policy optimisation on CartPole, all of it JAX."""
+
+from torchlean_jax.zoo.ppo.model import Policy, advantages
+from torchlean_jax.zoo.ppo.train import ENTRY
+
+__all__ = ["ENTRY", "Policy", "advantages"]
