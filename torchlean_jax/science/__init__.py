@@ -6,7 +6,8 @@ residuals of differential equations; a `Spline` has exact coefficients, and what
 claimed of it is decided; between two of them a `Corridor` keeps the solutions of an
 ordinary differential equation, and a `trajectory` those of a system in boxes; an
 `envelope` holds the pictures of a box by every camera of a set, and `lyapunov` decides
-which sets a closed loop draws to the origin. How enclosures come
+which sets a closed loop draws to the origin, `attracted` which it does not leave though
+disturbed or rounded, and `synthesize` trains both. How enclosures come
 about belongs to the domains, and how certificates are checked to `torchlean_check`.
 """
 
@@ -15,10 +16,17 @@ from torchlean_jax.science._approximate import Approximation, approximate
 from torchlean_jax.science._camera import Cameras, Envelope, envelope, turn
 from torchlean_jax.science._corridor import Corridor, check_corridor, corridor
 from torchlean_jax.science._derivatives import supremum
+from torchlean_jax.science._disturbed import as_executed, attracted, barrier, escape
 from torchlean_jax.science._hats import HatNetwork
 from torchlean_jax.science._lyapunov import Stability, lyapunov
 from torchlean_jax.science._spline import Spline, SplineClaim
 from torchlean_jax.science._supremum import Supremum
+from torchlean_jax.science._synthesis import (
+    Regulator,
+    Synthesis,
+    regulator,
+    synthesize,
+)
 from torchlean_jax.science._trajectory import EscapeError, Trajectory, trajectory
 
 __all__ = [
@@ -28,18 +36,26 @@ __all__ = [
     "Envelope",
     "EscapeError",
     "HatNetwork",
+    "Regulator",
     "Spline",
     "SplineClaim",
     "Stability",
     "Supremum",
+    "Synthesis",
     "Trajectory",
     "approximate",
+    "as_executed",
+    "attracted",
+    "barrier",
     "check_corridor",
     "corridor",
     "envelope",
+    "escape",
     "lyapunov",
     "pinn",
+    "regulator",
     "supremum",
+    "synthesize",
     "trajectory",
     "turn",
 ]

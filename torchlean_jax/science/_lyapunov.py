@@ -177,8 +177,8 @@ def _definite(hessians: Interval, sign: int) -> bool:
 class _Search:
     """Cells of the box, and of its faces, that are not yet decided."""
 
-    def __init__(self, system: System, lo, hi, level, share, batch):
-        self.system, self.level, self.batch = system, level, batch
+    def __init__(self, system, lo, hi, level, share, batch, inner=None):
+        self.system, self.level, self.batch, self.inner = system, level, batch, inner
         self.lo, self.hi, self.share = lo, hi, share
         boxes = [(lo, hi, False)]
         for k, end in itertools.product(range(len(lo)), (lo, hi)):
@@ -207,7 +207,7 @@ class _Search:
     def _decided(self, low, high, face):
         filled = np.resize(np.arange(len(low)), self.batch)  # one shape only
         v, w = self.system.enclose(jnp.asarray(low[filled]), jnp.asarray(high[filled]))
-        v_lo, w_hi = (np.asarray(end)[: len(low)] for end in (v.lo, w.hi))
+        v_lo, v_hi, w_hi = (np.asarray(end)[: len(low)] for end in (v.lo, v.hi, w.hi))
         self.cells += len(low)
         if not (np.isfinite(v_lo).any() and np.isfinite(w_hi).any()):
             raise UndecidedError(
@@ -217,6 +217,8 @@ class _Search:
             )
         near = ((self.share * self.lo <= low) & (high <= self.share * self.hi)).all(1)
         inside = (v_lo > 0) & (w_hi < 0) | (near & (self.share > 0))
+        if self.inner is not None:
+            inside = (w_hi < 0) | (v_hi < self.inner)
         if self.system.discrete:
             inside &= self._lands(low[filled], high[filled])[: len(low)]
         return (v_lo > self.level) | (inside & ~face)
@@ -237,6 +239,8 @@ class _Search:
         v = np.asarray(jax.vmap(self.system.V)(points[count]))[: len(points)]
         w = np.asarray(jax.vmap(self.system.decrease)(points[count]))[: len(points)]
         bad = face | (w >= 0) | (v <= 0)
+        if self.inner is not None:
+            bad = face | ((w >= 0) & (v >= self.inner))
         if self.system.discrete:
             bad |= ~self._lands(points[count], points[count])[: len(points)]
         within = ((self.lo <= points) & (points <= self.hi)).all(1)
@@ -251,7 +255,10 @@ class _Search:
         value = _balls(self.system.V, x).balls.item()
         if not value <= self.level:
             return False
-        if face or value <= 0 or _balls(self.system.decrease, x).balls.item() >= 0:
+        rises = _balls(self.system.decrease, x).balls.item() >= 0
+        if self.inner is not None:
+            return bool(face or (rises and value >= self.inner))
+        if face or value <= 0 or rises:
             return True
         return self.system.discrete and self._leaves(x)
 
@@ -278,12 +285,21 @@ class _Search:
             x = self.witness
             assert x is not None
             failed = f"V > 0 > {moved} fails"
+            if self.inner is not None:
+                failed = f"{moved} < 0 fails"
             if self.on_face:
                 failed = "V <= level on a face"
             elif self.system.discrete and self._leaves(x):
                 failed = "f leads out"
             return f"{failed} of {box} at {x.tolist()}"
+        stays = (
+            f"every solution that starts in {{V <= {self.level!r}}} within {box} stays"
+        )
+        if self.inner is None:
+            return f"{stays} there and tends to 0: V > 0 > {moved} on it except at 0"
+        if self.inner == self.level:
+            return f"{stays} there: {moved} < 0 wherever V is {self.level!r}"
         return (
-            f"every solution that starts in {{V <= {self.level!r}}} within {box} stays "
-            f"there and tends to 0: V > 0 > {moved} on it except at 0"
+            f"{stays} there, and comes to {{V <= {self.inner!r}}} and stays there: "
+            f"{moved} < 0 between the two"
         )

@@ -135,6 +135,18 @@ def residual_of(problem: Problem, u: Callable) -> Callable:
     return residual
 
 
+def sampled(problem: Problem, u: Callable, *, count: int = 10**6, seed: int = 0):
+    """The largest |residual| of u at random points, uniform over the domain: what a
+    bound is to be compared with. In float64."""
+    points = np.random.default_rng(seed).uniform(
+        problem.lo, problem.hi, (count, len(problem.lo))
+    )
+    with jax.enable_x64(True):
+        at = residual_of(problem, u)
+        run = jax.jit(lambda x: jax.lax.map(at, x, batch_size=4096))
+        return float(jnp.abs(run(points)).max())
+
+
 def _misfit(condition: Condition, u: Callable) -> Callable:
     return lambda s: u(condition.point(s)) - condition.target(s)
 

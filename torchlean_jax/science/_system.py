@@ -16,10 +16,15 @@ from torchlean_jax.science._jets import Jet, Jets, product
 
 
 class System:
-    """V and W over boxes, with derivatives, and W at points."""
+    """V and W over boxes, with derivatives, and W at points.
 
-    def __init__(self, f, V, size: int, discrete: bool):
+    states: how many of the inputs move, the first ones; f gives their rates. The others
+    are disturbances.
+    """
+
+    def __init__(self, f, V, size: int, discrete: bool, states: int | None = None):
         self.f, self.V, self.size, self.discrete = f, V, size, discrete
+        self.states = size if states is None else states
         self.enclose = jax.jit(jax.vmap(lambda lo, hi: self._walk((), lo, hi)))
         self.curve = jax.jit(jax.vmap(self._hessians))
         self.image = jax.jit(jax.vmap(interpret(f, domain=Interval)))
@@ -48,12 +53,12 @@ class System:
         return v[places], w[places]
 
     def _jets(self, orders, lo, hi) -> tuple[Interval, Interval]:
-        jets, size = Jets(orders, self.size), self.size
+        jets, states = Jets(orders, self.size), range(self.states)
         if self.discrete:
             walk = interpret(lambda x: (self.V(x), self.decrease(x)), domain=jets)
             v, w = walk(jets.input(lo, hi))
             return jets.enclosures(v), jets.enclosures(w)
-        more = Jets([(*o, k) for o in jets.orders for k in range(size)], size)
+        more = Jets([(*o, k) for o in jets.orders for k in states], self.size)
         v = interpret(self.V, domain=more)(more.input(lo, hi)).parts
         rate = interpret(self.f, domain=jets)(jets.input(lo, hi)).parts
 
@@ -61,7 +66,7 @@ class System:
             places = [more.place[tuple(sorted((*o, k)))] for o in jets.orders]
             return Jet(v[jnp.array(places)])
 
-        terms = [product(jets, slope(k), Jet(rate[..., k])).parts for k in range(size)]
+        terms = [product(jets, slope(k), Jet(rate[..., k])).parts for k in states]
         w = functools.reduce(jax.vmap(_forms.plus), terms)
         own = v[jnp.array([more.place[o] for o in jets.orders])]
         return jets.enclosures(Jet(own)), jets.enclosures(Jet(w))

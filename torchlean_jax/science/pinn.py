@@ -8,6 +8,7 @@ from torchlean_jax.science._pinn import (
     certify,
     network,
     residual_of,
+    sampled,
     train,
 )
 from torchlean_jax.science._problems import PROBLEMS
@@ -20,5 +21,6 @@ __all__ = [
     "certify",
     "network",
     "residual_of",
+    "sampled",
     "train",
 ]

@@ -1,0 +1,194 @@
+"""The examples of `torchlean science control` that are trained, rounded, disturbed."""
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from torchlean_jax.science._disturbed import as_executed, barrier, executed_reach
+from torchlean_jax.science._lyapunov import Stability, lyapunov
+from torchlean_jax.science._outcome import Outcome
+from torchlean_jax.science._synthesis import (
+    Synthesis,
+    largest_level,
+    regulator,
+    share_below,
+    synthesize,
+)
+
+
+def pendulum(x, u):
+    """Upright, damped a little."""
+    return jnp.stack([x[1], jnp.sin(x[0]) - 0.125 * x[1] + u[0]])
+
+
+def path(x, u):
+    """Distance from a straight path and angle to it, at speed 2; u turns."""
+    return jnp.stack([2.0 * jnp.sin(x[1]), u[0]])
+
+
+def quadrotor(x, u):
+    """A planar one of mass 1/2: (x, y, angle) and their rates, at rest where it is; u
+    are the two thrusts less those that hover."""
+    lift, turn = 2.0 * (u[0] + u[1]) + 9.8125, 16.0 * (u[0] - u[1])
+    rates = [-lift * jnp.sin(x[2]), lift * jnp.cos(x[2]) - 9.8125, turn]
+    return jnp.concatenate([x[3:], jnp.stack(rates)])
+
+
+# name -> (plant, lo, hi, limit of the control, as the claim says it)
+PLANTS = {
+    "neural": (pendulum, (-3.0, -4.0), (3.0, 4.0), 4.0, "a pendulum held upright"),
+    "path": (path, (-2.0, -1.5), (2.0, 1.5), 2.0, "a vehicle on a straight path"),
+}
+
+
+def neural(name: str) -> Outcome:
+    """Controller and V trained; the area proved, beside the regulator's ellipse."""
+    plant, lo, hi, limit, said = PLANTS[name]
+    found = synthesize(plant, lo, hi, limit=limit, seconds=120.0)
+    area = math.prod(b - a for a, b in zip(lo, hi, strict=True))
+    proved = found.stability.status == "proved"
+    ours = area * share_below(found.V, found.level, lo, hi) if proved else 0.0
+    ellipse = regulator_area(plant, found, lo, hi, limit)
+    return Outcome(
+        claim=f"{said} by a network of 13 units, V a network: {found.stability.claim}",
+        status=found.stability.status,
+        certified=ours,
+        sampled=ellipse,
+        seconds=found.seconds,
+        figures={
+            "area, over the largest ellipse of the regulator": ours / ellipse,
+            "level": found.level,
+            "trainings": found.rounds,
+            "share of the box around 0": found.stability.neighbourhood,
+            "cells": found.stability.cells,
+            "seconds of the proof": found.stability.seconds,
+        },
+        draw=lambda axes: _draw(axes, found, lo, hi, plant, limit),
+    )
+
+
+def regulated(gain, limit) -> Callable:
+    """The regulator, saturated as the networks are."""
+    gain = np.asarray(gain, np.float32)
+    return lambda x: -limit * jnp.tanh(gain @ x / limit)
+
+
+def regulator_area(plant, found: Synthesis, lo, hi, limit) -> float:
+    """Of {x^T P x <= c}, with the largest c that samples do not forbid: an upper bound
+    of what anyone could prove of it."""
+    cost = np.asarray(found.regulator.cost, np.float32)
+    control = regulated(found.regulator.gain, limit)
+    level = largest_level(
+        lambda x: plant(x, control(x)), lambda x: jnp.sum((x @ cost) * x), lo, hi
+    )
+    return math.pi * level / math.sqrt(np.linalg.det(found.regulator.cost))
+
+
+def executed(name: str) -> Outcome:
+    """The pendulum's network as float32 runs it; training is not counted."""
+    plant, lo, hi, limit, said = PLANTS["neural"]
+    trained = synthesize(plant, lo, hi, limit=limit)
+    inner = float(np.float32(trained.level / 64))
+    found = as_executed(plant, trained.controller, trained.V, lo, hi, trained.level,
+                        inner=inner)  # fmt: skip
+    reach = executed_reach(trained.controller, np.array(lo), np.array(hi))
+    return Outcome(
+        claim=f"{said} by a network in float32, as executed: {found.claim}",
+        status=found.status,
+        certified=found.level if found.status == "proved" else 0.0,
+        sampled=trained.level,
+        seconds=found.seconds,
+        figures={
+            "inner level": inner,
+            "error of the control": float(reach[-1]),
+            "cells": found.cells,
+            "seconds of training, apart": trained.seconds,
+        },
+        draw=lambda axes: _draw(axes, trained, lo, hi, plant, limit),
+    )
+
+
+def avoiding(name: str) -> Outcome:
+    """A damped pendulum that hangs, pushed by a wind, never comes to the top."""
+
+    def f(x, wind):
+        swing = -jnp.sin(x[0]) - x[1] + wind[0]
+        return jnp.stack([x[1], swing])
+
+    def B(x):
+        return 1.5 * x[0] ** 2 + x[0] * x[1] + x[1] ** 2
+
+    found = barrier(f, B, [-3.0, -3.0], [3.0, 3.0], level=1.5, disturbance=[0.125],
+                    start=([-0.5, -0.5], [0.5, 0.5]),
+                    avoid=([1.5, -1.0], [2.5, 1.0]))  # fmt: skip
+    return Outcome(
+        claim=f"a hanging pendulum in a wind of up to 1/8: {found.claim}",
+        status=found.status,
+        certified=found.level,
+        sampled=found.level,
+        seconds=found.seconds,
+        figures={"cells": found.cells},
+        draw=lambda axes: _levels(axes, B, found, (-3.0, -3.0), (3.0, 3.0)),
+    )
+
+
+def hovering(name: str) -> Outcome:
+    """A quadrotor under its regulator: six states, an ellipsoid."""
+    base = regulator(quadrotor, 6, 2)
+    cost, gain = (np.asarray(a, np.float32) for a in (base.cost, base.gain))
+    hi = np.array([1.0, 1.0, 0.5, 2.0, 2.0, 4.0])
+
+    def f(x):
+        return quadrotor(x, -(gain @ x))
+
+    def V(x):
+        return jnp.sum((x @ cost) * x)
+
+    limit = largest_level(f, V, -hi, hi)
+    level = float(np.float32(limit / 64))
+    small = hi * math.sqrt(1.1 * level) / math.sqrt(limit)
+    found = lyapunov(f, V, -small, small, level, seconds=60.0)
+    return Outcome(
+        claim=f"a planar quadrotor under its linear-quadratic regulator: {found.claim}",
+        status=found.status,
+        certified=found.level if found.status == "proved" else 0.0,
+        sampled=limit,
+        seconds=found.seconds,
+        figures={"cells": found.cells, "share around 0": found.neighbourhood},
+        draw=lambda axes: _levels(axes, lambda x: V(jnp.zeros(6).at[:2].set(x)), found,
+                                  -small[:2], small[:2]),
+    )  # fmt: skip
+
+
+EXAMPLES: dict[str, Callable[[str], Outcome]] = {
+    "neural": neural,
+    "path": neural,
+    "executed": executed,
+    "barrier": avoiding,
+    "quadrotor": hovering,
+}
+
+
+def _levels(axes, V, found: Stability, lo, hi):
+    sides = [np.linspace(a, b, 201) for a, b in zip(lo, hi, strict=True)]
+    first, second = np.meshgrid(*sides, indexing="ij")
+    points = jnp.asarray(np.stack([first, second], -1).reshape(-1, 2), jnp.float32)
+    values = np.asarray(jax.vmap(V)(points)).reshape(first.shape)
+    axes.contour(first, second, values, [found.level], colors=["#0072B2"])
+    axes.set(xlabel="x[0]", ylabel="x[1]")
+
+
+def _draw(axes, found: Synthesis, lo, hi, plant, limit) -> None:
+    """The set, and the regulator's ellipse."""
+    _levels(axes, found.V, found.stability, lo, hi)
+    cost = found.regulator.cost
+    area = regulator_area(plant, found, lo, hi, limit)
+    level = area * math.sqrt(np.linalg.det(cost)) / math.pi
+    turn = np.linspace(0, 2 * math.pi, 201)
+    round_ = np.stack([np.cos(turn), np.sin(turn)]) * math.sqrt(level)
+    edge = np.linalg.solve(np.linalg.cholesky(cost).T, round_)
+    axes.plot(*edge, color="#D55E00", label="the regulator's ellipse, at most")
+    axes.legend()
