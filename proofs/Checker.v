@@ -1,12 +1,14 @@
 (** The checker: a function to bool. What it means when it says true stands in Sound.v. *)
 From Coq Require Import ZArith List Bool.
 From Bignums Require Import BigZ.
-From TorchLean Require Import Graph Numbers Forms Lines Boxes.
+From TorchLean Require Import Graph Numbers Forms Lines Curves Boxes.
 Import ListNotations.
 
-(** Of one node: for a maximum, what is known of the difference of its operands; for any
-    node, intervals of its entries. All of it is tested. *)
-Record evidence := { scale : units; neurons : list neuron; claimed : intervals }.
+(** Of one node: for a maximum, what is known of the difference of its operands; for a
+    smooth function, lines around it; for any node, intervals of its entries. All of it is
+    tested. *)
+Record evidence :=
+  { scale : units; neurons : list neuron; bends : list bend; claimed : intervals }.
 (** The nodes so far, last first, with their evidence and what is known of their value. *)
 Definition trace := list (node * evidence * intervals).
 
@@ -29,6 +31,16 @@ Definition back (n : node) (ev : evidence) (f : form) : option form :=
               Some (through_affine (u_grid u, bs) p (through_affine (fine, r) q
                 {| coefficients := cs;
                    constant := dadd (fine + u_bounds u, k)%Z (constant f) |}))
+          | None => None
+          end
+      | Curve _ _ a =>
+          let u := scale ev in
+          let fine := Z.min (fst c + u_slopes u) (u_grid u) in
+          match bend_lines u (fst c) fine (bends ev) (snd c) with
+          | Some (ms, k) =>
+              Some (through_affine (u_grid u, ms) a
+                {| coefficients := cs;
+                   constant := dadd (fine + u_bounds u, k)%Z (constant f) |})
           | None => None
           end
       end
@@ -76,10 +88,26 @@ Fixpoint neurons_ok base tr h p q (k : nat) (ns : list neuron) : bool :=
   | n :: ns' =>
       if neuron_ok base tr h p q k n then neurons_ok base tr h p q (S k) ns' else false
   end.
+
+Section Decision.
+Variable decide : decision. (* whether a line bounds a smooth function *)
+
+Definition bend_ok base tr (u : units) (f : curve) (a : affine) (k : nat) (b : bend)
+  : bool :=
+  neuron_ok base tr (u_bounds u) a zero k (Between (b_lo b) (b_hi b) BigZ.zero BigZ.zero)
+  && side_ok decide true f u b (under b) && side_ok decide false f u b (upper b).
+Fixpoint bends_ok base tr u f a (k : nat) (bs : list bend) : bool :=
+  match bs with
+  | [] => true
+  | b :: bs' =>
+      if bend_ok base tr u f a k b then bends_ok base tr u f a (S k) bs' else false
+  end.
 Definition node_ok base tr (n : node) (ev : evidence) : bool :=
   match n with
   | Affine _ => true
   | Max p q => neurons_ok base tr (u_bounds (scale ev)) p q 0 (neurons ev)
+  | Curve f size a =>
+      (length (bends ev) <=? size)%nat && bends_ok base tr (scale ev) f a 0 (bends ev)
   end.
 
 Definition entry (k : nat) (sign : BigZ.t) : form :=
@@ -145,5 +173,9 @@ Fixpoint tree_ok (g : graph) (p : property) (ks : list intervals) (t : tree) : b
       then tree_ok g p (cut_at true v k at_ ks) t2 else false
   end.
 
-Definition check (g : graph) (b : box) (p : property) (t : tree) : bool :=
+Definition check_with (g : graph) (b : box) (p : property) (t : tree) : bool :=
   tree_ok g p (repeat (0%Z, []) (length g) ++ map of_box b) t.
+End Decision.
+
+(** Without smooth functions no decision is needed. *)
+Definition check : graph -> box -> property -> tree -> bool := check_with never.

@@ -59,15 +59,30 @@ Definition apply (M : matrix) (x : list R) : list R :=
     of the list, and an operand k stands for the vector k places before the node's own
     (0: the one just before). *)
 Record affine := { bias : block; terms : list (nat * matrix) }.
-Inductive node := Affine (a : affine) | Max (a b : affine).
+Inductive curve := ExpCurve | LogisticCurve | TanhCurve.
+(** The last: a smooth function of the first [size] entries. *)
+Inductive node :=
+| Affine (a : affine) | Max (a b : affine) | Curve (f : curve) (size : nat) (a : affine).
 Definition graph := list node.
 Definition affine_value (a : affine) (env : list (list R)) : list R :=
   fold_right (fun t y => plus (apply (snd t) (nth (fst t) env [])) y) (reals (bias a))
     (terms a).
+Definition curve_value (f : curve) (x : R) : R :=
+  match f with
+  | ExpCurve => exp x
+  | LogisticCurve => 1 / (1 + exp (- x))
+  | TanhCurve => tanh x
+  end.
+Fixpoint curve_values (f : curve) (size : nat) (x : list R) : list R :=
+  match size with
+  | O => []
+  | S size' => curve_value f (hd 0 x) :: curve_values f size' (tl x)
+  end.
 Definition node_value (n : node) (env : list (list R)) : list R :=
   match n with
   | Affine a => affine_value a env
   | Max a b => larger (affine_value a env) (affine_value b env)
+  | Curve f size a => curve_values f size (affine_value a env)
   end.
 Fixpoint eval (g : graph) (inputs : list (list R)) : list (list R) :=
   match g with

@@ -5,7 +5,8 @@
 From Coq Require Import ZArith Reals Lra Lia Bool.
 From Bignums Require Import BigZ.
 From Interval Require Import Specific_bigint Specific_ops Float_full Xreal Interval Basic.
-From TorchLean Require Import Graph Numbers Rules Convex.
+From TorchLean Require Import Graph Numbers Lines Curves Rules Convex.
+From TorchLean Require Import Checker Sound.
 Open Scope R_scope.
 
 Module F := SpecificFloat BigIntRadix2.
@@ -87,7 +88,6 @@ Proof.
 Qed.
 
 (** ** The functions, and where they bend *)
-Inductive curve := ExpCurve | LogisticCurve | TanhCurve.
 Definition of_curve (f : curve) : function :=
   match f with ExpCurve => Exp | LogisticCurve => Logistic | TanhCurve => Tanh end.
 Definition value_in (f : curve) (X : I.type) : I.type :=
@@ -103,6 +103,8 @@ Definition slope_in (f : curve) (X : I.type) : I.type :=
   | LogisticCurve => I.mul bits Y (I.sub bits (integer_in 1) Y)
   | TanhCurve => I.sub bits (integer_in 1) (I.mul bits Y Y)
   end.
+Lemma value_is f x : curve_value f x = meaning (of_curve f) x.
+Proof. destruct f; reflexivity. Qed.
 Notation f_ f := (meaning (of_curve f)).
 Notation d_ f := (slope (of_curve f)).
 
@@ -169,8 +171,6 @@ Proof.
 Qed.
 
 (** ** The decision. A line a x + b; where the tangent decides, it is the one at [c]. *)
-Record line := { slope_of : dyadic; at_zero : dyadic }.
-Definition on (l : line) (x : R) : R := number (slope_of l) * x + number (at_zero l).
 Definition on_in (l : line) (X : I.type) : I.type :=
   I.add bits (I.mul bits (dyadic_in (slope_of l)) X) (dyadic_in (at_zero l)).
 Definition tangent_in (f : curve) (C X : I.type) : I.type :=
@@ -233,15 +233,12 @@ Proof.
     destruct over; [exact (no_less_holds _ _ _ _ T L H) | exact (no_less_holds _ _ _ _ L T H)].
 Qed.
 
-Definition bounded (over : bool) (f : curve) (l : line) (x : R) : Prop :=
-  if over then on l x <= f_ f x else f_ f x <= on l x.
-
 Lemma piece_sound over cvx f l lo hi c x : piece over cvx f l lo hi c = true ->
   (if cvx then convex (d_ f) (number lo) (number hi)
    else concave (d_ f) (number lo) (number hi)) ->
   number lo <= x <= number hi -> bounded over f l x.
 Proof.
-  unfold piece, inside_piece, bounded; intros H Hc Hx.
+  unfold piece, inside_piece, bounded; rewrite value_is; intros H Hc Hx.
   pose proof (curve_derivative f) as D.
   set (g := f_ f) in *; set (g' := d_ f) in *.
   assert (T : Bool.eqb over cvx = true -> number lo <= number c <= number hi
@@ -286,10 +283,9 @@ Proof.
 Qed.
 
 (** What the decision accepts is true of every real of the interval. *)
-Theorem bounds_sound over f l lo hi c1 c2 x : bounds over f l lo hi c1 c2 = true ->
-  number lo <= x <= number hi -> bounded over f l x.
+Theorem bounds_sound : right bounds.
 Proof.
-  unfold bounds; destruct (bends f) eqn:B; intros H Hx.
+  intros over f l lo hi c1 c2 x; unfold bounds; destruct (bends f) eqn:B; intros H Hx.
   - apply andb_true_iff in H; destruct H as [H1 H2]; destruct (Rle_dec x 0) as [N | P].
     + assert (E : dle lo dzero = true) by (apply number_le; rewrite number_zero; lra).
       rewrite E in H1; refine (piece_sound _ _ _ _ _ _ _ _ H1 _ _); simpl;
@@ -304,3 +300,9 @@ Proof.
   - refine (piece_sound _ _ _ _ _ _ _ _ H _ Hx); apply curve_convex; left; exact B.
 Qed.
 End Precision.
+
+(** ** The checker, with this decision in 60 bits *)
+Definition decide_60 : decision := bounds (F.PtoP 60).
+Definition check_smooth : graph -> box -> property -> tree -> bool := check_with decide_60.
+Theorem check_smooth_sound g b p t : check_smooth g b p t = true -> claim g b p.
+Proof. apply check_with_sound, bounds_sound. Qed.

@@ -1,11 +1,15 @@
 (** The theorem: what the checker accepts is true. *)
 From Coq Require Import ZArith Reals Lra Lia List Bool.
 From Bignums Require Import BigZ.
-From TorchLean Require Import Graph Numbers Vectors Forms Lines Boxes Checker.
+From TorchLean Require Import Graph Numbers Vectors Forms Lines Curves Boxes Checker.
 Import ListNotations.
 Open Scope R_scope.
 
 Definition nodes (tr : trace) : graph := map (fun t => fst (fst t)) tr.
+
+Section Decision.
+Variable decide : decision.
+Hypothesis decide_right : right decide.
 
 Section Point.
 Variables (base : list intervals) (inputs : list (list R)).
@@ -17,6 +21,8 @@ Definition justified (n : node) (ev : evidence) (env : list (list R)) : Prop :=
   | Affine _ => True
   | Max p q => all_known (u_bounds (scale ev)) (neurons ev) (affine_value p env)
                  (affine_value q env)
+  | Curve f size a => (length (bends ev) <= size)%nat
+      /\ all_bent (scale ev) f (bends ev) (affine_value a env)
   end.
 Fixpoint valid (tr : trace) : Prop :=
   match tr with
@@ -36,13 +42,20 @@ Lemma back_sound n ev f g env : justified n ev env -> back n ev f = Some g ->
 Proof.
   unfold back; destruct f as [[| c cs] d]; cbn [coefficients constant].
   - intros _ [= <-]; unfold value; simpl; rewrite total_nil_r || idtac; lra.
-  - destruct n as [a | p q]; intros Hj H; cbv beta iota zeta in H.
+  - destruct n as [a | p q | s size a]; intros Hj H; cbv beta iota zeta in H.
     + injection H as <-; rewrite through_affine_value; unfold value; simpl; lra.
     + match type of H with context [lines ?a ?b ?c ?d ?e] =>
         destruct (lines a b c d e) as [[[bs r] k] |] eqn:E end; [| discriminate].
       injection H as <-; rewrite !through_affine_value.
       pose proof (lines_sound _ _ _ (Z.le_min_l _ _) (Z.le_min_r _ _) _ _ _ _ _ _ _ Hj E)
         as L.
+      unfold value; cbn [coefficients constant total node_value]; rewrite number_add.
+      unfold number at 1; unfold reals in *; cbn [fst snd] in *; lra.
+    + match type of H with context [bend_lines ?a ?b ?c ?d ?e] =>
+        destruct (bend_lines a b c d e) as [[ms k] |] eqn:E end; [| discriminate].
+      injection H as <-; rewrite through_affine_value; destruct Hj as [Hs Hj].
+      pose proof (bend_lines_sound _ _ _ _ (Z.le_min_l _ _) (Z.le_min_r _ _) _ _ _ _ _ _ Hs
+        Hj E) as L.
       unfold value; cbn [coefficients constant total node_value]; rewrite number_add.
       unfold number at 1; unfold reals in *; cbn [fst snd] in *; lra.
 Qed.
@@ -113,11 +126,32 @@ Proof.
   destruct (neuron_ok base tr h p q k n) eqn:E; [| discriminate]; intros H.
   rewrite !first_skipn, !tl_skipn; split; [apply neuron_sound; assumption | auto].
 Qed.
-Lemma node_sound tr n ev : valid tr -> node_ok base tr n ev = true ->
+Lemma affine_zero env : affine_value zero env = [].
+Proof. reflexivity. Qed.
+Lemma bend_sound tr u f a k b : valid tr -> bend_ok decide base tr u f a k b = true ->
+  bent u f b (nth k (affine_value a (run tr)) 0).
+Proof.
+  intros Hv; unfold bend_ok, side_ok; rewrite !andb_true_iff; intros [[Hn Hu] Ha].
+  pose proof (neuron_sound _ _ _ _ _ _ Hv Hn) as K; cbn [known] in K.
+  rewrite affine_zero in K; replace (nth k [] 0) with 0 in K by (destruct k; reflexivity).
+  rewrite Rminus_0_r in K.
+  split; [exact (proj1 K) | split];
+    [exact (decide_right _ _ _ _ _ _ _ _ Hu K) | exact (decide_right _ _ _ _ _ _ _ _ Ha K)].
+Qed.
+Lemma bends_sound tr u f a bs k : valid tr -> bends_ok decide base tr u f a k bs = true ->
+  all_bent u f bs (skipn k (affine_value a (run tr))).
+Proof.
+  intros Hv; revert k; induction bs as [| b bs IH]; intros k; simpl; [auto |].
+  destruct (bend_ok decide base tr u f a k b) eqn:E; [| discriminate]; intros H.
+  rewrite first_skipn, tl_skipn; split; [apply bend_sound; assumption | auto].
+Qed.
+Lemma node_sound tr n ev : valid tr -> node_ok decide base tr n ev = true ->
   justified n ev (run tr).
 Proof.
-  intros Hv; destruct n as [a | p q]; simpl; [auto |].
-  intros H; apply neurons_sound in H; assumption.
+  intros Hv; destruct n as [a | p q | f size a]; simpl; [auto | |].
+  - intros H; apply neurons_sound in H; assumption.
+  - rewrite andb_true_iff; intros [Hl H]; split; [apply Nat.leb_le, Hl |].
+    apply bends_sound in H; assumption.
 Qed.
 
 Lemma entry_value k s x env : value (entry k s) (x :: env) = real 0 s * nth k x 0.
@@ -144,7 +178,7 @@ Qed.
 End Point.
 
 Lemma build_sound g evs ks tr base inputs :
-  all_inside ks (eval g inputs) -> build g evs ks = Some (tr, base) ->
+  all_inside ks (eval g inputs) -> build decide g evs ks = Some (tr, base) ->
   nodes tr = g /\ all_inside base inputs /\ valid inputs tr.
 Proof.
   revert evs ks tr base; induction g as [| n g IH]; intros evs ks tr base Hi H.
@@ -152,9 +186,9 @@ Proof.
     injection H as <- <-; repeat split; exact Hi.
   - destruct evs as [| ev evs]; [simpl in H; destruct ks; discriminate |].
     destruct ks as [| [e bs] ks]; [discriminate |]; destruct Hi as (Hk & Hi); simpl in H.
-    destruct (build g evs ks) as [[tr' base'] |] eqn:B; [| discriminate].
+    destruct (build decide g evs ks) as [[tr' base'] |] eqn:B; [| discriminate].
     destruct (IH _ _ _ _ Hi B) as (En & Hb & Hv).
-    destruct (node_ok base' tr' n ev) eqn:N; [| discriminate].
+    destruct (node_ok decide base' tr' n ev) eqn:N; [| discriminate].
     assert (Er : run inputs tr' = eval g inputs) by (unfold run; rewrite En; reflexivity).
     assert (V : valid inputs ((n, ev, (e, bs)) :: tr')).
     { split; [exact Hv |]; split; [apply (node_sound base'); assumption |].
@@ -183,10 +217,10 @@ Proof.
 Qed.
 
 Lemma tree_sound g p inputs t ks : all_inside ks (eval g inputs) ->
-  tree_ok g p ks t = true -> holds p (eval g inputs).
+  tree_ok decide g p ks t = true -> holds p (eval g inputs).
 Proof.
   revert ks; induction t as [evs | v k at_ t1 IH1 t2 IH2]; intros ks Hi H; simpl in H.
-  - destruct (build g evs ks) as [[tr base] |] eqn:B; [| discriminate].
+  - destruct (build decide g evs ks) as [[tr base] |] eqn:B; [| discriminate].
     destruct (build_sound _ _ _ _ _ _ Hi B) as (En & Hb & Hv).
     pose proof (property_sound _ _ _ Hb Hv p H) as P; unfold run in P; rewrite En in P.
     exact P.
@@ -197,10 +231,14 @@ Proof.
     + apply (IH2 _ (cut_inside true v k at_ ks _ Hi ltac:(simpl; lra)) H).
 Qed.
 
-Theorem check_sound g b p t : check g b p t = true -> claim g b p.
+Theorem check_with_sound g b p t : check_with decide g b p t = true -> claim g b p.
 Proof.
   intros H inputs Hin; refine (tree_sound g p inputs t _ _ H); clear H.
   induction g as [| n g IH]; [apply all_inside_boxes, Hin | exact (conj I IH)].
 Qed.
+End Decision.
+
+Theorem check_sound g b p t : check g b p t = true -> claim g b p.
+Proof. apply check_with_sound, never_right. Qed.
 
 Print Assumptions check_sound.

@@ -1,8 +1,8 @@
-(** How the integers of a generated file become blocks, rows and evidence. This file and
-    Graph.v are what a reader has to trust. *)
+(** How the integers of a generated file become blocks and rows. This file and Graph.v are
+    what a reader has to trust. *)
 From Coq Require Import ZArith List Uint63.
 From Bignums Require Import BigZ.
-From TorchLean Require Import Graph Lines.
+From TorchLean Require Import Graph.
 Import ListNotations.
 
 (** A machine integer, in two's complement, as an integer. *)
@@ -21,6 +21,3 @@ Fixpoint pairs (l : list int) : list (nat * BigZ.t) :=
   end.
 Definition gaps (e : Z) (rows : list (list int)) : matrix :=
   Rows e (map (fun r => Gaps (pairs r)) rows).
-(** Evidence (nothing about it need be trusted). *)
-Definition Lies (lo hi below above : int) : neuron :=
-  Between (integer lo) (integer hi) (integer below) (integer above).

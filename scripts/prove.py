@@ -27,13 +27,9 @@ THEOREMS = {
     "Rules": ("slope_is_derivative",),
     "AttentionBackward": ("attention_backward", "query_cotangent_by_blocks"),
     "Rounding": ("elementwise", "any_order", "any_order_as_computed"),
-    "Smooth": ("bounds_sound",),
+    "Smooth": ("bounds_sound", "check_smooth_sound"),
     "Reverse": ("backward_is_adjoint", "backward_is_gradient"),
 }
-# Excluded middle, on which the Reals library rests the mean-value theorem and ln. No
-# theorem about a certificate does.
-ANALYSIS = ("Rules", "Reverse", "Smooth", "Rounding")
-EXCLUDED_MIDDLE = ("Classical_Prop.classic",)
 UNPROVED = re.compile(r"\b(Admitted|admit|Axiom|Axioms|Parameter|Conjecture)\b")
 
 
@@ -59,7 +55,7 @@ def axioms(file: str, theorems: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     answers = re.split(r"^(?=Axioms:|Closed under)", said, flags=re.M)[1:]
     if len(answers) != len(theorems):
         raise coq.CoqError(f"{file}: {len(theorems)} theorems, {len(answers)} answers")
-    besides = EXCLUDED_MIDDLE if file in ANALYSIS else ()
+    besides = _run.EXCLUDED_MIDDLE if file in _run.ANALYSIS else ()
     found = (_run.axioms_in(answer, besides) for answer in answers)
     return dict(zip(theorems, found, strict=True))
 

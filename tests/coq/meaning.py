@@ -1,4 +1,5 @@
-"""What the graph of a generated theorem means, in exact fractions, from the text.
+"""What the graph of a generated theorem means, in exact fractions (of smooth functions,
+to 60 digits), from the text.
 
 Written from proofs/Graph.v: it reads the Coq file back, so that the writer's printing
 is tested too.
@@ -7,6 +8,14 @@ is tested too.
 import re
 from fractions import Fraction
 from typing import Any
+
+import mpmath
+
+CURVES = {
+    "ExpCurve": mpmath.exp,
+    "LogisticCurve": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "TanhCurve": mpmath.tanh,
+}
 
 
 class Reader:
@@ -116,11 +125,23 @@ def evaluate(text: str, inputs: list[list]) -> list[list]:
     names = reversed(definition(text, "network"))
     for name in names:
         kind, *parts = definition(text, name)
+        if kind == "Curve":
+            env.append(_curve(parts, env))
+            continue
         values = [affine(part, env) for part in parts]
         if kind == "Max":
             values = [[max(a, b) for a, b in padded(*values)]]
         env.append(values[0])
     return env
+
+
+def _curve(parts: list, env: list[list]) -> list:
+    name, size, operand = parts
+    x = affine(operand, env)
+    x += [Fraction(0)] * (size - len(x))
+    with mpmath.workdps(60):
+        ys = [CURVES[name](mpmath.mpf(v.numerator) / v.denominator) for v in x[:size]]
+        return [Fraction(int(mpmath.ldexp(y, 256)), 2**256) for y in ys]
 
 
 def margin(prop, env: list[list]) -> Fraction:

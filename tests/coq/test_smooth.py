@@ -65,7 +65,7 @@ def question(curve, lo, hi, over, moved: Fraction) -> str:
 def test_right_lines_are_accepted_and_wrong_ones_are_not(tmp_path):
     text = (
         "From Coq Require Import ZArith.\nFrom Bignums Require Import BigZ.\n"
-        "From TorchLean Require Import Smooth.\n"
+        "From TorchLean Require Import Graph Curves Smooth.\n"
     )
     expected = []
     with mpmath.workdps(40):

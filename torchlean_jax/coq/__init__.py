@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torchlean_jax.coq._core import Core, OutsideTheCoreError
 from torchlean_jax.coq._reading import read
-from torchlean_jax.coq._run import CoqError, Outcome, build, missing, prove
+from torchlean_jax.coq._run import CoqError, Outcome, build, missing, needed, prove
 from torchlean_jax.coq._text import network_text, theorem_text
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "OutsideTheCoreError",
     "build",
     "missing",
+    "needed",
     "prove",
     "theorems",
 ]

@@ -1,4 +1,4 @@
-"""Certificates as graphs of the proved core: affine maps, and maxima of two of them.
+"""Certificates as graphs of the proved core: affine maps, maxima of two, smooth curves.
 
 The reading is that of `torchlean_check`: its exact integers become the literals of the
 theorem. This translation is outside the proof (docs/proofs.md). What the core has no
@@ -8,9 +8,11 @@ node for is refused, by the name of its primitive.
 import bisect
 from dataclasses import dataclass
 
-from torchlean_check import _linear, _piecewise, _relax, _windows
+from torchlean_check import _linear, _piecewise, _relax, _smooth, _windows
+from torchlean_check._claim import Each, Leaf
 from torchlean_check._graph import Program
 from torchlean_check._tensor import Tensor
+from torchlean_jax.coq._curves import curve_name
 from torchlean_jax.coq._reading import Reading
 from torchlean_jax.domains._errors import TorchLeanError
 
@@ -46,14 +48,17 @@ class Affine:
 
 @dataclass(frozen=True)
 class Node:
-    """An affine function of earlier values, or the larger of two, entry by entry.
+    """An affine function of earlier values, or the larger of two, entry by entry, or a
+    smooth function of one.
 
     step: the relaxation in the checker's program whose slopes are meant, or None.
+    curve: the name of the smooth function in proofs/Graph.v, or None.
     """
 
     first: Affine
     second: Affine | None = None
     step: int | None = None
+    curve: str | None = None
 
 
 class Core:
@@ -72,6 +77,11 @@ class Core:
         needed = _needed(self.program, reading)
         for k in sorted(needed - self.place.keys()):
             self.place[k] = self._translate(k)
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether there is a smooth function, for which Coq needs more libraries."""
+        return any(node.curve is not None for node in self.nodes)
 
     def append(self, node: Node) -> int:
         self.nodes.append(node)
@@ -133,6 +143,12 @@ def _max(core: Core, k: int, step, operands) -> Node:
     return Node(one, two, k)
 
 
+def _curve(core: Core, k: int, step, operands) -> Node:
+    size = core.program.values[k].size
+    operand = core.read(operands[0], Matrix("same"), size)
+    return Node(operand, curve=curve_name(step))
+
+
 def _sum(core: Core, k: int, step, operands) -> Node:
     size = core.program.values[k].size
     terms = []
@@ -188,6 +204,7 @@ _NODES = {
     _relax.Relu: _relu,
     _piecewise.Abs: _abs,
     _piecewise.Max: _max,
+    _smooth.Smooth: _curve,
     _linear.Sum: _sum,
     _linear.Scale: _scale,
     _linear.Move: _move,
@@ -203,8 +220,19 @@ def _refuse_sets(reading: Reading) -> None:
         reasons.append("an input set is a ball, not a box")
     if reading.region.halfspaces is not None:
         reasons.append("there are constraints among inputs")
+    if any(isinstance(case, Each) for case in reading.cases):
+        reasons.append("a conjunction is proved part by part")
+    leaves = [case for case in reading.cases if isinstance(case, Leaf)]
+    if any(m for leaf in leaves for row in leaf.of_splits for m, _ in row):
+        reasons.append("leaves weigh the cuts above them with multipliers")
     if reasons:
         raise OutsideTheCoreError(f"not in the proved core: {'; '.join(reasons)}")
+
+
+def _has_node(step) -> bool:
+    if isinstance(step, _smooth.Smooth):
+        return curve_name(step) is not None
+    return type(step) in _NODES or type(step) is _windows.WindowMax
 
 
 def _refuse_primitives(program: Program) -> None:
@@ -213,11 +241,7 @@ def _refuse_primitives(program: Program) -> None:
     found = set()
     for k, step in enumerate(program.steps):
         known = step is None or program.values[k].known is not None
-        if (
-            not known
-            and type(step) not in _NODES
-            and type(step) is not _windows.WindowMax
-        ):
+        if not (known or _has_node(step)):
             found.add(program.nodes[bisect.bisect_left(ends, k)][0])
     if found:
         names = ", ".join(sorted(found))

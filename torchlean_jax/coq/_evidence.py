@@ -1,4 +1,5 @@
-"""What a leaf needs as evidence: signs or bounds before each maximum, and slopes.
+"""What a leaf needs as evidence: signs or bounds before each maximum, and slopes; lines
+around each smooth function.
 
 Computed in floating point by back-substitution, then moved outward; the proof tests all
 of it in exact arithmetic, so an error here costs a certificate and never a truth.
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from torchlean_jax.coq._core import Affine, Core, Matrix, Node
+from torchlean_jax.coq._curves import Bends, bends
 
 SLOPE_EXP = -12
 GRID = -40  # coefficients are rounded down to multiples of 2**GRID
@@ -38,21 +40,27 @@ class Prover:
         """
         self.core, self.boxes, self.splits, self.slopes = core, boxes, splits, slopes
         self.evidence: dict[int, Evidence] = {}
-        for k, node in enumerate(core.nodes):
+        self.bends: dict[int, Bends] = {}
+        for k, node in enumerate(core.nodes, core.inputs):
             if node.second is not None:
-                self.evidence[core.inputs + k] = self._decide(node)
+                self.evidence[k] = self._decide(node)
+            elif node.curve is not None:
+                self.bends[k] = bends(node.curve, *self._range(node))
 
-    def _decide(self, node: Node) -> Evidence:
-        second = node.second
-        assert second is not None
-        size = node.first.size
-        every = np.eye(size)
+    def _range(self, node: Node) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the difference of a maximum's operands, or of the one there is."""
+        every = np.eye(node.first.size)
         forms: dict[int, np.ndarray] = {}
         constant = self._through(node.first, every, forms)
-        constant = constant + self._through(second, -every, forms)
+        if node.second is not None:
+            constant = constant + self._through(node.second, -every, forms)
         low = self.minimum(forms, constant)
         high = -self.minimum({k: -c for k, c in forms.items()}, -constant)
         self._apply_splits(node, low, high)
+        return low, high
+
+    def _decide(self, node: Node) -> Evidence:
+        low, high = self._range(node)
         state = np.where(low >= 0, 1, np.where(high <= 0, -1, 0))
         reach = max(np.abs(low).max(), np.abs(high).max(), 2.0**-60)
         exp = math.frexp(reach)[1] - 26
@@ -67,9 +75,9 @@ class Prover:
         return Evidence(state, exp, lo, hi, below, above)
 
     def _apply_splits(self, node: Node, low, high) -> None:
-        """What cuts say of the operand of a relu."""
+        """What cuts say of the operand of a relu or of a smooth function."""
         first, second = node.first, node.second
-        plain = second is not None and not second.terms and not second.bias
+        plain = second is None or (not second.terms and not second.bias)
         if not (plain and len(first.terms) == 1 and first.terms[0][1].kind == "same"):
             return
         for value, entry, at_most, at in self.splits:
@@ -89,6 +97,9 @@ class Prover:
                 constant += np.maximum(rows, 0) @ lo + np.minimum(rows, 0) @ hi
                 continue
             node = self.core.nodes[k - self.core.inputs]
+            if k in self.bends:
+                rows, shift = self.bends[k].through(rows)
+                constant = constant + shift
             if node.second is None:
                 constant = constant + self._through(node.first, rows, forms)
                 continue

@@ -38,5 +38,5 @@ def read(blob: bytes) -> Reading:
     formula = Formula(arrays, program)
     root = formula.read(manifest["property"], "property")
     proof = manifest["proof"]
-    cases = read_cases(proof, arrays, program, formula, region.halfspaces)
+    cases = read_cases(proof, arrays, program, formula, root, region.halfspaces)
     return Reading(manifest["semantics"], digest, program, region, formula, root, cases)

@@ -8,6 +8,7 @@ from torchlean_check._claim import Leaf
 from torchlean_check._relax import SLOPE_BITS
 from torchlean_check._tensor import Tensor
 from torchlean_jax.coq._core import Affine, Core, Matrix, OutsideTheCoreError
+from torchlean_jax.coq._curves import Bends, Side
 from torchlean_jax.coq._evidence import GRID, SLOPE_EXP, Evidence, Prover
 from torchlean_jax.coq._reading import Reading
 
@@ -18,17 +19,17 @@ HEADER = """\
    of a torchlean certificate; its arrays are the integers below. *)
 From Coq Require List ZArith Uint63 Sint63.
 From Bignums Require BigZ.
-From TorchLean Require Graph Lines Checker Sound Words.
+From TorchLean Require {files}.
 Module Certificates.
 Import List ListNotations ZArith Uint63 Sint63 BigZ.
-Import Graph Lines Checker Sound Words.
+Import Graph Lines Checker Sound Words Evidence.
 Open Scope sint63_scope.
 """
 
 THEOREM = """\
 Theorem holds_{name} : claim network box_{name} property_{name}.
 Proof.
-  apply check_sound with (t := proof_{name}); vm_cast_no_check (eq_refl true).
+  apply {lemma} with (t := proof_{name}); vm_cast_no_check (eq_refl true).
 Qed.
 Check holds_{name}.
 """
@@ -36,11 +37,16 @@ Check holds_{name}.
 
 def network_text(reading: Reading, core: Core) -> str:
     """The graph: one definition for each node, the last one first in the list."""
-    lines = [HEADER.format(digest=reading.digest)]
+    files = "Graph Lines Checker Sound Words Evidence" + (
+        " Smooth" if core.is_smooth else ""
+    )
+    lines = [HEADER.format(digest=reading.digest, files=files)]
     for k, node in enumerate(core.nodes):
         here = core.inputs + k
         first = _affine(node.first, here)
-        if node.second is None:
+        if node.curve is not None:
+            term = f"Curve {node.curve} {node.first.size}%nat {first}"
+        elif node.second is None:
             term = f"Affine {first}"
         else:
             term = f"Max {first} {_affine(node.second, here)}"
@@ -58,9 +64,14 @@ def theorem_text(reading: Reading, core: Core, name: str) -> str:
         f"Definition box_{name} : box := {_list(sides)}.",
         f"Definition property_{name} : property := {_property(reading, core)}.",
         f"Definition proof_{name} : tree := {_proof(reading, core)}.",
-        THEOREM.format(name=name),
+        THEOREM.format(name=name, lemma=f"{checker(core)}_sound"),
     ]
     return "\n".join(parts)
+
+
+def checker(core: Core) -> str:
+    """The proved function that decides about this graph, by its name in proofs/."""
+    return "Smooth.check_smooth" if core.is_smooth else "check"
 
 
 def _property(reading: Reading, core: Core) -> str:
@@ -136,21 +147,32 @@ def _slopes(core: Core, leaf: Leaf) -> dict[int, np.ndarray]:
 
 def _leaf(core: Core, prover: Prover) -> str:
     entries = []
-    for k, node in enumerate(core.nodes):
-        if node.second is None:
-            scale, neurons = f"Build_units 0 {SLOPE_EXP} {GRID}", []
-        else:
-            e = prover.evidence[core.inputs + k]
-            scale, neurons = (
-                f"Build_units ({e.exp}) ({SLOPE_EXP}) ({GRID})",
-                _neurons(e),
-            )
+    for k in range(core.inputs, core.inputs + len(core.nodes)):
+        units, neurons, lines = (0, 0, 0), [], []
+        if k in prover.evidence:
+            e = prover.evidence[k]
+            units, neurons = (e.exp, SLOPE_EXP, GRID), _neurons(e)
+        elif k in prover.bends:
+            e = prover.bends[k]
+            units, lines = (e.exp, e.slope_exp, GRID), _bends(e)
+        scale = " ".join(f"({u})" for u in units)
         entries.append(
-            f"Build_evidence ({scale})%Z {_list(neurons)} (0%Z, [])"
-            if neurons
-            else "Build_evidence (Build_units 0 0 0)%Z [] (0%Z, [])"
+            f"Build_evidence (Build_units {scale})%Z {_list(neurons)} {_list(lines)} "
+            "(0%Z, [])"
         )
     return f"Leaf {_list(reversed(entries))}"
+
+
+def _bends(e: Bends) -> list[str]:
+    def side(s: Side, k: int) -> str:
+        words = (s.slope[k], s.level[k], s.touch[k], s.touch[k])
+        return "(Side " + " ".join(_integer(int(w)) for w in words) + ")"
+
+    return [
+        f"Bends {_integer(int(lo))} {_integer(int(hi))} "
+        f"{side(e.under, k)} {side(e.upper, k)}"
+        for k, (lo, hi) in enumerate(zip(e.lo, e.hi, strict=True))
+    ]
 
 
 def _neurons(e: Evidence) -> list[str]:
