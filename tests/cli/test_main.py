@@ -82,7 +82,7 @@ def test_commands_that_compute_take_a_seed_and_write_json():
         for topic in ("approximate", "spline", "ode", "pinn", "control", "camera")
     }
     others |= {("zoo", "list"), ("certificate", "coq")}
-    others |= {("verify", "suite")}
+    others |= {("verify", name) for name in ("suite", "margin-cert", "leaf-cert")}
     assert found == computing | others
     for words in computing:
         target = ["m:f"] if words[0] in ("bounds", "float", "audit") else []

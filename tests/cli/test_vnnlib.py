@@ -229,6 +229,23 @@ def test_a_time_limit_decides_by_parts(hard, tmp_path, capsys):
     assert report.accepted and report.leaves == (found["parts"] + 1) // 2
 
 
+def test_what_was_proved_is_said_at_a_timeout(hard, tmp_path, capsys, monkeypatch):
+    """The time is over in the middle of a computation, which has no answer yet."""
+    monkeypatch.setattr(
+        _deadline, "within", lambda seconds, work: (work() is None, None)
+    )
+    proof, results = tmp_path / "proof.tlc", tmp_path / "out.json"
+    options = ["--timeout", "120", "--certificate", str(proof), "--json", str(results)]
+    assert main(["verify", "vnnlib", *hard("(<= Y_0 -0.1)"), *options]) == 3
+    *_, said, last = capsys.readouterr().out.strip().splitlines()
+    assert last == "timeout"
+    assert re.match(r"the search that ran last: \d+ parts bounded, ", said)
+    found = json.loads(results.read_text())
+    assert found["status"] == "timeout" and found["last_search"]["parts"] > 1
+    assert 0 < found["last_search"]["proved_share"] <= 1
+    assert [path.name for path in tmp_path.iterdir() if "proof" in path.name] == []
+
+
 def test_the_edge_is_found_by_parts(hard, capsys):
     """y is 0 where |x1| <= |x0|: a tie."""
     assert main(["verify", "vnnlib", *hard("(<= Y_0 0.0)"), "--timeout", "120"]) == 1

@@ -29,6 +29,8 @@ examples:
   torchlean certificate coq proof.tlc --out Proof.v
   torchlean certificate coq proofs/000.tlc proofs/001.tlc --run
 
+Certificates of networks with exp, logistic or tanh need the library coq-interval.
+
 exit code: 0 written, and with --run accepted; 2 for bad usage, a certificate that is
 refused, or no Coq to run"""
 
@@ -64,13 +66,14 @@ def _coq(options) -> int:
 
 
 def _run(options, text: str, names: list[str]) -> None:
-    reason = coq.missing()
+    files = coq.needed(text)
+    reason = coq.missing(files)
     if reason is not None:
         raise coq.CoqError(reason)
     with contextlib.ExitStack() as stack:
         show = stack.enter_context(live("coqc"))
         show("the theory")
-        coq.build()
+        coq.build(files)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         source = folder / "Proof.v"
         source.write_text(text, encoding="utf-8")

@@ -39,7 +39,11 @@ or a box; the sampled figure is how far corners of it end from each other.""",
 Prove that a closed loop is stable on a whole sub-level set, the origin included.
 A Lyapunov function decreases along every solution that starts in the set. The figures
 are the level of the set, and the least at which a sampled point forbids a larger one;
-`weak` has too little gain, and is refuted with a point.""",
+`weak` has too little gain, and is refuted with a point. `neural` and `path` train a
+network and a Lyapunov function; their figures are the area proved and the largest that
+the ellipse of the linear-quadratic regulator could have. `executed` is the float32
+network as it runs, `barrier` a set that a wind does not drive a pendulum out of, and
+`quadrotor` one of six states under its regulator.""",
     "pinn": """\
 Train a network on a differential equation and bound its residual everywhere.
 The bound holds at every real point of the domain, rounding included; where theory gives
@@ -62,7 +66,10 @@ TOPICS = {
         *("lorenz", "oscillator", "van-der-pol", "neural"),
     ),
     "pinn": ("poisson", "heat", "burgers", "allen-cahn"),
-    "control": ("pendulum", "van-der-pol", "weak"),
+    "control": (
+        *("pendulum", "van-der-pol", "weak"),
+        *("neural", "path", "executed", "barrier", "quadrotor"),
+    ),
 }
 _NO_FORMAT = "it rests on interval arithmetic and has no certificate format"
 UNCERTIFIED = {

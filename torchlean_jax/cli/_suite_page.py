@@ -254,8 +254,8 @@ def _legend(about) -> str:
     return (
         "<p>Seconds are of whole processes: start, reading, compilation and search. "
         "A proof is re-derived, without trust in what wrote it, by "
-        "<code>torchlean check FILE.tlc</code>. Proofs by phases of ReLUs have none "
-        f"yet.</p><p>{_text(versions)}</p>"
+        "<code>torchlean check FILE.tlc</code>."
+        f"</p><p>{_text(versions)}</p>"
     )
 
 

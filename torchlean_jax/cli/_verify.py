@@ -1,6 +1,6 @@
 """`torchlean verify WHAT`: the claims that come with the package."""
 
-from torchlean_jax.cli import _digits, _known, _suite, _vnnlib
+from torchlean_jax.cli import _digits, _known, _rederived, _suite, _vnnlib
 
 
 def add_to(commands) -> None:
@@ -15,3 +15,4 @@ def add_to(commands) -> None:
     _known.add_to(what)
     _vnnlib.add_to(what)
     _suite.add_to(what)
+    _rederived.add_to(what)

@@ -32,7 +32,7 @@ timeout  no answer in the time given
 
 With a time limit, what bounds leave open is decided by parts: boxes of few varying
 inputs are cut, for more of them phases of ReLUs are fixed, until each part is proved or
-an unsafe input turns up. (A proof by phases has no certificate.) --resume F keeps the
+an unsafe input turns up. --resume F keeps the
 search in F, and goes on from there if F exists; parts that are open may take 256 MiB,
 beyond which the search goes deep first. Compiled programs are kept for the next time,
 in $TORCHLEAN_CACHE (default: torchlean-jax in the user's cache; empty: nowhere)."""
@@ -116,11 +116,12 @@ def add_to(commands) -> None:
 
 def run(options) -> int:
     _compiled.keep_compiled()
+    latest: dict = {}
     with _arguments.on_device(options.device) as device:
         live = _output.live("deciding", lines=options.progress)
         with on_signals(), live as show:
             finished, found = _deadline.within(
-                options.timeout, lambda: _decide(options, show)
+                options.timeout, lambda: _decide(options, show, latest)
             )
         results = {
             "network": str(options.network),
@@ -134,32 +135,54 @@ def run(options) -> int:
         }
     if finished:
         results |= _described(options, *found)
+    else:
+        results |= _so_far(latest)
     _output.write_json(options.json, results)
     print(results["status"])
     return EXIT_CODES[results["status"]]
 
 
-def _shown(show):
-    """Who follows searches, and says where they are, twice a second at most."""
+def _shown(show, latest):
+    """Who follows searches: `latest` holds where the one that ran last is, which is
+    shown twice a second at most."""
     last = -math.inf
 
     def watch(search):
         nonlocal last
+        phases = search.options.cut == "phases"
+        # what share of the inputs a cell of phases holds is not known
+        share = None if phases else search.proved_share_about
+        latest.update(
+            parts=search.parts,
+            open=len(search.open),
+            margin=search.bound,
+            proved_share=share,
+        )
         if time.perf_counter() >= last + 0.5:
             last = time.perf_counter()
-            phases = search.options.cut == "phases"
-            proved = f", {100 * search.proved_share_about:.2f}% proved"
-            show(
-                f"{search.parts:,} parts{' by phases' if phases else ''} bounded, "
-                f"{len(search.open):,} open, depth {search.depth}, "
-                # what share of the inputs a cell of phases holds is not known
-                f"margin at least {at_least(search.bound)}{'' if phases else proved}"
-            )
+            said = _where(latest)
+            show(f"{said}, depth {search.depth}{', by phases' if phases else ''}")
 
     return watch
 
 
-def _decide(options, show):
+def _where(found: dict) -> str:
+    share = found["proved_share"]
+    proved = "" if share is None else f", {100 * share:.2f}% proved"
+    return (
+        f"{found['parts']:,} parts bounded, {found['open']:,} open, "
+        f"margin at least {at_least(found['margin'])}{proved}"
+    )
+
+
+def _so_far(latest: dict) -> dict:
+    """Where the search was when the time was over in the middle of something."""
+    if latest:
+        print(f"the search that ran last: {_where(latest)}")
+    return {"last_search": latest or None}
+
+
+def _decide(options, show, latest):
     from torchlean_jax.vnnlib import decide, read_vnnlib
 
     chosen = {} if options.method == "auto" else {"methods": (options.method,)}
@@ -174,7 +197,7 @@ def _decide(options, show):
             seed=options.seed,
             certificate=options.certificate is not None,
             timeout=None if options.timeout is None else _SEARCHED * options.timeout,
-            watch=_shown(show),
+            watch=_shown(show, latest),
             semantics=options.semantics,
             resume=options.resume,
             executor=executor,

@@ -274,7 +274,7 @@ def _print(finding) -> None:
 
 def _sample(options) -> int:
     from torchlean_jax import zoo
-    from torchlean_jax.zoo.gpt.sample import Sampling
+    from torchlean_jax.zoo._sampling import Sampling
 
     entry = zoo.entry(options.entry)
     if entry.sample is None:
