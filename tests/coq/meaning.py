@@ -82,9 +82,14 @@ def definition(text: str, name: str) -> Any:
     return Reader(body[1]).application()
 
 
+def integer(m) -> Fraction:
+    """A literal of Coq's integers, or a machine integer taken for one."""
+    return Fraction(m[1] if isinstance(m, tuple) else m)
+
+
 def numbers(block) -> list[Fraction]:
     _, exp, values = block
-    return [Fraction(m) * Fraction(2) ** exp for m in values]
+    return [integer(m) * Fraction(2) ** exp for m in values]
 
 
 def padded(x: list, y: list):
@@ -148,8 +153,8 @@ def margin(prop, env: list[list]) -> Fraction:
     """The least row that `All` demands, the greatest that `Any` offers."""
     kind, body = prop
     if kind == "Row":
-        _, exp, (_, m) = body["constant"]
-        total = Fraction(m) * Fraction(2) ** exp
+        _, exp, m = body["constant"]
+        total = integer(m) * Fraction(2) ** exp
         for block, values in zip(body["coefficients"], reversed(env), strict=False):
             pairs = zip(numbers(block), values, strict=False)
             total += sum(a * b for a, b in pairs)

@@ -6,6 +6,7 @@ certificate. Where Coq is not installed, what needs it is skipped, and says so.
 
 import dataclasses
 import importlib
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -38,6 +39,31 @@ def test_the_text_means_what_the_certificate_means(name):
         inputs = [list(np.ravel(x)) for x in point.values()]
         env = evaluate(text, inputs)
         assert margin(definition(text, "property_c"), env) == claim.margin(point)
+
+
+def far_apart() -> bytes:
+    """`mlp` with numbers of very different size in each of its arrays."""
+    c = mlp(box=((-1.0, 2.0**-90), (1.0, 1.5)))
+    for name, array in c.arrays.items():
+        if array.size > 1 and name not in ("0", "1"):
+            c.arrays[name] = array.copy()
+            c.arrays[name].flat[-1] *= 2.0**-100
+            c.arrays[name].flat[array.size // 2] *= 2.0**-50
+    return c.pack()
+
+
+def test_numbers_of_any_distance_keep_their_value():
+    """Weights of an input that is always 0 shrink as long as training goes on."""
+    blob = far_apart()
+    text = coq.theorems({"c": blob})
+    claim = Claim(blob)
+    for point in claim.points(5, np.random.default_rng(0)):
+        inputs = [list(np.ravel(x)) for x in point.values()]
+        env = evaluate(text, inputs)
+        assert margin(definition(text, "property_c"), env) == claim.margin(point)
+    assert "%bigZ" in text
+    machine = re.sub(r"\(-?\d+\)%(bigZ|Z)", "", text)
+    assert all(abs(int(m)) < 2**62 for m in re.findall(r"-?\b\d+", machine))
 
 
 @pytest.mark.parametrize(
@@ -103,6 +129,15 @@ def test_coq_proves_the_examples_and_says_of_what(tmp_path, capsys):
         said = capsys.readouterr().out
         assert "claim network box_c0 property_c0" in said
         assert "1 of 1 accepted" in said
+
+
+@needs_coq
+def test_coq_proves_a_claim_whose_numbers_are_far_apart(tmp_path):
+    blob = far_apart()
+    source = tmp_path / "Far.v"
+    source.write_text(coq.theorems({"c": blob}))
+    coq.build()
+    coq.prove(source)
 
 
 @pytest.fixture

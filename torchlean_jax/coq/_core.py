@@ -6,44 +6,20 @@ node for is refused, by the name of its primitive.
 """
 
 import bisect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torchlean_check import _linear, _piecewise, _relax, _smooth, _windows
 from torchlean_check._claim import Each, Leaf
 from torchlean_check._graph import Program
 from torchlean_check._tensor import Tensor
+from torchlean_jax.coq._affine import Affine, Matrix, narrow
 from torchlean_jax.coq._curves import curve_name
 from torchlean_jax.coq._reading import Reading
 from torchlean_jax.domains._errors import TorchLeanError
 
-Term = tuple[int, "Matrix"]
-
 
 class OutsideTheCoreError(TorchLeanError):
     """A certificate whose claim the checker proved in Coq does not cover."""
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A linear map in units of 2**exp.
-
-    kind "same": the identity; "times": `rows` holds a factor for each entry; "full":
-    rows of integers; "gaps": rows of pairs (position, integer), by position.
-    """
-
-    kind: str
-    exp: int = 0
-    rows: tuple = ()
-
-
-@dataclass(frozen=True)
-class Affine:
-    """bias (integers in units of 2**exp) plus the sum of matrices times values."""
-
-    size: int
-    terms: tuple[Term, ...] = ()
-    bias: tuple[int, ...] = ()
-    exp: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,7 +60,8 @@ class Core:
         return any(node.curve is not None for node in self.nodes)
 
     def append(self, node: Node) -> int:
-        self.nodes.append(node)
+        second = None if node.second is None else narrow(node.second)
+        self.nodes.append(replace(node, first=narrow(node.first), second=second))
         return self.inputs + len(self.nodes) - 1
 
     def constant(self, tensor: Tensor) -> Affine:

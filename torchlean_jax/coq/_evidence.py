@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from torchlean_jax.coq._core import Affine, Core, Matrix, Node
+from torchlean_jax.coq._affine import Affine, Matrix
+from torchlean_jax.coq._core import Core, Node
 from torchlean_jax.coq._curves import Bends, bends
 
 SLOPE_EXP = -12

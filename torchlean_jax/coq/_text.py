@@ -7,12 +7,11 @@ import numpy as np
 from torchlean_check._claim import Leaf
 from torchlean_check._relax import SLOPE_BITS
 from torchlean_check._tensor import Tensor
-from torchlean_jax.coq._core import Affine, Core, Matrix, OutsideTheCoreError
+from torchlean_jax.coq._affine import LARGEST, Affine, Matrix
+from torchlean_jax.coq._core import Core
 from torchlean_jax.coq._curves import Bends, Side
 from torchlean_jax.coq._evidence import GRID, SLOPE_EXP, Evidence, Prover
 from torchlean_jax.coq._reading import Reading
-
-LARGEST = 1 << 62  # of the machine integers that literals are
 
 HEADER = """\
 (* Graph {digest}
@@ -92,7 +91,7 @@ def _property(reading: Reading, core: Core) -> str:
         ]
         return (
             f"Row {{| coefficients := {_list(blocks)}; "
-            f"constant := (({unit})%Z, integer {_integer(-d)}) |}}"
+            f"constant := (({unit})%Z, {_exact(-d)}) |}}"
         )
 
     def text(part) -> str:
@@ -212,19 +211,26 @@ def _with_gaps(row) -> list[str]:
 
 
 def _block(values, exp: int) -> str:
-    return f"numbers ({exp})%Z {_list(map(_integer, values))}"
+    if all(map(_is_narrow, values)):
+        return f"numbers ({exp})%Z {_list(map(_integer, values))}"
+    return f"(({exp})%Z, {_list(map(_exact, values))})"
 
 
 def _number(t: Tensor) -> str:
-    return f"(({t.exp})%Z, integer {_integer(t.lo[0])})"
+    return f"(({t.exp})%Z, {_exact(t.lo[0])})"
+
+
+def _is_narrow(m: int) -> bool:
+    return -LARGEST < m < LARGEST
+
+
+def _exact(m: int) -> str:
+    """Of any size. Coq reads machine integers some ten times as fast as the others."""
+    return f"integer {_integer(m)}" if _is_narrow(m) else f"({m})%bigZ"
 
 
 def _integer(m: int) -> str:
-    if not -LARGEST < m < LARGEST:
-        raise OutsideTheCoreError(
-            f"an integer of {m.bit_length()} bits: the numbers of one array are too "
-            "far apart for the literals of the theorem (62 bits)"
-        )
+    assert _is_narrow(m), m
     return str(m) if m >= 0 else f"({m})"
 
 
