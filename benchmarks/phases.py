@@ -6,10 +6,11 @@ is 1 if one does.
 
     python benchmarks/phases.py mnist_fc/256x2|mnist_fc/256x4|mnist_fc/256x6|oval21/base
         [--method crown|alpha-crown] [--seconds S] [--only TEXT] [--check] [--resume]
-        [--json FILE]
+        [--processor] [--json FILE]
 
 --check has a certificate written for each proof, and checked. Results are written after
 each instance; --resume goes on with those that the file does not have yet.
+With --processor, limits and figures are seconds of the processor.
 """
 
 import argparse
@@ -39,11 +40,13 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--processor", action="store_true", help=_paired.PROCESSOR)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    clock = _paired.clock(options.processor)
     target = options.json or f"phases_{options.suite.replace('/', '_')}"
     result = _paired.circumstances("torchlean-jax", "jax", "onnx")
-    result |= {"method": options.method, "seconds": options.seconds}
+    result |= {"method": options.method, "seconds": options.seconds, "clock": clock}
     rows = _paired.known(target).get("instances", []) if options.resume else []
     done = {row["vnnlib"] for row in rows}
     folder = BENCH / options.suite.split("/")[0]

@@ -7,10 +7,11 @@ run in one process, which therefore compiles once for instances that share a pro
 the first one of each shape says how long that takes.
 
     python benchmarks/vnnlib.py acasxu|acasxu_all|mnist_fc [--methods crown,alpha-crown]
-        [--timeout S] [--check] [--limit N] [--only TEXT] [--resume] [--json FILE]
+        [--timeout S] [--check] [--limit N] [--only TEXT] [--resume] [--processor]
+        [--json FILE]
 
 Results are written after each instance; --resume goes on with those that the file does
-not have yet.
+not have yet. With --processor, limits and figures are seconds of the processor.
 """
 
 import argparse
@@ -48,12 +49,14 @@ def main():
     parser.add_argument("--limit", type=int)
     parser.add_argument("--only", default="", help="instances whose names hold this")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--processor", action="store_true", help=_paired.PROCESSOR)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    clock = _paired.clock(options.processor)
     target = options.json or f"vnnlib_{options.suite}"
     result = _paired.circumstances("torchlean-jax", "jax", "onnx", "onnxruntime")
     methods = tuple(options.methods.split(","))
-    result |= {"methods": methods, "timeout": options.timeout}
+    result |= {"methods": methods, "timeout": options.timeout, "clock": clock}
     rows = _paired.known(target).get("instances", []) if options.resume else []
     done = {(row["onnx"], row["vnnlib"]) for row in rows}
     for network, prop, expected in instances(options.suite)[: options.limit]:
