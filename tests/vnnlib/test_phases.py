@@ -104,19 +104,26 @@ def test_without_phases_only_bounds_are_tried(query):
     assert answer.status == "unknown" and "cells" not in answer.tried
 
 
-def turns(needs, seconds, monkeypatch):
+def turns(needs, seconds, monkeypatch, is_kept=False):
     """Statuses of cases that need so much time each, and the time it took."""
+    calls = iter(range(100))
 
     def case_decided(problem, need, course, until, number):
+        next(calls)
         left = until - time.perf_counter()
         time.sleep(max(min(need, left + 1e-3), 0))
         return _decide.Answer(status="unsat" if need <= left else "unknown")
 
     monkeypatch.setattr(_decide, "_decide_case", case_decided)
     start = time.perf_counter()
-    course = SimpleNamespace(until=start + seconds, is_kept=lambda number: False)
+    course = SimpleNamespace(until=start + seconds, is_kept=lambda number: is_kept)
     answers = _decide._by_turns(None, needs, course)
     return [answers[k].status for k in range(len(needs))], time.perf_counter() - start
+
+
+def test_searches_that_could_go_on_end_with_the_time(monkeypatch):
+    found, took = turns([9.0, 9.0], 0.2, monkeypatch, is_kept=True)
+    assert found == ["unknown"] * 2 and took < 2
 
 
 def test_each_case_has_its_share_of_the_time(monkeypatch):

@@ -171,7 +171,7 @@ def _by_turns(problem, cases, course) -> dict[int, Answer]:
             late_now = time.perf_counter() >= until and not is_asked_for()
             if found.status == "unknown" and late_now:
                 late.append(number)
-        waiting = late
+        waiting = late if time.perf_counter() < course.until else []
     return answers
 
 
