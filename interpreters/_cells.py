@@ -8,12 +8,13 @@ Source: beta-CROWN (Wang et al. 2021, arXiv:2103.06624).
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from torchlean_jax.interpreters import _ascent
 from torchlean_jax.interpreters._alpha import initial_slopes
 from torchlean_jax.interpreters._ascent import Choices
-from torchlean_jax.interpreters._backward import lower_bounds
+from torchlean_jax.interpreters._backward import lower_bounds, substituted
 from torchlean_jax.interpreters._phases import Whole, on_cell, subtract
 
 
@@ -63,6 +64,56 @@ def lower_with(cell, shared, values, target: Target, choices: Choices):
     return lower_bounds(
         equations, cell.steps, values, cell.sets, start, constant, choices.slopes, error
     )
+
+
+class Forms(NamedTuple):
+    """Rows over the inputs ([R, N]: the input sets end to end) plus constants [R], by
+    which a target is bounded on a cell; `_by_multipliers`: what a unit of each
+    multiplier adds ([M, N] and [M]: the switches end to end), the same for all rows.
+    """
+
+    rows: Any
+    constants: Any
+    rows_by_multipliers: Any
+    constants_by_multipliers: Any
+
+
+def forms(graph, shared: Whole, target: Target, choices: Choices, *, memory) -> Forms:
+    """What is minimised over the input sets, as a function of the multipliers.
+
+    It is an affine one. Computed in floating point: for choosing multipliers.
+    """
+    cell, _ = on_cell(graph, shared, target.phases, memory)
+    equations = cell.graph.equations[: len(cell.steps)]
+
+    def flat(multipliers):
+        at = choices._replace(multipliers=multipliers)
+        start, constant, _ = started(cell, shared, cell.values, target, at)
+        left, constant, _ = substituted(
+            equations, cell.steps, cell.values, start, constant, at.slopes
+        )
+        count = len(constant)
+        parts = [
+            left.get(n, jnp.zeros((count, *region.shape))).reshape(count, -1)
+            for n, region in cell.sets.items()
+        ]
+        return jnp.concatenate(parts, 1), constant
+
+    zero = jax.tree.map(jnp.zeros_like, choices.multipliers)
+    (rows, constants), change = jax.linearize(flat, zero)
+    numbers = list(zero)
+    sizes = [zero[n][0].size for n in numbers]
+
+    def unit(index):
+        before, tangent = 0, {}
+        for n, size in zip(numbers, sizes, strict=True):
+            one = (jnp.arange(size) + before == index).astype(zero[n].dtype)
+            tangent[n] = jnp.broadcast_to(one.reshape(zero[n][0].shape), zero[n].shape)
+            before += size
+        more, constant = change(tangent)
+        return more[0], constant[0]
+
+    return Forms(rows, constants, *jax.lax.map(unit, jnp.arange(sum(sizes))))
 
 
 def started(cell, shared, values, target: Target, choices: Choices):

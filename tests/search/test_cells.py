@@ -6,12 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import torchlean_check
 import torchlean_jax as tl
 from tests.search import exact_relu
 from tests.search.faults import notices, planted
 from torchlean_jax import _parts
 from torchlean_jax.domains._errors import InputError
-from torchlean_jax.search import Branching, _cells
+from torchlean_jax.interpreters._cells import Forms
+from torchlean_jax.search import Branching, _cells, _corners
 
 LO, HI = (-1.0, -0.75), (1.25, 1.0)
 SIZES = (2, 5, 4, 2)
@@ -63,6 +65,37 @@ def check_answers(seeds=range(3), method="crown"):
 @pytest.mark.parametrize("method", ["crown", "alpha-crown"])
 def test_answers_agree_with_exact_minima(method):
     assert check_answers(method=method) >= 1
+
+
+def close_calls(seeds=range(4)) -> list[str]:
+    """What is said of rows 1e-5 below their exact minimum."""
+    said = []
+    for seed in seeds:
+        layers = [(w, np.float32(b)) for w, b in layers_of(seed)]
+        row = np.random.default_rng(seed).normal(size=2).astype(np.float32)
+        spec = tl.spec.linear(row, least_of(layers, row) - 1e-5)
+        verdict = decided(layers, spec, certificate=True)
+        said.append(verdict.status)
+        if verdict.status == "proved":
+            assert torchlean_check.check(verdict.certificate.bytes).accepted
+    return said
+
+
+def test_what_is_true_by_little_is_proved(monkeypatch):
+    """Linear programs find the multipliers that gradient ascent only comes near."""
+    assert set(close_calls()) == {"proved"}
+    monkeypatch.setattr(_corners, "multipliers", lambda *given: None)
+    assert "unknown" in close_calls()
+
+
+def test_an_empty_cell_is_proved_empty():
+    """0 <= x <= 1, 2 <= x: any bound is right, and one beyond 0 is found."""
+    one = np.ones((1, 1))
+    forms = Forms(one, np.array([-5.0]), -one, np.array([2.0]))
+    fixed, lo, hi = np.array([True]), np.zeros(1), np.ones(1)
+    (weight,) = _corners.multipliers(forms, fixed, lo, hi)[0]
+    ends = [x - 5.0 + weight * (2.0 - x) for x in (0.0, 1.0)]
+    assert weight >= 0 and min(ends) > 0
 
 
 @pytest.mark.parametrize(

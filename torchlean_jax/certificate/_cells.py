@@ -13,7 +13,7 @@ import numpy as np
 from torchlean_jax.domains._errors import CertificateWriteError
 from torchlean_jax.search._cells import Cells, Proofs, clauses
 
-_BITS = 8  # of a multiplier
+_BITS = range(8, 25)  # of a multiplier: as few as its part's margin allows
 
 
 def phase_cases(proofs: Proofs, number: dict[int, int]) -> list[dict]:
@@ -80,6 +80,7 @@ def _tree(cells: Cells, search, number, undecided) -> Iterator[dict]:
             "what the cells were proved with takes more memory than the search may use"
         )
     choices, above = cells.choices(rows), [()]
+    reach = _reach(cells.region)
     for node, cut in search.tree.walk():
         path = above.pop()
         if cut is not None:
@@ -91,7 +92,7 @@ def _tree(cells: Cells, search, number, undecided) -> Iterator[dict]:
             continue
         k = places[node]
         flat = {v: m[k].reshape(len(m[k]), -1) for v, m in choices.multipliers.items()}
-        rows_of = range(len(next(iter(flat.values()))))
+        bits = _bits_for(flat, path, reach, rows["margin"][k])
         yield {
             "method": "crown-ibp",
             "refining": {},
@@ -100,7 +101,8 @@ def _tree(cells: Cells, search, number, undecided) -> Iterator[dict]:
                 for name, position, which in undecided
             },
             "split_multipliers": [
-                [_short(float(flat[v][r, index])) for v, index in path] for r in rows_of
+                [_short(float(flat[v][r, index]), bits) for v, index in path]
+                for r in _rows(flat)
             ],
         }
 
@@ -110,9 +112,40 @@ def _short_slopes(slopes, places):
     return np.clip(np.nan_to_num(flat), 0, 1).astype(np.float16)
 
 
-def _short(multiplier: float) -> float:
+def _reach(region) -> dict[int, np.ndarray]:
+    """By operand of a switch, how far from its level each element may be."""
+    found = {}
+    for part in region.parts:
+        value, level = (
+            d[part.operand] for d in (region.shared.enclosures, region.shared.levels)
+        )
+        ends = (
+            np.abs(np.ravel(end) - np.ravel(level.lo)) for end in (value.lo, value.hi)
+        )
+        found[part.operand] = np.maximum(*ends)
+    return found
+
+
+def _bits_for(flat, path, reach, margin: float) -> int:
+    """Of multipliers whose rounding costs at most half of a margin.
+
+    A multiplier b of n bits is at most b 2^-n off, and so is the bound by that times
+    the reach of its element.
+    """
+    most = [sum(flat[v][r, k] * reach[v][k] for v, k in path) for r in _rows(flat)]
+    for bits in _BITS:
+        if math.ldexp(max(most), 1 - bits) <= margin:
+            return bits
+    return _BITS[-1]
+
+
+def _rows(flat) -> range:
+    return range(len(next(iter(flat.values()))))
+
+
+def _short(multiplier: float, bits: int) -> float:
     """A number of few bits near a multiplier; 0 for what is none."""
     if not 0 < multiplier < math.inf:
         return 0.0
     m, e = math.frexp(multiplier)
-    return math.ldexp(round(math.ldexp(m, _BITS)), e - _BITS)
+    return math.ldexp(round(math.ldexp(m, bits)), e - bits)

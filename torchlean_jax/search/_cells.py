@@ -22,12 +22,13 @@ from torchlean_jax.interpreters._cells import (
     Target,
     bound_cell,
     first_choices,
+    forms,
 )
 from torchlean_jax.interpreters._crown import crown, enclose
 from torchlean_jax.interpreters._own_slopes import by_own_slopes
 from torchlean_jax.interpreters._phases import switches, whole
 from torchlean_jax.interpreters._splits import rank
-from torchlean_jax.search import _branch
+from torchlean_jax.search import _branch, _corners
 from torchlean_jax.search._frontier import Rows
 from torchlean_jax.search._tree import Splits
 
@@ -35,6 +36,7 @@ TOGETHER = 32  # cells in one vmap
 _ITERATIONS = 20
 _CANDIDATES = 8
 _MOST_CLAUSES = 4096
+_LARGEST_PROGRAM = 2**20  # entries of the constraints of a cell, as linear program
 
 
 class Region:
@@ -54,7 +56,7 @@ class Region:
             )
         key = "cells", tree, tuple(map(is_set, leaves))
         programs = functools.partial(_programs, self.task, self.parts)
-        self.bounded, self.ranked, self.first = model.once(key, programs)
+        self.bounded, self.ranked, self.first, self.forms = model.once(key, programs)
         enclosed = functools.partial(_whole, self.task, self.parts, method)
         enclosed = model.once((*key, method), lambda: jax.jit(enclosed))
         with jax.enable_x64(True):
@@ -108,7 +110,11 @@ def _programs(task: Task, parts):
     def first(shared, rows):
         return first_choices(graph, shared, memory, len(rows))
 
-    return jax.jit(bounded), jax.jit(ranked), jax.jit(first)
+    def formed(shared, phases, choices, rows, offset):
+        target = Target(phases, rows, offset)
+        return forms(graph, shared, target, choices, memory=memory)
+
+    return jax.jit(bounded), jax.jit(ranked), jax.jit(first), jax.jit(formed)
 
 
 class Cells:
@@ -119,9 +125,8 @@ class Cells:
     """
 
     def __init__(self, region: Region, rows, offset, slack, keeps: bool = False):
-        self._region, self._slack, self._keeps = region, slack, keeps
+        self.region, self._slack, self._keeps = region, slack, keeps
         self._rows, self._offset = np.asarray(rows), np.asarray(offset)
-        self._points = []
         with jax.enable_x64(True):
             first = region.first(region.shared, self._rows)
         self._first, self._tree = jax.tree.flatten(jax.tree.map(np.asarray, first))
@@ -130,21 +135,85 @@ class Cells:
         self._ends = np.cumsum([0, *sizes])
         levels = [region.shared.levels[p.operand] for p in region.parts]
         self._levels = np.concatenate([np.ravel(level.lo) for level in levels])
+        self._box = _ends_of(region.shared.sets.values())
 
     def root(self) -> Rows:
         rows = {f"choice{k}": _narrow(c)[None] for k, c in enumerate(self._first)}
         return rows | {"phases": np.zeros((1, self._ends[-1]), np.int8)}
 
     def bound(self, rows: Rows) -> _branch.Bounded:
-        found = self._in_turns(self._region.bounded, rows)
-        lower, choices = Bounded(*found)
-        lower = np.nextafter(lower - self._slack, -np.inf)
-        margin = np.where(np.isnan(lower), -np.inf, lower).max(axis=1)
-        kept = enumerate(jax.tree.leaves(choices))
-        points, self._points = self._points, []
-        extra = {f"choice{k}": _narrow(c) for k, c in kept}
-        evidence = extra if self._keeps else {}
+        found = Bounded(*self._in_turns(self.region.bounded, rows))
+        margin = self._margin(found.lower)
+        best, points = self._next_cuts(rows, found.choices, margin)
+        for k in np.flatnonzero(~(margin > 0) & (best < 0)).tolist():
+            better = self._at_the_corner(rows, found.choices, k)
+            if better is not None and self._margin(better.lower)[0] > margin[k]:
+                margin[k] = self._margin(better.lower)[0]
+                _put(found.choices, k, better.choices)
+        kept = enumerate(jax.tree.leaves(found.choices))
+        evidence = {f"choice{k}": _narrow(c) for k, c in kept}
+        extra = evidence | {"best": best}
+        evidence = evidence | {"margin": margin} if self._keeps else {}
         return _branch.Bounded(margin, points, extra, evidence)
+
+    def _next_cuts(self, rows: Rows, choices: Choices, margin):
+        """(the element that `_splits.rank` puts first, -1 if none is free or the cell
+        is proved; where the bound of the worst cell is reached)."""
+        best, open_ = np.full(len(margin), -1), np.flatnonzero(~(margin > 0))
+        if not len(open_):
+            return best, []
+        kept = {f"choice{k}": c for k, c in enumerate(jax.tree.leaves(choices))}
+        left = {name: array[open_] for name, array in (rows | kept).items()}
+        found = self._in_turns(self.region.ranked, left)
+        can = found.gains[:, 0] > -np.inf
+        best[open_[can]] = found.indices[can, 0]
+        return best, self._point(found.points, int(np.argmin(margin[open_])))
+
+    def _margin(self, lower) -> np.ndarray:
+        lower = np.nextafter(lower - self._slack, -np.inf)
+        return np.where(np.isnan(lower), -np.inf, lower).max(axis=1)
+
+    def _at_the_corner(self, rows: Rows, choices: Choices, k: int) -> Bounded | None:
+        """The bound of a cell without free phases by the multipliers of `_corners`."""
+        if self._box is None or self._ends[-1] * len(self._box[0]) > _LARGEST_PROGRAM:
+            return None
+        own = jax.tree.map(lambda c: c[k], choices)
+        phases = rows["phases"][k]
+        with jax.enable_x64(True):
+            found = self.region.forms(
+                self.region.shared,
+                self._by_part(phases),
+                own,
+                self._rows,
+                self._offset,
+            )
+        forms = jax.tree.map(np.asarray, found)
+        weights = _corners.multipliers(forms, phases != 0, *self._box)
+        if weights is None:
+            return None
+        best = self._by_part(weights)
+        own = own._replace(multipliers={n: best[n] for n in own.multipliers})
+        kept = enumerate(jax.tree.leaves(own))
+        one = {f"choice{j}": _narrow(c)[None] for j, c in kept}
+        return Bounded(
+            *self._in_turns(self.region.bounded, one | {"phases": phases[None]})
+        )
+
+    def _laid_out(self):
+        """(switch, (first, last) of its elements among all, shape) of each."""
+        return zip(
+            self.region.parts,
+            itertools.pairwise(self._ends),
+            self._shapes,
+            strict=True,
+        )
+
+    def _by_part(self, phases) -> dict[int, np.ndarray]:
+        """[..., M], all switches end to end, by the operand of each."""
+        return {
+            part.operand: phases[..., a:b].reshape(*phases.shape[:-1], *shape)
+            for part, (a, b), shape in self._laid_out()
+        }
 
     def choices(self, evidence: Rows) -> Choices:
         """The choices behind bounds of proved cells, each with a leading axis."""
@@ -156,24 +225,17 @@ class Cells:
         return iter(())
 
     def split(self, rows: Rows, extra: Rows) -> tuple[np.ndarray, Splits, Rows, Rows]:
-        """Across the element that `_splits.rank` puts first."""
-        count = len(rows["phases"])
-        if count == 0:
-            nothing = np.zeros(0, np.int64)
-            none = Splits(nothing, nothing, np.zeros(0))
-            return nothing.astype(bool), none, rows | extra, rows | extra
-        found = self._in_turns(self._region.ranked, rows | extra)
-        self._points = self._worst_point(rows, found.points)
-        can = found.gains[:, 0] > -np.inf
-        index = found.indices[can, 0]
+        """Across the element that `_splits.rank` put first."""
+        can = extra["best"] >= 0
+        index = extra["best"][can]
         part = np.searchsorted(self._ends, index, side="right") - 1
-        value = np.array([p.operand for p in self._region.parts])[part]
+        value = np.array([p.operand for p in self.region.parts])[part]
         at = self._levels[index]
         halves = []
         for phase in (-1, 1):  # lower: x <= c
             phases = rows["phases"][can].copy()
             phases[np.arange(len(index)), index] = phase
-            half = {name: array[can] for name, array in extra.items()}
+            half = {n: array[can] for n, array in extra.items() if n != "best"}
             halves.append(half | {"phases": phases})
         return can, Splits(value, index - self._ends[part], at), *halves
 
@@ -184,14 +246,13 @@ class Cells:
     def share(self, rows: Rows) -> Fraction:
         return sum((Fraction(1, 2**n) for n in rows["depth"].tolist()), Fraction(0))
 
-    def _worst_point(self, rows, points):
-        """Where the bound of the worst cell is reached, as leaves of the arguments."""
-        worst = int(np.argmin(rows["bound"]))
-        numbers = self._region.task.graph.inputs
-        pairs = zip(numbers, self._region.leaves, strict=True)
+    def _point(self, points, k: int):
+        """The k-th of some points, as leaves of the arguments."""
+        numbers = self.region.task.graph.inputs
+        pairs = zip(numbers, self.region.leaves, strict=True)
         return [
             [
-                points[n][worst].astype(leaf.dtype) if is_set(leaf) else leaf
+                points[n][k].astype(leaf.dtype) if is_set(leaf) else leaf
                 for n, leaf in pairs
             ]
         ]
@@ -201,15 +262,7 @@ class Cells:
         count, found = len(rows["phases"]), []
         for start in range(0, count, TOGETHER):
             at = np.minimum(np.arange(start, start + TOGETHER), count - 1)
-            phases = {
-                part.operand: rows["phases"][at, a:b].reshape(-1, *shape)
-                for part, (a, b), shape in zip(
-                    self._region.parts,
-                    itertools.pairwise(self._ends),
-                    self._shapes,
-                    strict=True,
-                )
-            }
+            phases = self._by_part(rows["phases"][at])
             kept = [
                 rows[f"choice{k}"][at].astype(np.float64)
                 for k in range(len(self._first))
@@ -217,7 +270,7 @@ class Cells:
             choices: Choices = jax.tree.unflatten(self._tree, kept)
             with jax.enable_x64(True):
                 part = program(
-                    self._region.shared, phases, choices, self._rows, self._offset
+                    self.region.shared, phases, choices, self._rows, self._offset
                 )
                 found.append(jax.tree.map(np.asarray, part))
         return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *found)
@@ -231,6 +284,23 @@ class Proofs:
     region: Region
     shape: tuple
     parts: list[tuple[Cells, _branch.Search]]
+
+
+def _ends_of(sets) -> tuple[np.ndarray, np.ndarray] | None:
+    """(lo, hi) of boxes end to end; None where a set is another one."""
+    if not all(hasattr(one, "lo") for one in sets):
+        return None
+    lo, hi = (
+        np.concatenate([np.ravel(np.asarray(getattr(one, end))) for one in sets])
+        for end in ("lo", "hi")
+    )
+    return lo, hi
+
+
+def _put(choices: Choices, k: int, better: Choices) -> None:
+    """In the place of a cell's choices, those of another bound of it."""
+    for old, new in zip(*map(jax.tree.leaves, (choices, better)), strict=True):
+        old[k] = new[0]
 
 
 def _narrow(choice):
