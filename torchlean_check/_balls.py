@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 from torchlean_check._linear import Bias, dot
+from torchlean_check._packed import Forms
 from torchlean_check._schema import Arrays, dyadic, fail, fields
 from torchlean_check._tensor import Tensor, aligned, tidy
 
@@ -21,14 +22,14 @@ class Ball(NamedTuple):
         lo = [c - r for c in center.lo]
         return tidy(lo, [c + r for c in center.lo], center.exp)
 
-    def add_minimum(self, rows, exp: int, box: Tensor, bias: Bias) -> None:
+    def add_minimum(self, forms: Forms, box: Tensor, bias: Bias) -> None:
         """The better of two minima for each form: over the ball, and over the box."""
-        over_ball, over_box = Bias(len(rows)), Bias(len(rows))
-        over_box.add_minimum(rows, exp, box)
-        over_ball.add_minimum(rows, exp, self.center)
+        over_ball, over_box = Bias(forms.count), Bias(forms.count)
+        over_box.add_minimum(forms, box)
+        over_ball.add_minimum(forms, self.center)
         dual = max if self.norm == 1 else _norm2
-        sizes = [self.radius.lo[0] * dual(list(map(abs, row))) for row in rows]
-        over_ball.add([-s for s in sizes], exp + self.radius.exp)
+        sizes = [self.radius.lo[0] * dual(list(map(abs, row))) for row in forms.rows()]
+        over_ball.add([-s for s in sizes], forms.exp + self.radius.exp)
         unit = min(over_ball.exp, over_box.exp)
         a = [v << (over_ball.exp - unit) for v in over_ball.values]
         b = [v << (over_box.exp - unit) for v in over_box.values]

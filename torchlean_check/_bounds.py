@@ -8,12 +8,14 @@ where its minimum is known.
 """
 
 from collections.abc import Callable
+from itertools import starmap
 from operator import gt, is_
 from typing import Any, NamedTuple
 
 from torchlean_check._errors import UnsupportedCertificate
 from torchlean_check._graph import Program
 from torchlean_check._linear import Bias, Blocks, Move, Scale, Sum
+from torchlean_check._packed import Forms, total
 from torchlean_check._tensor import MAX_EXP, Tensor, aligned, at_exp, tidy
 
 COEFFICIENT_BITS = 96
@@ -141,7 +143,7 @@ class Bounds:
         while self.program.steps[k] is not None:
             step, operands = self.program.steps[k], self.program.operands[k]
             varying = [j for j in operands if self.program.values[j].known is None]
-            spreads = isinstance(step, Move) and step.inverse is None
+            spreads = isinstance(step, Move) and step.most > 1
             if not isinstance(step, (Sum, Scale, Move)) or spreads or len(varying) != 1:
                 return False
             k = varying[0]
@@ -152,31 +154,31 @@ class Bounds:
 
         forms: value -> [(one list of coefficients per form, exp), ...], to be added up.
         """
-        pending = {k: list(parts) for k, parts in forms.items()}
+        pending = {k: list(starmap(Forms.of, parts)) for k, parts in forms.items()}
         bias = _bias(forms, constant)
         while pending:
             k = max(pending)
-            rows, exp = _joined(pending.pop(k))
+            one = total(pending.pop(k))
             step, box = self.program.steps[k], self.boxes[k]
             if step is None:
                 if k in self.region.balls:
-                    self.region.balls[k].add_minimum(rows, exp, box, bias)
+                    self.region.balls[k].add_minimum(one, box, bias)
                 else:
-                    bias.add_minimum(rows, exp, box)
+                    bias.add_minimum(one, box)
                 continue
-            rows, exp = _shortened(rows, exp, box, bias)
+            one = _shortened(one, box, bias)
             operands = self.program.operands[k]
             boxes = [self.boxes[j] for j in operands]
             extra = () if step.linear else (self._lines(k, step, boxes, slopes),)
-            for position, back, unit in step.backward(rows, exp, boxes, bias, *extra):
-                pending.setdefault(operands[position], []).append((back, unit))
+            for position, back in step.backward(one, boxes, bias, *extra):
+                pending.setdefault(operands[position], []).append(back)
         return bias.values, bias.exp
 
     def interval_minimum(self, forms: dict, constant=None) -> tuple[list[int], int]:
         """The same from the boxes of the values alone."""
         bias = _bias(forms, constant)
         for k, parts in forms.items():
-            bias.add_minimum(*_joined(parts), self.boxes[k])
+            bias.add_minimum(total(list(starmap(Forms.of, parts))), self.boxes[k])
         return bias.values, bias.exp
 
     def _lines(self, k: int, step, boxes, slopes):
@@ -204,33 +206,20 @@ def _bias(forms: dict, constant) -> Bias:
     return bias
 
 
-def _joined(parts: list) -> tuple[list[list[int]], int]:
-    """The sum of several sets of coefficients of one value."""
-    rows, exp = parts[0]
-    for more, unit in parts[1:]:
-        low = min(exp, unit)
-        a, b = exp - low, unit - low
-        rows = [
-            [(x << a) + (y << b) for x, y in zip(one, two, strict=True)]
-            for one, two in zip(rows, more, strict=True)
-        ]
-        exp = low
-    return rows, exp
-
-
-def _shortened(rows, exp: int, box: Tensor, bias: Bias):
+def _shortened(forms: Forms, box: Tensor, bias: Bias) -> Forms:
     """Coefficients rounded down where they are long.
 
     c * x >= c' * x + (c - c') * x >= c' * x - 2**exp * max(0, -lo) as 0 <= c - c' <
     2**exp.
     """
-    bits = max(*map(max, rows), -min(map(min, rows))).bit_length()
-    if abs(exp) > MAX_EXP or abs(exp + bits) > MAX_EXP:
+    bits = forms.bound.bit_length()
+    if bits > LONGEST or abs(forms.exp + bits) > MAX_EXP:
+        bits = forms.bits()
+    if abs(forms.exp) > MAX_EXP or abs(forms.exp + bits) > MAX_EXP:
         raise UnsupportedCertificate("coefficients beyond 2**16384")
     if bits <= LONGEST:
-        return rows, exp
-    cut = bits - COEFFICIENT_BITS
-    rows = [[a >> cut for a in row] for row in rows]
-    loss = sum(max(0, -a) for a in box.lo)
-    bias.add([-loss] * len(rows), exp + cut + box.exp)
-    return rows, exp + cut
+        return forms
+    forms = forms.cut(bits, bits - COEFFICIENT_BITS)
+    least = sum([a for a in box.lo if a < 0])
+    bias.add([least] * forms.count, forms.exp + box.exp)
+    return forms

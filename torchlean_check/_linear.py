@@ -1,17 +1,17 @@
 """Steps that are linear in their operands: what they do to boxes and to linear forms.
 
-`forward(boxes)` encloses the result. `backward(rows, exp, boxes, bias)` takes the
-coefficients of linear forms in the result (one list per form, in units of 2**exp) and
-returns, for each operand, equivalent coefficients as `(position, rows, exp)`; whatever
-the exact arithmetic cannot carry is charged to `bias`, so that each form only ever gets
-smaller. A step that is not linear has the same two methods (see _relax.py) and a third,
-`undecided`.
+`forward(boxes)` encloses the result. `backward(forms, boxes, bias)` takes linear forms
+in the result (_packed.py) and returns, for each operand, equivalent ones in it as
+`(position, forms)`; whatever the exact arithmetic cannot carry is charged to `bias`, so
+that each form only ever gets smaller. A step that is not linear has the same two
+methods (see _relax.py) and a third, `undecided`.
 """
 
 from collections import Counter
-from operator import mul, neg
+from itertools import compress
+from operator import mul, neg, or_
 
-from torchlean_check._packed import all_at_once
+from torchlean_check._packed import Forms
 from torchlean_check._tensor import (
     Tensor,
     aligned,
@@ -47,16 +47,19 @@ class Bias:
             cut = bits - KEEP_BIAS
             self.values, self.exp = [a >> cut for a in self.values], self.exp + cut
 
-    def charge(self, rows, errors: list[int], exp: int) -> None:
-        """Subtract sum_k |row[k]| * errors[k] from each form."""
-        self.add([-dot(map(abs, row), errors) for row in rows], exp)
+    def charge(self, forms: Forms, errors: list[int], exp: int) -> None:
+        """Subtract sum_k |coefficient k| * errors[k] from each form."""
+        used = [k for k, e in enumerate(errors) if e and forms.columns[k]]
+        sizes = [forms.magnitude(forms.columns[k]) for k in used]
+        losses = forms.dot([-errors[k] for k in used], sizes)
+        self.add(losses, forms.exp + exp)
 
-    def add_minimum(self, rows, exp: int, t: Tensor) -> None:
-        """Add the least value of sum_k row[k] * x[k] over x in t."""
+    def add_minimum(self, forms: Forms, t: Tensor) -> None:
+        """Add the least value of each form over t."""
         middle, radius, unit = midpoint_radius(t)
-        self.add([dot(row, middle) for row in rows], exp + unit)
+        self.add(forms.dot(middle), forms.exp + unit)
         if radius is not None:
-            self.charge(rows, radius, exp + unit)
+            self.charge(forms, radius, unit)
 
 
 class Sum:
@@ -71,12 +74,13 @@ class Sum:
         signed = zip(boxes, self.signs, strict=True)
         return total([box if sign > 0 else negated(box) for box, sign in signed])
 
-    def backward(self, rows, exp, boxes, bias):
+    def backward(self, forms, boxes, bias):
         opposite = None
         if min(self.signs) < 0:
-            opposite = [list(map(neg, row)) for row in rows]
+            columns = list(map(neg, forms.columns))
+            opposite = forms.like(columns, forms.exp, forms.bound)
         for position, sign in enumerate(self.signs):
-            yield position, rows if sign > 0 else opposite, exp
+            yield position, forms if sign > 0 else opposite
 
 
 class Scale:
@@ -87,15 +91,19 @@ class Scale:
     def __init__(self, factor: Tensor):
         self.factor = factor
         self.middle, self.radius, self.exp = midpoint_radius(factor)
+        self.largest = max(map(abs, self.middle))
 
     def forward(self, boxes):
         return product(boxes[0], self.factor)
 
-    def backward(self, rows, exp, boxes, bias):
+    def backward(self, forms, boxes, bias):
         if self.radius is not None:
             errors = list(map(mul, self.radius, magnitude(boxes[0])))
-            bias.charge(rows, errors, exp + self.exp + boxes[0].exp)
-        yield 0, [list(map(mul, row, self.middle)) for row in rows], exp + self.exp
+            bias.charge(forms, errors, self.exp + boxes[0].exp)
+        bound = forms.bound * self.largest
+        forms = forms.widened(bound)
+        columns = list(map(mul, forms.columns, self.middle))
+        yield 0, forms.like(columns, forms.exp + self.exp, bound)
 
 
 class Move:
@@ -110,12 +118,7 @@ class Move:
         self.index, self.sizes, self.fill = index, sizes, fill
         self.same = len(sizes) == 1 and index == list(range(sizes[0]))
         used = [k for k in index if k >= 0]
-        self.inverse = None
-        if len(set(used)) == len(used):
-            self.inverse = [-1] * sum(sizes)
-            for k, source in enumerate(index):
-                if source >= 0:
-                    self.inverse[source] = k
+        self.most = max(Counter(used).values(), default=0)  # results of one entry
 
     def forward(self, boxes):
         if self.same:
@@ -128,26 +131,25 @@ class Move:
         hi = [a for box in boxes for a in box.hi]
         return Tensor(lo, [hi[k] for k in self.index], boxes[0].exp)
 
-    def backward(self, rows, exp, boxes, bias):
+    def backward(self, forms, boxes, bias):
         if self.same:
-            yield 0, rows, exp
+            yield 0, forms
             return
         if self.fill:
-            holes = [k for k, source in enumerate(self.index) if source < 0]
-            sums = [self.fill.lo[0] * sum(row[k] for k in holes) for row in rows]
-            bias.add(sums, exp + self.fill.exp)
-        moved = list(map(self._moved, rows))
+            holes = [a for a, k in zip(forms.columns, self.index, strict=True) if k < 0]
+            sums = forms.dot([self.fill.lo[0]] * len(holes), holes)
+            bias.add(sums, forms.exp + self.fill.exp)
+        bound = forms.bound * self.most
+        forms = forms.widened(bound)
+        moved = self._moved(forms.columns)
         start = 0
         for position, size in enumerate(self.sizes):
-            yield position, [row[start : start + size] for row in moved], exp
+            yield position, forms.like(moved[start : start + size], forms.exp, bound)
             start += size
 
-    def _moved(self, row):
-        if self.inverse is not None:
-            row = [*row, 0]
-            return [row[k] for k in self.inverse]
+    def _moved(self, columns):
         result = [0] * (sum(self.sizes) + 1)  # the last entry catches the fills
-        for source, a in zip(self.index, row, strict=True):
+        for source, a in zip(self.index, columns, strict=True):
             result[source] += a
         return result[:-1]
 
@@ -176,38 +178,44 @@ class Blocks:
                     [list(c) for c in zip(*matrix, strict=True)],
                 )
         self.blocks = [(ks, js, *forms[id(matrix)]) for ks, js, matrix in blocks]
-        rows = [row for _, absolute, _ in forms.values() for row in absolute]
-        self.largest = max((max(row, default=0) for row in rows), default=0)
-        met = Counter()
-        for ks, js, _ in blocks:
-            for j in js:
-                met[j] += len(ks)
-        self.most = max(met.values(), default=0)  # entries that meet one of the operand
+        sums = {
+            key: list(map(sum, zip(*form[1], strict=True)))
+            for key, form in forms.items()
+        }
+        met = [0] * size_in
+        for _, js, matrix in blocks:
+            for j, a in zip(js, sums[id(matrix)], strict=True):
+                met[j] += a
+        self.gain = max(met)  # of the largest coefficient, on its way to the operand
 
     def apply(self, xs: list[int], absolute: bool = False) -> list[int]:
         """W @ xs, or |W| @ xs."""
         result = [0] * self.size_out
         for ks, js, matrix, magnitudes, _ in self.blocks:
             some = [xs[j] for j in js]
+            used = None
+            if not all(some):
+                used = list(map(bool, some))
+                some = list(compress(some, used))
             for k, row in zip(ks, magnitudes if absolute else matrix, strict=True):
-                result[k] += dot(row, some)
+                result[k] += dot(row if used is None else compress(row, used), some)
         return result
 
-    def transposed(self, row: list[int]) -> list[int]:
-        """row @ W; blocks and entries with zero coefficients cost little."""
+    def transposed(self, columns: list[int], wanted: list) -> list[int]:
+        """columns @ W at the wanted entries, 0 at others; zero columns cost little."""
         result = [0] * self.size_in
-        for ks, js, matrix, _, columns in self.blocks:
-            some = [row[k] for k in ks]
-            used = [(a, weights) for a, weights in zip(some, matrix, strict=True) if a]
-            if not used:
-                continue
-            if len(used) == 1:
-                ((a, weights),) = used
-                for j, w in zip(js, weights, strict=True):
-                    result[j] += a * w
-            else:
-                for j, column in zip(js, columns, strict=True):
-                    result[j] += dot(column, some)
+        for ks, js, _, _, turned in self.blocks:
+            some = [columns[k] for k in ks]
+            used = None
+            if not all(some):
+                used = list(map(bool, some))
+                if not any(used):
+                    continue
+                some = list(compress(some, used))
+            for j, weights in zip(js, turned, strict=True):
+                if wanted[j]:
+                    found = weights if used is None else compress(weights, used)
+                    result[j] += dot(found, some)
         return result
 
     def forward(self, boxes):
@@ -227,9 +235,13 @@ class Blocks:
         hi = [m + r for m, r in zip(result, error, strict=True)]
         return tidy(lo, hi, exp)
 
-    def backward(self, rows, exp, boxes, bias):
+    def backward(self, forms, boxes, bias):
         if self.radius is not None:
             errors = self.radius.apply(magnitude(boxes[0]))
-            bias.charge(rows, errors, exp + self.exp + boxes[0].exp)
-        found = all_at_once(self.transposed, rows, self.largest * self.most)
-        yield 0, found, exp + self.exp
+            bias.charge(forms, errors, self.exp + boxes[0].exp)
+        bound = forms.bound * self.gain
+        forms = forms.widened(bound)
+        # what is zero in all of the region (a neuron that is off) needs no coefficient
+        wanted = list(map(or_, boxes[0].lo, boxes[0].hi))
+        columns = self.transposed(forms.columns, wanted)
+        yield 0, forms.like(columns, forms.exp + self.exp, bound)

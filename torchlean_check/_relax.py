@@ -5,6 +5,7 @@ Adding a function applied entry by entry means a subclass of `Elementwise` with
 chooses free parameters and every choice gives valid lines. Here lives `relu`.
 """
 
+from operator import mul, ne
 from typing import NamedTuple
 
 from torchlean_check._tensor import Tensor
@@ -36,34 +37,29 @@ class Elementwise:
         """For each operand, the entries whose bounds are worth refining."""
         return [list(range(len(box.lo))) for box in boxes]
 
-    def backward(self, rows, exp, boxes, bias, lines: Lines):
+    def backward(self, forms, boxes, bias, lines: Lines):
         """A positive coefficient takes the lower line, a negative one the upper."""
+        slopes = list(zip(lines.lower, lines.upper, strict=True))
+        largest = max(max(*s, -min(s)) for pair in slopes for s in pair)
+        bound = forms.bound * largest
+        forms = forms.widened(bound)
         above, below = lines.lower_constant, lines.upper_constant
-        constants = [
-            sum(
-                [
-                    a * (c if a > 0 else d)
-                    for a, c, d in zip(row, above, below, strict=True)
-                    if a
-                ]
-            )
-            for row in rows
-        ]
-        bias.add(constants, exp + lines.exp)
-        for position, (lower, upper) in enumerate(
-            zip(lines.lower, lines.upper, strict=True)
-        ):
-            yield (
-                position,
-                [
-                    [
-                        a * (p if a > 0 else q)
-                        for a, p, q in zip(row, lower, upper, strict=True)
-                    ]
-                    for row in rows
-                ],
-                exp + lines.slope_exp,
-            )
+        turns = [map(ne, p, q) for p, q in [*slopes, (above, below)]]
+        positive, constants = [0] * len(forms.columns), []
+        for k, turning in enumerate(zip(*turns, strict=True)):
+            a, c, d = forms.columns[k], above[k], below[k]
+            if a and any(turning):
+                positive[k] = forms.positive(a)
+            if a and (c or d):
+                constants += [(a, d), (positive[k], c - d)]
+        numbers = [number for _, number in constants]
+        bias.add(forms.dot(numbers, [a for a, _ in constants]), forms.exp + lines.exp)
+        for position, (p, q) in enumerate(slopes):
+            columns = list(map(mul, forms.columns, q))
+            for k, a in enumerate(positive):
+                if a and p[k] != q[k]:
+                    columns[k] += (p[k] - q[k]) * a
+            yield position, forms.like(columns, forms.exp + lines.slope_exp, bound)
 
 
 class Relu(Elementwise):

@@ -1,5 +1,7 @@
 """Sums and maxima over axes and windows. Padding counts as absent."""
 
+from collections import Counter
+
 from torchlean_check._arithmetic import negative
 from torchlean_check._graph import operation
 from torchlean_check._layout import lines_along, windows
@@ -58,20 +60,19 @@ class WindowMax:
             ceiling.append(None if decided else max(*others, x.hi[best]))
         return pick, ceiling, x.exp
 
-    def backward(self, rows, exp, boxes, bias, lines):
+    def backward(self, forms, boxes, bias, lines):
         pick, ceiling, unit = lines
-        constants, moved = [], []
-        for row in rows:
-            result, constant = [0] * self.size_in, 0
-            for a, source, top in zip(row, pick, ceiling, strict=True):
-                if a > 0 or top is None:
-                    result[source] += a
-                elif a:
-                    constant += a * top
-            constants.append(constant)
-            moved.append(result)
-        bias.add(constants, exp + unit)
-        yield 0, moved, exp
+        bound = forms.bound * max(Counter(pick).values())
+        forms = forms.widened(bound)
+        columns, weights, tops = [0] * self.size_in, [], []
+        for a, source, top in zip(forms.columns, pick, ceiling, strict=True):
+            positive = a if top is None or not a else forms.positive(a)
+            columns[source] += positive
+            if positive != a:
+                weights.append(a - positive)
+                tops.append(top)
+        bias.add(forms.dot(tops, weights), forms.exp + unit)
+        yield 0, forms.like(columns, forms.exp, bound)
 
 
 @operation("_largest")

@@ -20,6 +20,7 @@ from tests.torchlean_check import (
     test_executions,
     test_known_answers,
     test_operations,
+    test_packed,
     test_phases,
     test_rounding,
     test_smooth,
@@ -169,8 +170,11 @@ MUTATIONS = [
     ("_relax", "Relu.lines", "c = -q * a", "c = -q * a - 1", random_nets),
     ("_relax", "Relu.lines", "elif b <= 0:", "elif b <= -a >> 3:", chords),
     ("_relax", "Relu.lines", "if a >= 0:", "if a >= -(b >> 4):", chords),
-    ("_relax", "Elementwise.backward", "c if a > 0 else d", "d if a > 0 else c", random_nets),
-    ("_relax", "Elementwise.backward", "p if a > 0 else q", "q if a > 0 else p", random_nets),
+    ("_relax", "Elementwise.backward", "(positive[k], c - d)", "(positive[k], d - c)", random_nets),
+    ("_relax", "Elementwise.backward", "(a, d)", "(a, c)", random_nets),
+    ("_relax", "Elementwise.backward", "columns[k] += (p[k]", "columns[k] -= (p[k]", random_nets),
+    ("_relax", "Elementwise.backward", "forms.bound * largest", "forms.bound", "packing"),
+    ("_windows", "WindowMax.backward", "(a - positive)", "(positive)", piecewise),
     ("_relax", "Relu.forward", "max(b, 0)", "max(b, 0) - 1", random_nets_by_intervals),
     ("_piecewise", "Max.lines", "a - d for", "a - d + 1 for", piecewise),
     ("_piecewise", "Max.lines", "one - s for s in q", "one + s for s in q", piecewise),
@@ -179,7 +183,7 @@ MUTATIONS = [
     ("_piecewise", "Abs.lines", "(b << SLOPE_BITS) - q * b", "-(b << SLOPE_BITS) - q * b", chords),
     ("_piecewise", "Abs.forward", "max(a, -b, 0)", "max(a, -b, 1)", piecewise),
     # Linear steps and their rounding.
-    ("_linear", "Bias.charge", "-dot(", "dot(", thirds),
+    ("_linear", "Bias.charge", "[-errors[k]", "[errors[k]", thirds),
     ("_linear", "Scale.backward", "if self.radius is not None", "if False", thirds),
     ("_linear", "Blocks.backward", "if self.radius is not None", "if False", thirds),
     ("_linear", "Bias.add_minimum", "if radius is not None", "if False", operations),
@@ -188,13 +192,24 @@ MUTATIONS = [
     ("_linear", "Move.backward", "if self.fill:", "if False:", operations),
     ("_linear", "Blocks.forward", "m - r for", "m + r for", random_nets_by_intervals),
     ("_linear", "Bias.add", "[a >> cut for a", "[-(-a >> cut) for a", "bias"),
-    ("_linear", "Blocks.backward", "self.largest * self.most", "self.largest", "packing"),
-    ("_packed", "all_at_once", "+ 1) // 8 + 1", ") // 8", "packing"),
+    ("_linear", "Blocks.backward", "map(or_, boxes[0].lo, boxes[0].hi)", "map(max, boxes[0].lo, boxes[0].lo)", random_nets),
+    ("_linear", "Blocks.backward", "forms.bound * self.gain", "forms.bound", "packing"),
+    ("_linear", "Scale.backward", "forms.bound * self.largest", "forms.bound", "packing"),
+    ("_linear", "Move.backward", "forms.bound * self.most", "forms.bound", "packing"),
+    ("_windows", "WindowMax.backward", "forms.bound * max(Counter(pick).values())", "forms.bound", "packing"),
+    ("_packed", "_width", "+ 1) // WORD", ") // WORD", "fields"),
+    ("_packed", "Forms.positive", "(signs << self.width) - signs", "(signs << top) - signs", "fields"),
+    ("_packed", "Forms.dot", "(self.bound * len(columns))", "self.bound", "fields"),
+    ("_packed", "Forms.dot", "w >> room for", "-(-w >> room) for", "fields"),
+    ("_packed", "Forms.bits", "self.magnitude(column)", "column", "fields"),
+    ("_packed", "Forms.cut", "(self.width - by)", "(self.width)", "fields"),
+    ("_packed", "Forms.cut", "1 << (bits - by)", "(1 << (bits - by)) - 1", "fields"),
+    ("_packed", "total", "sum(part.bound << (part.exp - exp) for part in parts)", "max(part.bound << (part.exp - exp) for part in parts)", "fields"),
     ("_tensor", "tidy", "[a >> cut for a in lo]", "[-(-a >> cut) for a in lo]", long_numbers),
     ("_tensor", "reciprocal", "one // b for b in t.hi", "-(-one // b) for b in t.hi", thirds),
     ("_tensor", "negated", "neg, t.lo", "neg, t.hi", operations),
-    ("_bounds", "_shortened", "bias.add([-loss]", "bias.add([0]", long_numbers),
-    ("_bounds", "_shortened", "max(0, -a)", "max(0, a)", long_numbers),
+    ("_bounds", "_shortened", "bias.add([least]", "bias.add([0]", long_numbers),
+    ("_bounds", "_shortened", "if a < 0", "if a > 0", long_numbers),
     # Bounds and cases.
     ("_bounds", "Bounds._refine_some", "min(hi[entry], -high)", "min(hi[entry], high)", "refined"),
     ("_bounds", "Bounds._split", "if lo[entry] > hi[entry]:", "if lo[entry] >= hi[entry]:", "points_with_a_split"),
@@ -376,8 +391,13 @@ def exp_points():
 
 
 def packing():
-    for bits in (1, 7, 8, 53, 130):
-        test_rounding.test_rows_multiplied_together_do_not_touch_each_other(bits)
+    for bits in test_packed.LENGTHS:
+        test_packed.test_steps_act_on_each_form_alone(bits)
+
+
+def fields():
+    for bits in test_packed.LENGTHS:
+        test_packed.test_fields_at_their_limits(bits)
 
 
 NAMED = {
@@ -387,6 +407,7 @@ NAMED = {
     ),
     "places": test_known_answers.test_multipliers_go_with_their_rows,
     "packing": packing,
+    "fields": fields,
     "bias": test_rounding.test_the_constants_of_linear_forms_only_shrink,
     "refined": test_known_answers.test_refined_bounds_hold_and_are_nearer,
     "points_with_a_split": points_with_a_split,

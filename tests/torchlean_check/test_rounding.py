@@ -17,7 +17,7 @@ from tests.torchlean_check.builder import (
 from tests.torchlean_check.evaluator import Claim
 from tests.torchlean_check.examples import DOT, dense, relu
 from torchlean_check import check
-from torchlean_check._linear import Bias, Blocks
+from torchlean_check._linear import Bias
 
 
 def margins(c: Certificate, rows) -> list[tuple[Fraction, Fraction]]:
@@ -109,23 +109,6 @@ def test_the_constants_of_linear_forms_only_shrink():
                 true += number * Fraction(2) ** (k * step)
             (value,) = bias.values
             assert value * Fraction(2) ** bias.exp <= true
-
-
-@pytest.mark.parametrize("bits", [1, 7, 8, 53, 130])
-def test_rows_multiplied_together_do_not_touch_each_other(bits):
-    """The largest coefficients of one sign, beside small ones of the other."""
-    rng = np.random.default_rng(bits)
-    top = (1 << bits) - 1
-    for size_out, size_in in ((1, 1), (3, 2), (8, 5)):
-        for weight in (top, -top, 1):
-            matrix = [[weight] * size_in for _ in range(size_out)]
-            blocks = [(range(size_out), range(size_in), matrix)]
-            step = Blocks(blocks, 0, size_in, size_out)
-            rows = [[int(a) for a in rng.integers(-1, 2, size_out)] for _ in range(4)]
-            rows = [rows[0], [top] * size_out, rows[1], [-top] * size_out, *rows]
-            ((_, results, _),) = step.backward(rows, 0, [None], None)
-            for row, result in zip(rows, results, strict=True):
-                assert result == [weight * sum(row)] * size_in
 
 
 def test_every_float_format_is_read_exactly():
