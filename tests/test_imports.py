@@ -131,7 +131,8 @@ def test_the_checker_names_only_the_standard_library():
         for path in sources("torchlean_check")
         if (names := outside_the_standard_library(path.read_text()))
     }
-    assert not found
+    # an accelerator, imported only when it is asked for (the test below runs without)
+    assert found == {"torchlean_check/_matrices.py": ["flint"]}
     assert outside_the_standard_library("def f():\n    import numpy")
 
 

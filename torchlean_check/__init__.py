@@ -1,4 +1,4 @@
-"""The independent checker of torchlean certificates. Standard library only.
+"""The independent checker of torchlean certificates. Standard library, unless asked.
 
 `check` re-derives the claim of a certificate in exact integer arithmetic and trusts no
 number of the file that it can compute itself. docs/certificate.md gives the format,
@@ -13,6 +13,7 @@ from torchlean_check import (
     _choices,
     _convolution,
     _library,
+    _matrices,
     _moves,
     _piecewise,
     _products,
@@ -43,7 +44,10 @@ __all__ = [
 
 
 def check(
-    certificate: str | os.PathLike | bytes, *, watch: Callable[[], None] = lambda: None
+    certificate: str | os.PathLike | bytes,
+    *,
+    watch: Callable[[], None] = lambda: None,
+    arithmetic: str = "python",
 ) -> Report:
     """The verdict on one certificate, given as a path or as its bytes.
 
@@ -53,13 +57,21 @@ def check(
     claim; the reason names the place in the proof.
 
     watch: called at every leaf, and between pieces of work on it; what it raises, to
-    end a check that takes too long, reaches the caller.
+    end a check that takes too long, reaches the caller. arithmetic: what multiplies
+    integers, Python ("python") or the package python-flint ("flint"), which is faster
+    and gives the same integers; `report.arithmetic` names it with its version.
 
     Raises:
         CertificateError: the bytes are not a certificate, or use something that this
             checker has no theorem for; the message names file and field.
         OSError: the file cannot be read.
+        ImportError: there is no python-flint, which was asked for.
     """
+    with _matrices.arithmetic(arithmetic) as said:
+        return _read(certificate, watch)._replace(arithmetic=said)
+
+
+def _read(certificate, watch) -> Report:
     if isinstance(certificate, bytes):
         return _check(certificate, None, watch)
     name = os.fspath(certificate)
@@ -78,7 +90,7 @@ def _check(blob: bytes, folder: Path | None, watch) -> Report:
     return check_bytes(blob, watch)
 
 
-def check_many(paths) -> list[Report]:
+def check_many(paths, *, arithmetic: str = "python") -> list[Report]:
     """One report per file, in order; a malformed certificate is a rejected one.
 
     Parsed graphs are shared between certificates with equal digests. Files that cannot
@@ -87,7 +99,7 @@ def check_many(paths) -> list[Report]:
     reports = []
     for path in paths:
         try:
-            reports.append(check(path))
+            reports.append(check(path, arithmetic=arithmetic))
         except CertificateError as error:
             reports.append(Report(False, str(error), file=os.fspath(path)))
     return reports

@@ -5,6 +5,7 @@ import json
 import sys
 
 from torchlean_check import __version__, check_many
+from torchlean_check._matrices import ARITHMETICS
 
 DESCRIPTION = "Re-derive the claims of torchlean certificates in exact arithmetic."
 EXIT_CODES = """\
@@ -22,14 +23,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--quiet", action="store_true", help="print only what is not accepted"
     )
+    parser.add_argument(
+        "--arithmetic",
+        choices=ARITHMETICS,
+        default=ARITHMETICS[0],
+        help="what multiplies the integers (default python; flint is the faster "
+        "package python-flint, which has to be trusted then)",
+    )
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(arguments)
     reports = []
     for name in options.files:
         try:
-            (report,) = check_many([name])
+            (report,) = check_many([name], arithmetic=options.arithmetic)
         except OSError as error:
             print(f"torchlean-check: {name}: {error.strerror}", file=sys.stderr)
+            return 2
+        except ImportError as error:
+            print(f"torchlean-check: --arithmetic flint: {error}", file=sys.stderr)
             return 2
         reports.append(report)
         if not (options.quiet and report.accepted):
@@ -54,6 +65,8 @@ def _line(report) -> str:
         return f"rejected  {report.file}: {reason}"
     # Of how a verdict is known: re-derived in integers, by a program that is tested.
     standing = "exact"
+    if report.arithmetic not in ("", ARITHMETICS[0]):
+        standing += f" by {report.arithmetic}"
     if report.graph_digest:  # else a document, whose claim is decided, not bounded
         standing += f", margin {report.margin_decimal or 'no input to check'}"
     return (

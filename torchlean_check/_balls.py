@@ -3,7 +3,8 @@
 import math
 from typing import NamedTuple
 
-from torchlean_check._linear import Bias, dot
+from torchlean_check._linear import Bias
+from torchlean_check._matrices import dot
 from torchlean_check._packed import Forms
 from torchlean_check._schema import Arrays, dyadic, fail, fields
 from torchlean_check._tensor import Tensor, aligned, tidy

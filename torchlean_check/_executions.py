@@ -22,7 +22,7 @@ from typing import NamedTuple
 from torchlean_check._errors import NotProved, UnsupportedCertificate
 from torchlean_check._graph import Program, Value
 from torchlean_check._layout import strided, strides
-from torchlean_check._linear import dot
+from torchlean_check._matrices import dot
 from torchlean_check._schema import FLOATS, checked, dyadic, fail, fields
 from torchlean_check._tensor import Tensor, shift
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torchlean_check._errors import UnsupportedCertificate
 from torchlean_check._graph import MAX_TERMS, Program
-from torchlean_check._linear import dot
+from torchlean_check._matrices import dot
 from torchlean_check._schema import Arrays, fail, fields
 from torchlean_check._tensor import aligned
 

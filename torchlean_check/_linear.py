@@ -8,9 +8,9 @@ methods (see _relax.py) and a third, `undecided`.
 """
 
 from collections import Counter
-from itertools import compress
 from operator import mul, neg, or_
 
+from torchlean_check._matrices import Matrix
 from torchlean_check._packed import Forms
 from torchlean_check._tensor import (
     Tensor,
@@ -25,10 +25,6 @@ from torchlean_check._tensor import (
 )
 
 KEEP_BIAS = 256
-
-
-def dot(xs, ys) -> int:
-    return sum(map(mul, xs, ys))
 
 
 class Bias:
@@ -168,54 +164,35 @@ class Blocks:
     def __init__(self, blocks, exp, size_in, size_out, radius=None):
         self.exp, self.size_in, self.size_out = exp, size_in, size_out
         self.radius = radius
-        forms = {}
-        for _, _, matrix in blocks:
-            if id(matrix) not in forms:
-                absolute = [list(map(abs, row)) for row in matrix]
-                forms[id(matrix)] = (
-                    matrix,
-                    absolute,
-                    [list(c) for c in zip(*matrix, strict=True)],
-                )
-        self.blocks = [(ks, js, *forms[id(matrix)]) for ks, js, matrix in blocks]
-        sums = {
-            key: list(map(sum, zip(*form[1], strict=True)))
-            for key, form in forms.items()
-        }
-        met = [0] * size_in
-        for _, js, matrix in blocks:
-            for j, a in zip(js, sums[id(matrix)], strict=True):
+        distinct, met = {}, [0] * size_in
+        for _, js, rows in blocks:
+            if id(rows) not in distinct:
+                sizes = [list(map(abs, row)) for row in rows]
+                turned = [list(column) for column in zip(*rows, strict=True)]
+                sums = [sum(map(abs, column)) for column in turned]
+                distinct[id(rows)] = (*map(Matrix, (rows, sizes, turned)), sums)
+            for j, a in zip(js, distinct[id(rows)][-1], strict=True):
                 met[j] += a
+        self.blocks = [(ks, js, *distinct[id(rows)][:3]) for ks, js, rows in blocks]
         self.gain = max(met)  # of the largest coefficient, on its way to the operand
 
     def apply(self, xs: list[int], absolute: bool = False) -> list[int]:
         """W @ xs, or |W| @ xs."""
         result = [0] * self.size_out
-        for ks, js, matrix, magnitudes, _ in self.blocks:
-            some = [xs[j] for j in js]
-            used = None
-            if not all(some):
-                used = list(map(bool, some))
-                some = list(compress(some, used))
-            for k, row in zip(ks, magnitudes if absolute else matrix, strict=True):
-                result[k] += dot(row if used is None else compress(row, used), some)
+        for ks, js, matrix, sizes, _ in self.blocks:
+            found = (sizes if absolute else matrix).times([xs[j] for j in js])
+            for k, a in zip(ks, found, strict=True):
+                result[k] += a
         return result
 
     def transposed(self, columns: list[int], wanted: list) -> list[int]:
-        """columns @ W at the wanted entries, 0 at others; zero columns cost little."""
+        """columns @ W at the wanted entries, 0 at others."""
         result = [0] * self.size_in
         for ks, js, _, _, turned in self.blocks:
             some = [columns[k] for k in ks]
-            used = None
-            if not all(some):
-                used = list(map(bool, some))
-                if not any(used):
-                    continue
-                some = list(compress(some, used))
-            for j, weights in zip(js, turned, strict=True):
-                if wanted[j]:
-                    found = weights if used is None else compress(weights, used)
-                    result[j] += dot(found, some)
+            found = turned.times(some, [wanted[j] for j in js])
+            for j, a in zip(js, found, strict=True):
+                result[j] += a
         return result
 
     def forward(self, boxes):

@@ -24,6 +24,7 @@ class Report(NamedTuple):
     leaves: int = 0
     seconds: float = 0.0
     file: str = ""
+    arithmetic: str = ""  # what multiplied the integers, with its version
 
 
 def claim_text(manifest: dict, digest: str, formula: Formula, root, model) -> str:

@@ -11,6 +11,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import flint
 import numpy as np
 import pytest
 
@@ -34,6 +35,7 @@ from torchlean_check import (
     check,
     check_many,
 )
+from torchlean_check.__main__ import main
 
 ROOT = Path(torchlean_check.__file__).parent.parent
 
@@ -373,19 +375,32 @@ def test_the_command_and_its_exit_codes(tmp_path):
     assert run(tmp_path / "none").returncode == 2
     assert run().returncode == 2
     assert run("--nonsense", good).returncode == 2
+    assert run("--arithmetic", "float", good).returncode == 2
+    lacking = run("--arithmetic", "flint", good)
+    assert lacking.returncode == 2 and "No module named 'flint'" in lacking.stderr
+
+
+def test_the_command_says_what_multiplied(tmp_path, capsys):
+    (tmp_path / "good").write_bytes(mlp().pack())
+    good = str(tmp_path / "good")
+    assert main([good]) == 0
+    assert "exact, margin" in capsys.readouterr().out
+    assert main(["--arithmetic", "flint", good]) == 0
+    assert f"exact by flint {flint.__version__}, margin" in capsys.readouterr().out
     assert run(good, "--json", tmp_path / "no" / "out.json").returncode == 2
     assert "FILE" in run("--help").stdout
     assert run("--version").stdout.strip() == torchlean_check.__version__
 
 
 def test_the_checker_imports_the_standard_library_only():
-    """And nothing of the packages beside it."""
+    """And nothing of the packages beside it; flint where it is asked for."""
     allowed = sys.stdlib_module_names | {"torchlean_check"}
     for path in sorted((ROOT / "torchlean_check").glob("*.py")):
         for line in path.read_text().splitlines():
             found = re.match(r"\s*(?:from|import) (\w+)", line)
             if found and not line.startswith(" " * 8 + '"'):
-                assert found[1] in allowed, (path.name, line)
+                asked = {"flint"} if path.name == "_matrices.py" else set()
+                assert found[1] in allowed | asked, (path.name, line)
 
 
 def lines_of_code(path: Path) -> int:
@@ -406,6 +421,7 @@ def test_the_checker_can_be_read_in_one_sitting():
     sizes = {p.stem: lines_of_code(p) for p in (ROOT / "torchlean_check").glob("*.py")}
     derivation = "_tensor _linear _relax _graph _bounds _claim _verdict".split()
     assert sum(sizes[name] for name in derivation) < 1000
+    assert sizes["_packed"] + sizes["_matrices"] < 200
     executions = "_executions _roundings _sums _library".split()
     assert sum(sizes[name] for name in executions) < 500
     assert all(size < 200 for size in sizes.values())

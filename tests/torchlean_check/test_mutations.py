@@ -197,6 +197,10 @@ MUTATIONS = [
     ("_linear", "Scale.backward", "forms.bound * self.largest", "forms.bound", "packing"),
     ("_linear", "Move.backward", "forms.bound * self.most", "forms.bound", "packing"),
     ("_windows", "WindowMax.backward", "forms.bound * max(Counter(pick).values())", "forms.bound", "packing"),
+    ("_matrices", "Matrix.times", "list(compress(xs, used))", "xs", "products"),
+    ("_matrices", "Matrix.times", "dot(row, xs) if some else 0", "dot(row, xs) if not some else 0", "products"),
+    ("_matrices", "Matrix._by", "int(a) if some else 0", "int(a)", "products"),
+    ("_matrices", "Matrix._by", "list(map(int, found))", "list(map(int, map(float, found)))", "products"),
     ("_packed", "_width", "+ 1) // WORD", ") // WORD", "fields"),
     ("_packed", "Forms.positive", "(signs << self.width) - signs", "(signs << top) - signs", "fields"),
     ("_packed", "Forms.dot", "(self.bound * len(columns))", "self.bound", "fields"),
@@ -395,6 +399,11 @@ def packing():
         test_packed.test_steps_act_on_each_form_alone(bits)
 
 
+def products_by_both():
+    for name in ("python", "flint"):
+        test_packed.test_products_with_long_integers(name)
+
+
 def fields():
     for bits in test_packed.LENGTHS:
         test_packed.test_fields_at_their_limits(bits)
@@ -408,6 +417,7 @@ NAMED = {
     "places": test_known_answers.test_multipliers_go_with_their_rows,
     "packing": packing,
     "fields": fields,
+    "products": products_by_both,
     "bias": test_rounding.test_the_constants_of_linear_forms_only_shrink,
     "refined": test_known_answers.test_refined_bounds_hold_and_are_nearer,
     "points_with_a_split": points_with_a_split,

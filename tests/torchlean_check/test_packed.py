@@ -5,13 +5,15 @@ full: one too many, and it changes its neighbour.
 """
 
 import itertools
+import sys
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torchlean_check import _packed
+from tests.torchlean_check.examples import EXAMPLES
+from torchlean_check import _matrices, _packed, check
 from torchlean_check._linear import Bias, Blocks, Move, Scale, Sum
 from torchlean_check._packed import Forms
 from torchlean_check._relax import Elementwise, Lines
@@ -72,6 +74,25 @@ def test_fields_at_their_limits(bits):
             expect_alike([[1] * size, [1 - (1 << bits)] * size], weights, -3)
 
 
+@pytest.mark.parametrize("name", _matrices.ARITHMETICS)
+def test_products_with_long_integers(name):
+    """By Python and by flint: the same integers, whatever their lengths and signs."""
+    words = [b for n in (1, 30, 60, 62, 63, 64, 128, 6400) for b in extremes(n)]
+    places = range(0, len(words), 5)
+    rows = [words[k : k + 5] for k in places if len(words[k : k + 5]) == 5]
+    matrix = _matrices.Matrix(rows)
+    vectors = [*rows, [0] * 5, [0, 0, 7, 0, 0], [1 << 9999] * 5]
+    with _matrices.arithmetic(name) as said:
+        assert said.partition(" ")[0] == name
+        for xs in vectors:
+            exact = plain_dot(rows, xs)
+            assert matrix.times(xs) == exact
+            assert all(type(a) is int for a in matrix.times(xs))
+            wanted = [k % 3 for k, _ in enumerate(rows)]
+            some = [a if w else 0 for a, w in zip(exact, wanted, strict=True)]
+            assert matrix.times(xs, wanted) == some
+
+
 long = st.integers(0, 600).flatmap(lambda n: st.sampled_from(extremes(n + 1)))
 number = long | st.integers(-(2**300), 2**300)
 
@@ -81,6 +102,40 @@ def test_fields_of_any_numbers(data, size, count):
     row = st.lists(number, min_size=size, max_size=size)
     rows = data.draw(st.lists(row, min_size=count, max_size=count))
     expect_alike(rows, data.draw(row), data.draw(st.integers(-99, 99)))
+
+
+@given(data=st.data(), size=st.integers(1, 6), count=st.integers(1, 7))
+def test_both_arithmetics_agree(data, size, count):
+    row = st.lists(number, min_size=size, max_size=size)
+    matrix = _matrices.Matrix(data.draw(st.lists(row, min_size=count, max_size=count)))
+    xs = data.draw(row)
+    wanted = data.draw(st.lists(st.booleans(), min_size=count, max_size=count))
+    found = []
+    for name in _matrices.ARITHMETICS:
+        with _matrices.arithmetic(name):
+            found.append((matrix.times(xs), matrix.times(xs, wanted)))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_margins_by_flint_are_the_same_integers(name):
+    blob = EXAMPLES[name]().pack()
+    plain, fast = check(blob), check(blob, arithmetic="flint")
+    assert plain.arithmetic == "python"
+    assert fast.arithmetic.startswith("flint ")
+    assert plain._replace(arithmetic="", seconds=0) == fast._replace(
+        arithmetic="", seconds=0
+    )
+
+
+def test_an_arithmetic_that_is_not_there(monkeypatch):
+    blob = EXAMPLES["mlp"]().pack()
+    with pytest.raises(ValueError, match="python, flint"):
+        check(blob, arithmetic="float")
+    monkeypatch.setitem(sys.modules, "flint", None)
+    with pytest.raises(ImportError):
+        check(blob, arithmetic="flint")
+    assert check(blob).accepted
 
 
 def some_box(size: int) -> list[Tensor]:
