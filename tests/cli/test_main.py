@@ -1,5 +1,6 @@
 """The command as a process: exit codes, streams, help; files whole or absent."""
 
+import gc
 import json
 import math
 import re
@@ -91,6 +92,28 @@ def test_commands_that_compute_take_a_seed_and_write_json():
         target = ["gpt", "--checkpoint", "d"] if words[0] == "sample" else target
         options = parser().parse_args([*words, *target, "--seed", "3", "--json", "x"])
         assert options.seed == 3 and str(options.json) == "x"
+
+
+def test_a_command_is_found_without_the_modules_of_others():
+    """Each command alone has the same parts as among all; `verify` loads no optax."""
+    whole = list(commands(parser()))
+    for name in dict.fromkeys(words[0] for words in whole):
+        alone = {tuple(words) for words in commands(parser(name))}
+        expected = {tuple(words) for words in whole if words[0] == name}
+        assert {words for words in alone if words[0] == name} == expected
+    assert list(commands(parser("no such command"))) == whole
+    code = "import sys; from torchlean_jax.cli import main; main(['verify', '-h']); "
+    code += "print(*{'optax', 'torchlean_jax.contracts'} & sys.modules.keys())"
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, check=True, capture_output=True, text=True, timeout=120)
+    assert "robustness" in done.stdout
+    assert done.stdout.splitlines()[-1] == ""
+
+
+def test_collections_are_as_before_a_command():
+    before = gc.get_threshold()
+    assert main(["verify", "--help"]) == 0
+    assert gc.get_threshold() == before
 
 
 def test_the_examples_of_the_help_are_commands(capsys):
