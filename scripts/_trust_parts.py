@@ -65,7 +65,8 @@ PARTS = [
     Part(
         "The checker, `torchlean_check`",
         "Its theorems are right, and its code applies them. It imports the standard "
-        "library and shares no code with the rest.",
+        "library and shares no code with the rest; products of matrices are by "
+        "python-flint where `--arithmetic flint` asks for it, and its line says so.",
         (
             "tests/torchlean_check/test_known_answers.py"
             "::test_the_margin_never_exceeds_the_minimum",
@@ -74,6 +75,7 @@ PARTS = [
             "tests/torchlean_check/test_fuzz.py::test_random_structure",
             "tests/certificate/test_trees.py::test_a_missing_leaf",
             "tests/test_imports.py::test_the_checker_names_only_the_standard_library",
+            "tests/torchlean_check/test_packed.py::test_products_with_long_integers",
         ),
         ("certificate",),
     ),
@@ -239,7 +241,8 @@ PARTS = [
     Part(
         "Arb (python-flint) and mpmath",
         "A ball contains the exact result. Also in the scripts that prove the error "
-        "bounds of our polynomials, and as oracles of tests; never in the checker.",
+        "bounds of our polynomials, and as oracles of tests; in the checker only the "
+        "integer matrices of `--arithmetic flint`.",
         (
             "tests/domains/real/test_functions.py::test_it_agrees_with_mpmath",
             "tests/domains/real/test_precision.py::test_the_digits_are_those_of_mpmath",

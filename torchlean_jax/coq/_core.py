@@ -165,7 +165,7 @@ def _blocks(core: Core, k: int, step, operands) -> Node:
         raise OutsideTheCoreError("a weight is no dyadic number (a quotient as 1/3)")
     rows: list[dict[int, int]] = [{} for _ in range(step.size_out)]
     for ks, js, matrix, *_ in step.blocks:
-        for row, weights in zip(ks, matrix, strict=True):
+        for row, weights in zip(ks, matrix.rows, strict=True):
             for j, weight in zip(js, weights, strict=True):
                 rows[row][j] = rows[row].get(j, 0) + weight
     if all(len(row) == step.size_in for row in rows):
