@@ -167,10 +167,14 @@ def decode_floats(words: list[int], fraction: int, width: int, where: str) -> Te
     return Tensor(values, values, least - (special >> 1) - fraction if every else 0)
 
 
-def graph_digest(graph: dict, arrays: Arrays) -> str:
-    """SHA-256 of the graph with each array replaced by what it holds."""
+def graph_text(graph: dict, arrays: Arrays) -> bytes:
+    """The graph with each array replaced by what it holds: what the digest is of."""
     constants = []
     for entry in graph["constants"]:
         held = arrays.entry(entry["array"], "graph.constants")
         constants.append({"value": entry["value"], "array": held})
-    return hashlib.sha256(canonical_json({**graph, "constants": constants})).hexdigest()
+    return canonical_json({**graph, "constants": constants})
+
+
+def graph_digest(graph: dict, arrays: Arrays) -> str:
+    return hashlib.sha256(graph_text(graph, arrays)).hexdigest()

@@ -61,11 +61,11 @@ def _coq(options) -> int:
         write_text(options.out, text)
         print(f"written to {options.out}")
     if options.prove:
-        _run(options, text, names)
+        _run(options, text, names, coq.digests(blobs[0]))
     return 0
 
 
-def _run(options, text: str, names: list[str]) -> None:
+def _run(options, text: str, names: list[str], certificate: dict[str, str]) -> None:
     files = coq.needed(text)
     reason = coq.missing(files)
     if reason is not None:
@@ -79,8 +79,12 @@ def _run(options, text: str, names: list[str]) -> None:
         source.write_text(text, encoding="utf-8")
         show(f"{len(names)} theorems")
         outcome = coq.prove(source)
+    coq.compare(outcome.digests, certificate)
     for name, path in zip(names, options.files, strict=True):
         print(f"proved  {path}")
         print(f"        {outcome.statements[f'holds_{name}']}")
+    again, arrays = len(outcome.digests) - 1, len(certificate) - 1
+    print(f"digest  {outcome.digests['graph']}")
+    print(f"        computed in Coq, with {again} of {arrays} arrays of the graph")
     print(f"axioms  {', '.join(outcome.axioms) or 'none'}")
     print(f"{len(names)} of {len(names)} accepted by coqc ({outcome.seconds:.1f} s)")

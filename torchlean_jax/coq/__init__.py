@@ -6,6 +6,7 @@ The theory that the theorems use stands in `proofs/`. Nothing else needs this ro
 from collections.abc import Mapping
 
 from torchlean_jax.coq._core import Core, OutsideTheCoreError
+from torchlean_jax.coq._digests import compare, digest_text, digests
 from torchlean_jax.coq._reading import read
 from torchlean_jax.coq._run import CoqError, Outcome, build, missing, needed, prove
 from torchlean_jax.coq._text import network_text, theorem_text
@@ -15,6 +16,8 @@ __all__ = [
     "Outcome",
     "OutsideTheCoreError",
     "build",
+    "compare",
+    "digests",
     "missing",
     "needed",
     "prove",
@@ -26,18 +29,19 @@ def theorems(certificates: Mapping[str, bytes]) -> str:
     """A Coq file with a theorem `holds_NAME` for each certificate, all of one graph.
 
     The bytes are read by the standard-library reader of `torchlean_check`; from then on
-    only what stands in the file counts. Coq accepts the file if every claim follows.
+    only what stands in the file counts. Coq accepts it if every claim follows, and
+    prints the digests that `compare` holds against those of the certificates.
 
     Raises: OutsideTheCoreError, naming what the proved checker does not cover;
     torchlean_check.CertificateError for what is no certificate.
     """
-    text, digest, core = "", None, None
+    text, first, core = "", None, None
     for name, blob in certificates.items():
         reading = read(blob)
-        if core is None:
-            digest, core = reading.digest, Core(reading)
-            text = network_text(reading, core)
-        elif reading.digest != digest:
+        if first is None or core is None:
+            first, core = reading, Core(reading)
+            text = network_text(reading, core) + digest_text(reading, core)
+        elif reading.digest != first.digest:
             raise OutsideTheCoreError("certificates of one file need one graph")
         text += "\n" + theorem_text(reading, core, name)
     last = next(reversed(list(certificates)), None)

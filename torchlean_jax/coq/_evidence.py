@@ -115,7 +115,7 @@ class Prover:
             forms[value] = forms[value] + moved if value in forms else moved
         if not a.bias:
             return np.zeros(len(rows))
-        return rows @ _floats(a.bias, a.exp)
+        return rows @ floats(a.bias, a.exp)
 
     def _size(self, value: int) -> int:
         if value < self.core.inputs:
@@ -137,7 +137,7 @@ def _times(rows: np.ndarray, matrix: Matrix, size: int) -> np.ndarray:
     if matrix.kind == "same":
         return rows
     if matrix.kind == "times":
-        return rows * _floats(matrix.rows, matrix.exp)
+        return rows * floats(matrix.rows, matrix.exp)
     return rows @ dense(matrix, size)
 
 
@@ -150,7 +150,7 @@ def dense(matrix: Matrix, size: int) -> np.ndarray:
         if len(_DENSE) > 64:
             _DENSE.clear()
         if matrix.kind == "full":
-            found = np.array([_floats(row, matrix.exp) for row in matrix.rows])
+            found = np.array([floats(row, matrix.exp) for row in matrix.rows])
         else:
             found = np.zeros((len(matrix.rows), size))
             for row, pairs in zip(found, matrix.rows, strict=True):
@@ -160,5 +160,5 @@ def dense(matrix: Matrix, size: int) -> np.ndarray:
     return _DENSE[id(matrix)][1]
 
 
-def _floats(values, exp: int) -> np.ndarray:
+def floats(values, exp: int) -> np.ndarray:
     return np.array([math.ldexp(v, exp) for v in values])

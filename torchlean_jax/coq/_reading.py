@@ -8,14 +8,28 @@ from torchlean_check._bounds import Region
 from torchlean_check._claim import Formula, read_cases, read_region
 from torchlean_check._container import read_members
 from torchlean_check._graph import Program, lower
-from torchlean_check._schema import Arrays
+from torchlean_check._schema import Arrays, graph_text
+
+
+class Constant(NamedTuple):
+    """An array of the graph: its bytes as the certificate holds them."""
+
+    value: int
+    dtype: str
+    raw: bytes
+    sha256: str
 
 
 class Reading(NamedTuple):
-    """The parts of a certificate; root: of the formula; semantics: "real" or "fp32"."""
+    """The parts of a certificate; root: of the formula; semantics: "real" or "fp32".
+
+    text: the bytes whose SHA-256 is the graph's digest.
+    """
 
     semantics: str
     digest: str
+    text: bytes
+    constants: list[Constant]
     program: Program
     region: Region
     formula: Formula
@@ -39,4 +53,18 @@ def read(blob: bytes) -> Reading:
     root = formula.read(manifest["property"], "property")
     proof = manifest["proof"]
     cases = read_cases(proof, arrays, program, formula, root, region.halfspaces)
-    return Reading(manifest["semantics"], digest, program, region, formula, root, cases)
+    graph, constants = manifest["graph"], []
+    for entry in graph["constants"]:
+        held, raw = arrays.entries[entry["array"]], arrays.raw[entry["array"]]
+        constants.append(Constant(entry["value"], held["dtype"], raw, held["sha256"]))
+    return Reading(
+        manifest["semantics"],
+        digest,
+        graph_text(graph, arrays),
+        constants,
+        program,
+        region,
+        formula,
+        root,
+        cases,
+    )

@@ -35,6 +35,8 @@ EXCLUDED_MIDDLE = ("Classical_Prop.classic",)
 
 _REQUIRED = re.compile(r"^From (\w+) Require (?:Import |Export )?([\w ]+)\.$", re.M)
 
+_DIGEST = re.compile(r'= \("([\w ]+)"(?:%string)?,\s*"([0-9a-f]{64})"(?:%string)?\)')
+
 
 class CoqError(TorchLeanError):
     """Coq is missing, is not the version that was tested, or refuses a file."""
@@ -45,12 +47,14 @@ class Outcome:
     """What Coq said of a file it accepted.
 
     statements: by theorem, as Coq prints it; axioms: on which they rest; seconds: of
-    `coqc`, reading the file included.
+    `coqc`, reading the file included; digests: SHA-256 that Coq computed, of the text
+    of the graph ("graph") and of arrays whose numbers are in it.
     """
 
     statements: dict[str, str]
     axioms: tuple[str, ...]
     seconds: float
+    digests: dict[str, str]
 
 
 def missing(files: Iterable[str] = CERTIFICATES) -> str | None:
@@ -136,7 +140,8 @@ def prove(source: Path, timeout: float | None = None) -> Outcome:
     said = _coqc(source, timeout)
     seconds = time.perf_counter() - start
     besides = EXCLUDED_MIDDLE if set(files) & set(ANALYSIS) else ()
-    return Outcome(_statements(said), axioms_in(said, besides), seconds)
+    axioms = axioms_in(said, besides)
+    return Outcome(_statements(said), axioms, seconds, digests_in(said))
 
 
 def needed(text: str) -> list[str]:
@@ -170,6 +175,11 @@ def _coqc(source: Path, timeout: float | None) -> str:
 def _statements(said: str) -> dict[str, str]:
     found = re.findall(r"^(holds_\w+)\s*:\s*(claim [^\n]+(?:\n [^\n]+)*)", said, re.M)
     return {name: " ".join(text.split()) for name, text in found}
+
+
+def digests_in(said: str) -> dict[str, str]:
+    """What the commands of `digest_text` printed, by name."""
+    return dict(_DIGEST.findall(said))
 
 
 def axioms_in(said: str, besides: Iterable[str] = ()) -> tuple[str, ...]:

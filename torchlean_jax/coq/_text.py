@@ -16,11 +16,11 @@ from torchlean_jax.coq._reading import Reading
 HEADER = """\
 (* Graph {digest}
    of a torchlean certificate; its arrays are the integers below. *)
-From Coq Require List ZArith Uint63 Sint63.
+From Coq Require List ZArith Uint63 Sint63 String.
 From Bignums Require BigZ.
 From TorchLean Require {files}.
 Module Certificates.
-Import List ListNotations ZArith Uint63 Sint63 BigZ.
+Import String List ListNotations ZArith Uint63 Sint63 BigZ.
 Import Graph Lines Checker Sound Words Evidence.
 Open Scope sint63_scope.
 """
@@ -36,7 +36,7 @@ Check holds_{name}.
 
 def network_text(reading: Reading, core: Core) -> str:
     """The graph: one definition for each node, the last one first in the list."""
-    files = "Graph Lines Checker Sound Words Evidence" + (
+    files = "Graph Lines Checker Sound Words Evidence Digest" + (
         " Smooth" if core.is_smooth else ""
     )
     lines = [HEADER.format(digest=reading.digest, files=files)]
