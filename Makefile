@@ -63,7 +63,8 @@ trust-check: $(VENV)/installed-dev
 
 # proofs/: built by Coq, checked again by coqchk, its axioms compared with those that are
 # allowed. Installs nothing: says which packages are missing and what is skipped for it
-# (Debian: coq libcoq-bignums libcoq-interval libcoq-flocq).
+# (Debian: coq libcoq-bignums libcoq-interval libcoq-flocq; and ocaml-nox ocaml-findlib
+# libzarith-ocaml-dev for `torchlean certificate coq --extracted`).
 prove: $(VENV)/installed-dev
 	$(RUN) scripts/prove.py
 

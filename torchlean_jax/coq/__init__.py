@@ -1,12 +1,19 @@
 """Certificates as theorems that Coq checks: `theorem` writes one, `prove` runs Coq.
 
 The theory that the theorems use stands in `proofs/`. Nothing else needs this room.
+`run_extracted` has a program that Coq made of the checker read the same files.
 """
 
 from collections.abc import Mapping
 
 from torchlean_jax.coq._core import Core, OutsideTheCoreError
 from torchlean_jax.coq._digests import compare, digest_text, digests
+from torchlean_jax.coq._extracted import (
+    Verdicts,
+    build_extracted,
+    missing_extracted,
+    run_extracted,
+)
 from torchlean_jax.coq._reading import read
 from torchlean_jax.coq._run import CoqError, Outcome, build, missing, needed, prove
 from torchlean_jax.coq._text import network_text, theorem_text
@@ -15,12 +22,16 @@ __all__ = [
     "CoqError",
     "Outcome",
     "OutsideTheCoreError",
+    "Verdicts",
     "build",
+    "build_extracted",
     "compare",
     "digests",
     "missing",
+    "missing_extracted",
     "needed",
     "prove",
+    "run_extracted",
     "theorems",
 ]
 
