@@ -32,22 +32,22 @@ Fixpoint bytes (count : nat) (x : Z) : list int :=
   | O => []
   | S count' => of_Z (Z.land x 255) :: bytes count' (Z.shiftr x 8)
   end.
-Definition of_numbers (f : format) (x : Z * list Z) : string :=
+Definition of_numbers (f : format) (numbers : list (Z * Z)) : string :=
   let width := Z.to_nat ((fraction f + exponent f + 1) / 8) in
-  hex (sha256 (flat_map (fun m => bytes width (pattern f (fst x) m)) (snd x))).
+  hex (sha256 (flat_map (fun '(e, m) => bytes width (pattern f e m)) numbers)).
+Definition units (e : Z) (ms : list Z) : list (Z * Z) := map (fun m => (e, m)) ms.
+Definition of_block (b : block) : list (Z * Z) := units (fst b) (map BigZ.to_Z (snd b)).
 
-(** ** Numbers of a graph, in units of 2 to the first of the results *)
+(** ** Numbers of a graph *)
 Definition of_node (k : nat) (g : graph) : affine :=
   match nth k g (Affine zero) with Affine a | Max a _ | Curve _ _ a => a end.
-Definition integers_of : list BigZ.t -> list Z := map BigZ.to_Z.
 (** The bias of the node with k nodes behind it. *)
-Definition biases (k : nat) (g : graph) : Z * list Z :=
-  let b := bias (of_node k g) in (fst b, integers_of (snd b)).
+Definition biases (k : nat) (g : graph) : list (Z * Z) := of_block (bias (of_node k g)).
 (** The matrix behind its operand (the sum of those of all terms): the rows one behind the
     other, each filled up with zeros (for factors, the factors alone); or the columns. *)
 Definition row_of (columns : nat) (r : row) : list Z :=
   let w := match r with
-           | Full w => integers_of w
+           | Full w => map BigZ.to_Z w
            | Gaps w => flat_map
                (fun '(zeros, m) => repeat 0 zeros ++ [BigZ.to_Z m]) w
            end in
@@ -56,7 +56,7 @@ Definition rows := (Z * list (list Z))%type.
 Definition rows_of (columns : nat) (M : matrix) : rows :=
   match M with
   | Rows e rs => (e, map (row_of columns) rs)
-  | Times b => (fst b, [integers_of (snd b)])
+  | Times b => (fst b, [map BigZ.to_Z (snd b)])
   | Same => (0, [])
   end.
 Definition sum_rows (x y : rows) : rows :=
@@ -70,9 +70,22 @@ Definition sum_rows (x y : rows) : rows :=
 Definition matrix_of (columns k : nat) (g : graph) : rows :=
   fold_right (fun t sum => sum_rows (rows_of columns (snd t)) sum) (0, [])
     (terms (of_node k g)).
-Definition by_rows (columns k : nat) (g : graph) : Z * list Z :=
-  let '(e, r) := matrix_of columns k g in (e, List.concat r).
-Definition by_columns (columns k : nat) (g : graph) : Z * list Z :=
+Definition by_rows (columns k : nat) (g : graph) : list (Z * Z) :=
+  let '(e, r) := matrix_of columns k g in units e (List.concat r).
+Definition by_columns (columns k : nat) (g : graph) : list (Z * Z) :=
   let '(e, r) := matrix_of columns k g in
   let join a rest := map (fun '(m, c) => m :: c) (combine a rest) in
-  (e, List.concat (fold_right join (repeat [] columns) r)).
+  units e (List.concat (fold_right join (repeat [] columns) r)).
+
+(** ** Numbers of a box (of the input with k behind it), and of a conjunction of rows, whose
+    constants are the offsets with the other sign *)
+Definition side_of (k : nat) (b : box) : block * block := nth k b ((0, []), (0, [])).
+Definition lower (k : nat) (b : box) : list (Z * Z) := of_block (fst (side_of k b)).
+Definition upper (k : nat) (b : box) : list (Z * Z) := of_block (snd (side_of k b)).
+Definition forms (p : property) : list form :=
+  let parts := match p with All ps => ps | _ => [] end in
+  flat_map (fun q => match q with Row f => [f] | _ => [] end) parts.
+Definition rows_of_property (p : property) : list (Z * Z) :=
+  flat_map (fun f => flat_map of_block (coefficients f)) (forms p).
+Definition offsets (p : property) : list (Z * Z) :=
+  map (fun f => (fst (constant f), - BigZ.to_Z (snd (constant f)))) (forms p).

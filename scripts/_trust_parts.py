@@ -84,7 +84,9 @@ PARTS = [
         "Then, in place of Python's integers and of the checker's theorems: Coq's "
         "kernel, virtual machine and machine integers, the axioms of the reals, the "
         "definitions in `proofs/Graph.v` and `proofs/Words.v`, and the reader that "
-        "writes the graph of the certificate down ([what is covered](proofs.md)).",
+        "writes the graph of the certificate down, as far as SHA-256 computed in Coq "
+        "does not reach ([what is covered](proofs.md)). With `--extracted`, in place "
+        "of Coq's machine: its extraction, the OCaml compiler and Zarith.",
         (
             "scripts/prove.py",
             "torchlean certificate coq --run",
@@ -92,6 +94,8 @@ PARTS = [
             "::test_the_text_means_what_the_certificate_means",
             "tests/coq/test_theorems.py::test_no_false_evidence_is_accepted",
             "tests/coq/test_curves.py::test_no_false_evidence_is_accepted",
+            "tests/coq/test_digests.py::test_a_theorem_about_another_graph_is_refused",
+            "tests/coq/test_extracted.py::test_every_changed_manifest",
         ),
         ("certificate",),
     ),

@@ -111,7 +111,8 @@ let body name =
         fail (Printf.sprintf "%s: more than one term, column %d" name stop);
       found
 
-let rec resolved = function Name name -> resolved (body name) | term -> term
+(* What a name stands for, if it is one. *)
+let resolved = function Name name -> body name | term -> term
 
 (* ** From terms to the checker's types *)
 let number = function Number m -> m | _ -> fail "a number is missing"

@@ -73,7 +73,7 @@ def _coq(options) -> int:
     if options.extracted:
         _extracted(options, text, names)
     if options.prove:
-        _run(options, text, names, coq.digests(blobs[0]))
+        _run(options, text, dict(zip(names, blobs, strict=True)))
     return 0
 
 
@@ -95,7 +95,7 @@ def _extracted(options, text: str, names: list[str]) -> None:
     )
 
 
-def _run(options, text: str, names: list[str], certificate: dict[str, str]) -> None:
+def _run(options, text: str, certificates: dict[str, bytes]) -> None:
     files = coq.needed(text)
     reason = coq.missing(files)
     if reason is not None:
@@ -107,14 +107,15 @@ def _run(options, text: str, names: list[str], certificate: dict[str, str]) -> N
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         source = folder / "Proof.v"
         source.write_text(text, encoding="utf-8")
-        show(f"{len(names)} theorems")
+        show(f"{len(certificates)} theorems")
         outcome = coq.prove(source)
-    coq.compare(outcome.digests, certificate)
-    for name, path in zip(names, options.files, strict=True):
+    arrays = coq.compare(outcome.digests, certificates)
+    for name, path in zip(certificates, options.files, strict=True):
         print(f"proved  {path}")
         print(f"        {outcome.statements[f'holds_{name}']}")
-    again, arrays = len(outcome.digests) - 1, len(certificate) - 1
+    again = len(outcome.digests) - 1
     print(f"digest  {outcome.digests['graph']}")
-    print(f"        computed in Coq, with {again} of {arrays} arrays of the graph")
+    print(f"        of the graph, computed in Coq, with {again} of {arrays} arrays")
     print(f"axioms  {', '.join(outcome.axioms) or 'none'}")
-    print(f"{len(names)} of {len(names)} accepted by coqc ({outcome.seconds:.1f} s)")
+    every = len(certificates)
+    print(f"{every} of {every} accepted by coqc ({outcome.seconds:.1f} s)")

@@ -7,7 +7,12 @@ The theory that the theorems use stands in `proofs/`. Nothing else needs this ro
 from collections.abc import Mapping
 
 from torchlean_jax.coq._core import Core, OutsideTheCoreError
-from torchlean_jax.coq._digests import compare, digest_text, digests
+from torchlean_jax.coq._digests import (
+    compare,
+    digests,
+    graph_digests,
+    statement_digests,
+)
 from torchlean_jax.coq._extracted import (
     Verdicts,
     build_extracted,
@@ -51,10 +56,11 @@ def theorems(certificates: Mapping[str, bytes]) -> str:
         reading = read(blob)
         if first is None or core is None:
             first, core = reading, Core(reading)
-            text = network_text(reading, core) + digest_text(reading, core)
+            text = network_text(reading, core) + graph_digests(reading, core)
         elif reading.digest != first.digest:
             raise OutsideTheCoreError("certificates of one file need one graph")
         text += "\n" + theorem_text(reading, core, name)
+        text += statement_digests(reading, name)
     last = next(reversed(list(certificates)), None)
     if last is None:
         raise OutsideTheCoreError("no certificate was given")

@@ -11,10 +11,9 @@ from torchlean_check._graph import Program, lower
 from torchlean_check._schema import Arrays, graph_text
 
 
-class Constant(NamedTuple):
-    """An array of the graph: its bytes as the certificate holds them."""
+class Held(NamedTuple):
+    """An array as the certificate holds it."""
 
-    value: int
     dtype: str
     raw: bytes
     sha256: str
@@ -23,13 +22,15 @@ class Constant(NamedTuple):
 class Reading(NamedTuple):
     """The parts of a certificate; root: of the formula; semantics: "real" or "fp32".
 
-    text: the bytes whose SHA-256 is the graph's digest.
+    text: the bytes whose SHA-256 is the graph's digest. held: arrays of the statement,
+    "constant K" of the graph's value K, "lower K" and "upper K" of input K, and "rows"
+    and "offset" of a property of one block.
     """
 
     semantics: str
     digest: str
     text: bytes
-    constants: list[Constant]
+    held: dict[str, Held]
     program: Program
     region: Region
     formula: Formula
@@ -53,15 +54,22 @@ def read(blob: bytes) -> Reading:
     root = formula.read(manifest["property"], "property")
     proof = manifest["proof"]
     cases = read_cases(proof, arrays, program, formula, root, region.halfspaces)
-    graph, constants = manifest["graph"], []
-    for entry in graph["constants"]:
-        held, raw = arrays.entries[entry["array"]], arrays.raw[entry["array"]]
-        constants.append(Constant(entry["value"], held["dtype"], raw, held["sha256"]))
+    graph = manifest["graph"]
+    names = {f"constant {c['value']}": c["array"] for c in graph["constants"]}
+    for k, entry in enumerate(manifest["input_set"]["inputs"]):
+        if "lo" in entry:
+            names |= {f"lower {k}": entry["lo"], f"upper {k}": entry["hi"]}
+    if isinstance(root, range):
+        names |= manifest["property"]
+    held = {}
+    for name, array in names.items():
+        entry = arrays.entries[array]
+        held[name] = Held(entry["dtype"], arrays.raw[array], entry["sha256"])
     return Reading(
         manifest["semantics"],
         digest,
         graph_text(graph, arrays),
-        constants,
+        held,
         program,
         region,
         formula,

@@ -48,7 +48,7 @@ class Outcome:
 
     statements: by theorem, as Coq prints it; axioms: on which they rest; seconds: of
     `coqc`, reading the file included; digests: SHA-256 that Coq computed, of the text
-    of the graph ("graph") and of arrays whose numbers are in it.
+    of the graph and of arrays of the statements, for `compare`.
     """
 
     statements: dict[str, str]
@@ -173,12 +173,14 @@ def _coqc(source: Path, timeout: float | None) -> str:
 
 
 def _statements(said: str) -> dict[str, str]:
-    found = re.findall(r"^(holds_\w+)\s*:\s*(claim [^\n]+(?:\n [^\n]+)*)", said, re.M)
+    found = re.findall(
+        r"^(holds_\w+)\s*:\s*(claim [^\n]+(?:\n (?! *= )[^\n]+)*)", said, re.M
+    )
     return {name: " ".join(text.split()) for name, text in found}
 
 
 def digests_in(said: str) -> dict[str, str]:
-    """What the commands of `digest_text` printed, by name."""
+    """What the commands of `_digests` printed, by name."""
     return dict(_DIGEST.findall(said))
 
 
