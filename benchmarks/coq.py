@@ -7,12 +7,13 @@ and read the network. Then each neuron's evidence is changed in ways that a poin
 box contradicts, and Coq is asked about every change.
 
     python benchmarks/coq.py --certificates DIR [--many 20] [--tampered 1000] [--json F]
-    python benchmarks/coq.py --alone X.tlc Y.tlc [--extracted] [--json FILE]
+    python benchmarks/coq.py --alone X.tlc Y.tlc [--extracted] [--part N] [--json F]
 
 The second form proves each of the files in a run of its own: large networks (goal for
 mnist_fc 256x2: 60 s), trees (ACAS Xu with 100 leaves: 120 s), smooth functions. Both
 have the checker extracted to OCaml read the same files, where it can be built: goal 20
-times less processor time than coqc. With --extracted it reads them alone.
+times less processor time than coqc. With --extracted it reads them alone; with --part N
+only the first subtree of at most N leaves is proved.
 """
 
 import argparse
@@ -26,6 +27,8 @@ from pathlib import Path
 import _paired
 import numpy as np
 
+from torchlean_check._claim import Leaf
+from torchlean_check._tensor import Tensor, aligned
 from torchlean_jax import coq
 from torchlean_jax.coq import _run
 from torchlean_jax.coq._core import Core
@@ -44,6 +47,7 @@ def main():
     parser.add_argument("--many", type=int, default=20, help="theorems in one run")
     parser.add_argument("--tampered", type=int, default=1000)
     parser.add_argument("--extracted", action="store_true")
+    parser.add_argument("--part", type=int, help="leaves")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     reason = coq.missing()
@@ -53,8 +57,7 @@ def main():
     result = _paired.circumstances("torchlean-jax", "jax")
     if options.alone:
         result["alone"] = {
-            file.stem: alone(file.read_bytes(), not options.extracted)
-            for file in options.alone
+            file.stem: alone(file.read_bytes(), options) for file in options.alone
         }
     else:
         measure_many(options, result)
@@ -70,7 +73,10 @@ def measure_many(options, result: dict) -> None:
     if not files:
         sys.exit(f"no .tlc file in {options.certificates}")
     blobs = [file.read_bytes() for file in files[: options.many]]
-    one, many = (measured(some) for some in (blobs[:1], blobs))
+    named = {f"c{k}": blob for k, blob in enumerate(blobs)}
+    one, many = (
+        measured(coq.theorems(some), some) for some in ({"c0": blobs[0]}, named)
+    )
     result["first"], result["theorems"], result["all"] = one, len(blobs), many
     each = (many["seconds"] - one["seconds"]) / max(1, len(blobs) - 1)
     result["each_s"], result["goal_s"] = each, GOAL
@@ -78,41 +84,60 @@ def measure_many(options, result: dict) -> None:
         result |= tampered(blobs[0], options.tampered)
 
 
-def alone(blob: bytes, with_coqc: bool) -> dict:
-    """Of one theorem: the leaves of its tree, the bytes of both files, the times."""
-    text = coq.theorems({"c": blob})
-    sizes = {
-        "leaves": text.count("Leaf ["),
-        "tlc_bytes": len(blob),
-        "v_bytes": len(text),
-    }
-    return sizes | measured([blob], with_coqc)
+def alone(blob: bytes, options) -> dict:
+    if options.part:
+        return measured(part(blob, options.part), {}, not options.extracted)
+    blobs = {"c0": blob}
+    return measured(coq.theorems(blobs), blobs, not options.extracted)
 
 
-def measured(blobs: list[bytes], with_coqc: bool = True) -> dict:
-    """Seconds of coqc by the clock and of the processor, and those of the extracted
-    program; the ratio is that of the processor."""
-    found = {}
+def measured(text: str, blobs: dict[str, bytes], with_coqc: bool = True) -> dict:
+    """Leaves, bytes of the files, seconds of coqc by the clock and of the processor,
+    and those of the extracted program; the ratio is that of the processor."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "Proof.v"
-        named = {f"c{k}": b for k, b in enumerate(blobs)}
-        text = coq.theorems(named)
         source.write_text(text)
+        found = {
+            "leaves": text.count("Leaf ["),
+            "tlc_bytes": sum(map(len, blobs.values())),
+            "v_bytes": len(text),
+        }
         if with_coqc:
             coq.build(coq.needed(text))
             outcome, found["processor_s"] = timed(lambda: coq.prove(source))
-            coq.compare(outcome.digests, named)
+            if blobs:
+                coq.compare(outcome.digests, blobs)
             found["seconds"] = outcome.seconds
         if extractable(text):
             verdicts, spent = timed(lambda: coq.run_extracted(source))
-            assert all(verdicts.accepted.values()) and len(blobs) == len(
-                verdicts.accepted
-            )
+            assert all(verdicts.accepted.values()) and verdicts.accepted
             found["extracted_s"] = verdicts.seconds
             found["extracted_processor_s"] = spent
             if with_coqc:
                 found["ratio"] = found["processor_s"] / spent
     return found
+
+
+def part(blob: bytes, leaves: int) -> str:
+    """The theorem about the first part of the input set with at most so many leaves:
+    the lower sides of the first cuts, which are of inputs."""
+    reading = read(blob)
+    core, cases, boxes = Core(reading), reading.cases, dict(reading.region.boxes)
+    while sum(isinstance(case, Leaf) for case in cases) > leaves:
+        cut = cases[0]
+        box, at = aligned([boxes[cut.value], cut.at])
+        upper = list(box.hi)
+        upper[cut.entry] = at.lo[0]
+        boxes[cut.value] = Tensor(box.lo, upper, box.exp)
+        end, open_ = 1, 1
+        while open_:
+            open_ += -1 if isinstance(cases[end], Leaf) else 1
+            end += 1
+        cases = cases[1:end]
+    region = reading.region._replace(boxes=boxes)
+    reading = reading._replace(region=region, cases=cases)
+    text = network_text(reading, core) + theorem_text(reading, core, "c0")
+    return text + "End Certificates.\nPrint Assumptions Certificates.holds_c0.\n"
 
 
 def timed(run) -> tuple:

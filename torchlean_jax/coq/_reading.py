@@ -1,5 +1,6 @@
 """What a certificate says, by the reader of `torchlean_check`."""
 
+import functools
 import json
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ class Reading(NamedTuple):
     cases: list
 
 
+@functools.lru_cache(maxsize=4)  # of a large tree, the check takes a minute
 def read(blob: bytes) -> Reading:
     """The statement and the proof. CertificateError if `blob` is not well formed.
 
