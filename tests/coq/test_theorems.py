@@ -16,8 +16,9 @@ import pytest
 
 import torchlean_check
 from tests.coq.meaning import definition, evaluate, margin
+from tests.torchlean_check.builder import Certificate
 from tests.torchlean_check.evaluator import Claim
-from tests.torchlean_check.examples import EXAMPLES, mlp
+from tests.torchlean_check.examples import EXAMPLES, dense, mlp, relu
 from torchlean_jax import coq
 from torchlean_jax.cli import main
 from torchlean_jax.coq import _run
@@ -263,3 +264,20 @@ def _changed(e: Evidence, k: int, **fields) -> Evidence:
         arrays[name] = getattr(e, name).copy()
         arrays[name][k] = number
     return dataclasses.replace(e, **arrays)
+
+
+def test_slopes_are_close_enough_for_a_thin_margin():
+    """-3 relu(x) + 2 x + 2 + 2**-16 on [-1, 2]: only the chord itself proves it, not a
+    line whose slope is a multiple of 2**-12."""
+    c = Certificate()
+    x = c.box([-1.0], [2.0])
+    w1, b1 = np.ones((1, 2), np.float32), np.array([0, 2], np.float32)
+    h = relu(c, dense(c, x, w1, b1), [2])
+    w2 = np.array([[-3], [2]], np.float32)
+    c.output(dense(c, h, w2, np.array([-2 + 2.0**-16], np.float32)))
+    c.property = c.rows([[1]], [0])
+    core = Core(read(c.pack()))
+    prover = Prover(core, [(np.array([-1.0]), np.array([2.0]))], [], {})
+    last = core.inputs + len(core.nodes) - 1
+    low = prover.minimum({last: np.ones((1, 1))}, np.zeros(1))
+    assert 0 < low[0] < 2.0**-16

@@ -14,7 +14,7 @@ from torchlean_jax.coq._affine import Affine, Matrix
 from torchlean_jax.coq._core import Core, Node
 from torchlean_jax.coq._curves import Bends, bends
 
-SLOPE_EXP = -12
+SLOPE_EXP = -20  # at 12 bits, leaves of ACAS Xu with margins of 1e-5 are lost
 GRID = -40  # coefficients are rounded down to multiples of 2**GRID
 ROOM = 2.0**-24  # of the magnitude of a bound: more than float64 loses on the way
 
