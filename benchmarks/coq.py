@@ -36,7 +36,7 @@ from torchlean_jax.coq._evidence import Prover, dense
 from torchlean_jax.coq._reading import read
 from torchlean_jax.coq._text import _leaf, checker, network_text, theorem_text
 
-GOAL = 0.5  # seconds for one certificate
+GOAL = 0.5  # seconds of the processor for one certificate
 
 
 def main():
@@ -78,8 +78,8 @@ def measure_many(options, result: dict) -> None:
         measured(coq.theorems(some), some) for some in ({"c0": blobs[0]}, named)
     )
     result["first"], result["theorems"], result["all"] = one, len(blobs), many
-    each = (many["seconds"] - one["seconds"]) / max(1, len(blobs) - 1)
-    result["each_s"], result["goal_s"] = each, GOAL
+    spent = many["processor_s"] - one["processor_s"]
+    result["each_s"], result["goal_s"] = spent / max(1, len(blobs) - 1), GOAL
     if options.tampered:
         result |= tampered(blobs[0], options.tampered)
 
