@@ -23,6 +23,7 @@ NAMES = (
     "mamba",
     "ppo",
     "dqn",
+    "adder",
 )
 
 

@@ -4,9 +4,7 @@ Claims about meaning take a few tokens and all layers; where they say so they ho
 all weights, which then are given by their shapes.
 """
 
-import functools
 import math
-from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +12,10 @@ import numpy as np
 
 import torchlean_jax as tl
 from torchlean_jax.claims._asking import Answer
+from torchlean_jax.zoo import _decoders as decoders
 from torchlean_jax.zoo._claims import counted
 from torchlean_jax.zoo._entry import Trained
-from torchlean_jax.zoo._network import Network, Variables
+from torchlean_jax.zoo._network import Variables
 from torchlean_jax.zoo._sampling import Sampling, draw, kept
 from torchlean_jax.zoo.gpt.data import decode, encode
 
@@ -29,50 +28,38 @@ LIMIT = math.sqrt(math.log(2 * 5 * 4 / 1e-9) / (2 * DRAWS))
 
 def is_causal(trained: Trained):
     """The logits at place t depend on tokens 0 to t, for all weights and tokens."""
-
-    @tl.claims.causal(argnums=1)
-    @tl.claims.example(trained.shapes, TOKENS)
-    def logits(variables, tokens):
-        return _network(trained).apply(variables, tokens)[0]
-
-    return logits
+    return decoders.causal(trained, TOKENS)
 
 
 def rows_are_independent(trained: Trained):
     """The logits of a text depend on no other text of its batch, whatever the weights
     are."""
-
-    @tl.claims.batch_independent(argnums=1)
-    @tl.claims.example(trained.shapes, jnp.stack([TOKENS, TOKENS, TOKENS]))
-    def logits(variables, tokens):
-        return _network(trained).apply(variables, tokens)[0]
-
-    return logits
+    return decoders.rows_apart(trained, TOKENS)
 
 
 def a_layer_decodes_as_it_reads(trained: Trained):
     """One layer that decodes four tokens with a cache gives what it gives to the whole
     text, for all weights and all inputs: rotary positions, mask and cache included."""
-    return _cached_is_full(_one_layer(trained), trained, TOKENS, points=4)
+    return decoders.cached_is_full(decoders.one_layer(trained), TOKENS, 4)
 
 
 def cached_decoding_is_full_decoding(trained: Trained):
     """The whole model, all its layers, decodes two tokens with a cache as it reads
     them, for all weights."""
-    return _cached_is_full(_network(trained), trained, TOKENS[:2], points=6)
+    return decoders.cached_is_full(decoders.network(trained), TOKENS[:2], 6)
 
 
 def left_padding_does_not_matter(trained: Trained):
     """In one layer a text behind two padding tokens has the logits that it has without
     them, for all weights and inputs: positions count only by their differences."""
-    network = _one_layer(trained)
+    network = decoders.one_layer(trained)
     padded = jnp.concatenate([jnp.array([7, 9]), TOKENS])
 
     def plain(params):
         return network.apply(Variables(params, {}), TOKENS)[0]
 
     @tl.claims.equals(plain, points=5)
-    @tl.claims.example(_shapes(network, trained))
+    @tl.claims.example(decoders.shapes(network))
     def behind_padding(params):
         return network.apply(Variables(params, {}), padded, padding=2)[0][2:]
 
@@ -118,48 +105,6 @@ CLAIMS = (
     tokens_round_trip,
     sampling_is_exact,
 )
-
-
-def _network(trained: Trained) -> Network:
-    network = trained.entry.network
-    assert isinstance(network, Network)
-    return network
-
-
-def _one_layer(trained: Trained) -> Network:
-    """The model with one of its layers. Its inputs are free, as rows of an embedding
-    that claims leave open: what holds of it holds of layer on layer."""
-    make = _network(trained).make
-    assert isinstance(make, functools.partial)
-    config = replace(make.keywords["config"], depth=1)
-    return Network(functools.partial(make, config=config))
-
-
-def _shapes(network: Network, trained: Trained) -> dict:
-    """The shapes of those of the weights that the network has."""
-    needed = jax.eval_shape(lambda: network.init(jax.random.key(0))).params
-    return {name: trained.shapes.params[name] for name in needed}
-
-
-def _cached_is_full(network: Network, trained: Trained, tokens, points: int):
-    """Two programs, of the weights: logits at every place, by both ways of reading."""
-
-    def full(params):
-        return network.apply(Variables(params, {}), tokens)[0]
-
-    @tl.claims.equals(full, points=points)
-    @tl.claims.example(_shapes(network, trained))
-    def cached(params):
-        variables = Variables(params, {})
-        caches, found = network.apply(variables, method="empty")[0], []
-        for position, token in enumerate(tokens):
-            (logits, caches), _ = network.apply(
-                variables, token, position, caches, method="step"
-            )
-            found.append(logits)
-        return jnp.stack(found)
-
-    return cached
 
 
 def _deviations(logits, sampling: Sampling) -> tuple[float, float]:
