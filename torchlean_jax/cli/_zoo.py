@@ -45,6 +45,7 @@ that is not finite: the node that was the first is named."""
 CLAIMS = """\
 Check what an entry claims of its trained model, over that model's own jaxpr.
 The model is the newest checkpoint in DIR; without one, it is trained for seconds first.
+For `gpt2` DIR may be a published checkpoint as well, a .safetensors file or its folder.
 `optimizers`, `schedules`, `losses` and `norms` are claims about what all entries use.
 Each claim holds, fails, or stays unknown, and says on what evidence."""
 
@@ -286,7 +287,7 @@ def _sample(options) -> int:
     with _arguments.on_device(options.device) as device:
         trained = zoo.load_trained(entry, options.checkpoint)
         key = jax.random.key(options.seed)
-        text = entry.sample(trained.variables, options.prompt, sampling, key)
+        text = trained.entry.sample(trained.variables, options.prompt, sampling, key)
     results = {
         "entry": entry.name,
         "prompt": options.prompt,

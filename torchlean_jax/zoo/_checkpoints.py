@@ -107,9 +107,13 @@ class Checkpoints:
 def load_trained(entry: Entry, folder: Path, *, data=None) -> Trained:
     """The entry with the variables of the newest checkpoint in `folder`.
 
+    Of an entry that reads published checkpoints: also of a `.safetensors` file, or a
+    folder with `model.safetensors`; it then has the sizes of that model.
     Raises CheckpointError if there is none, or if it is of another model.
     """
     folder = Path(folder)
+    if entry.read and (folder.is_file() or (folder / "model.safetensors").is_file()):
+        return entry.read(folder)
     if not (folder / "checkpoints").is_dir():
         raise CheckpointError(
             f"{folder} holds no checkpoints: torchlean train {entry.name} --out "

@@ -58,6 +58,8 @@ class Entry:
     certified_loss: like loss, with a radius; for entries that certify.
     sample(variables, prompt, options, key): text, for `torchlean sample`.
     show(variables, data): a text to end a training with.
+    read(path): the entry at the sizes, and with the variables, of a checkpoint that
+        others have published; for entries that read some.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Entry:
     certified_loss: Callable[..., tuple[Any, dict]] | None = None
     sample: Callable[..., str] | None = None
     show: Callable[..., str] | None = None
+    read: "Callable[..., Trained] | None" = None
 
     def loss_for(self, settings: Settings) -> Callable[..., tuple[Any, dict]]:
         """`loss`, or the certified one at the radius that the settings name."""

@@ -6,6 +6,7 @@ A network's `__call__` takes tokens [..., time] to logits [..., time, vocabulary
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from torchlean_jax.zoo._entry import Entry, Goal
+from torchlean_jax.zoo._entry import Entry, Goal, Trained
 from torchlean_jax.zoo._network import Network, Variables
 from torchlean_jax.zoo._sampling import Sampling, continued
 from torchlean_jax.zoo._settings import Settings
@@ -60,6 +61,7 @@ def entry(
     context: int,
     remembered: int,
     most: float,
+    read: Callable[..., Trained] | None = None,
 ) -> Entry:
     """Of a network that is trained on pieces of `context` bytes to at most so many bits
     per byte, and writes with `remembered` tokens in mind."""
@@ -85,4 +87,5 @@ def entry(
         units=context,
         sample=sample,
         show=show,
+        read=read,
     )

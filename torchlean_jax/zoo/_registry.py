@@ -24,6 +24,7 @@ NAMES = (
     "ppo",
     "dqn",
     "adder",
+    "gpt2",
 )
 
 

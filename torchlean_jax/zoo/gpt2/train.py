@@ -1,0 +1,43 @@
+"""Settings of GPT-2 on bytes, and the entry of a checkpoint that is read."""
+
+import os
+
+from torchlean_jax.zoo import _language as shared
+from torchlean_jax.zoo._entry import Entry, Trained
+from torchlean_jax.zoo._settings import Settings
+from torchlean_jax.zoo.gpt2 import checkpoint
+from torchlean_jax.zoo.gpt2.claims import CLAIMS
+from torchlean_jax.zoo.gpt2.model import Config, network
+
+CONFIG = Config(width=64, depth=2, heads=4, context=64)
+SETTINGS = Settings(
+    steps=800, batch=16, lr=4e-3, schedule="warmup-cosine", weight_decay=0.05, b2=0.98
+)
+
+
+def make(config: Config = CONFIG, settings: Settings = SETTINGS) -> Entry:
+    """The entry at other sizes.
+
+    >>> make(Config(depth=1)).network.make.keywords["config"].depth
+    1
+    """
+    return shared.entry(
+        "gpt2",
+        "GPT-2 on bytes; reads checkpoints as published",
+        network(config),
+        CLAIMS,
+        settings,
+        context=config.context,
+        remembered=config.context,
+        most=2.7,
+        read=read,
+    )
+
+
+def read(path: os.PathLike | str, heads: int | None = None) -> Trained:
+    """The entry at the sizes of a published checkpoint, with its variables."""
+    config, variables = checkpoint.read(path, heads)
+    return Trained(make(config), variables, SETTINGS)
+
+
+ENTRY = make()
