@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from torchlean_jax import FileFormatError, InputError, zoo
+from torchlean_jax.cli import main
 from torchlean_jax.zoo import _sampling as sample
 from torchlean_jax.zoo import gpt2
 from torchlean_jax.zoo._claims import check_claim
@@ -32,7 +33,10 @@ KEY = jax.random.key(0)
 def published():
     """A random checkpoint in the published layout."""
     draw = functools.partial(np.random.default_rng(0).normal, 0, 0.6)
-    shapes = {"wte.weight": (WORDS, WIDTH), "wpe.weight": (PLACES, WIDTH)}
+    shapes: dict[str, tuple] = {
+        "wte.weight": (WORDS, WIDTH),
+        "wpe.weight": (PLACES, WIDTH),
+    }
     for n in range(LAYERS):
         for name, ins, outs in (
             ("attn.c_attn", WIDTH, 3 * WIDTH),
@@ -275,11 +279,23 @@ def test_a_published_checkpoint_is_sampled_from(tmp_path):
     greedy = sample.Sampling(length=2, temperature=0)
     prompt = list(TOKENS[:3])
     found = sample.generate(
-        trained.entry.network, trained.variables, PLACES, prompt, greedy, KEY
+        trained.entry.network,
+        trained.variables,
+        PLACES,
+        prompt,
+        greedy,
+        KEY,  # pyright: ignore
     )
     for _ in range(2):
         prompt.append(int(logits_of(ARRAYS, np.array(prompt))[-1].argmax()))
     assert found.tolist() == prompt
+
+
+def test_tokens_that_are_no_bytes_make_no_text(tmp_path, capsys):
+    """Their numbers need the encoder that they were made by."""
+    folder = str(saved(tmp_path, ARRAYS))
+    assert main(["sample", "gpt2", "--checkpoint", folder, "--prompt", "a"]) == 2
+    assert "its tokens are no bytes" in capsys.readouterr().err
 
 
 def test_training_learns_something():

@@ -286,8 +286,14 @@ def _sample(options) -> int:
     )
     with _arguments.on_device(options.device) as device:
         trained = zoo.load_trained(entry, options.checkpoint)
+        write = trained.entry.sample
+        if write is None:
+            raise InputError(
+                f"{options.checkpoint}: its tokens are no bytes, and how they make "
+                "text is not part of the checkpoint"
+            )
         key = jax.random.key(options.seed)
-        text = trained.entry.sample(trained.variables, options.prompt, sampling, key)
+        text = write(trained.variables, options.prompt, sampling, key)
     results = {
         "entry": entry.name,
         "prompt": options.prompt,

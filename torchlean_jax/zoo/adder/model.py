@@ -41,12 +41,13 @@ def written(network: Network, variables: Variables, questions, caches=None):
     step = network.function(variables, "step")
     if caches is None:
         caches = network.function(variables, "empty")(count)
-    for position in range(length):
-        logits, caches = step(questions[:, position], position, caches)
-    digits = [likeliest(logits)]
-    for position in range(length, length + length // 2 - 1):
-        logits, caches = step(digits[-1], position, caches)
-        digits.append(likeliest(logits))
+    for position in range(length - 1):
+        _, caches = step(questions[:, position], position, caches)
+    token, digits = questions[:, -1], []
+    for position in range(length - 1, length + length // 2 - 1):
+        logits, caches = step(token, position, caches)
+        token = likeliest(logits)
+        digits.append(token)
     return jnp.stack(digits, -1)
 
 

@@ -30,7 +30,8 @@ class Attention(Rotary):
 
     def projected(self, x, positions):
         parts = jnp.split(self.qkv(x), 3, -1)
-        return [p.reshape(*p.shape[:-1], self.heads, -1) for p in parts]
+        query, key, value = (p.reshape(*p.shape[:-1], self.heads, -1) for p in parts)
+        return query, key, value
 
 
 class Layer(Block):
@@ -56,10 +57,11 @@ class GPT2(GPT):
         self.blocks = nnx.List([Layer(config, rngs) for _ in range(config.depth)])
         self.norm = _norm(config.width, rngs)
 
-    def __call__(self, tokens):
+    def __call__(self, tokens):  # pyright: ignore
         """Logits [..., time, vocabulary] at every place of tokens [..., time].
 
-        Raises InputError for more tokens than there are positions.
+        Nothing is padding: learned positions count from the first token. Raises
+        InputError for more tokens than there are positions.
         """
         if tokens.shape[-1] > self.config.context:
             raise InputError(

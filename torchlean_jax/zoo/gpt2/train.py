@@ -1,10 +1,12 @@
 """Settings of GPT-2 on bytes, and the entry of a checkpoint that is read."""
 
 import os
+from dataclasses import replace
 
 from torchlean_jax.zoo import _language as shared
 from torchlean_jax.zoo._entry import Entry, Trained
 from torchlean_jax.zoo._settings import Settings
+from torchlean_jax.zoo.gpt.model import VOCABULARY
 from torchlean_jax.zoo.gpt2 import checkpoint
 from torchlean_jax.zoo.gpt2.claims import CLAIMS
 from torchlean_jax.zoo.gpt2.model import Config, network
@@ -35,9 +37,16 @@ def make(config: Config = CONFIG, settings: Settings = SETTINGS) -> Entry:
 
 
 def read(path: os.PathLike | str, heads: int | None = None) -> Trained:
-    """The entry at the sizes of a published checkpoint, with its variables."""
+    """The entry at the sizes of a published checkpoint, with its variables.
+
+    It writes text only if its tokens can be bytes. Errors are those of
+    `checkpoint.read`, which says what is read.
+    """
     config, variables = checkpoint.read(path, heads)
-    return Trained(make(config), variables, SETTINGS)
+    entry = make(config)
+    if config.vocabulary != VOCABULARY:
+        entry = replace(entry, sample=None, show=None)
+    return Trained(entry, variables, SETTINGS)
 
 
 ENTRY = make()
