@@ -59,7 +59,7 @@ def make(config: Config = CONFIG, settings: Settings = SETTINGS) -> Entry:
         load=functools.partial(data.sums, digits=digits),
         evaluate=evaluate,
         settings=settings,
-        brief=20,
+        brief=settings.steps,  # a claim is of what was learned
         goals=(Goal("exact", least=0.99),),
         claims=CLAIMS,
         unit="sums",
