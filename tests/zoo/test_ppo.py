@@ -108,10 +108,11 @@ def test_states_that_mix_are_found(monkeypatch):
 def test_a_rollout_ends_episodes_and_remembers_their_values():
     params, memory = FRESH.variables
     memory = memory | {"age": memory["age"] + 499}
-    found = training.rollout(params, memory, jax.random.key(0))
-    assert found["event.action"].shape == (training.EVENTS,)
-    assert (found["age"] < training.TIME).all()  # all began anew
-    states = found["event.state"].reshape(training.TIME, training.CARTS, 4)
+    learning = training.LEARNING
+    found = learning.rollout(params, memory, jax.random.key(0))
+    assert found["event.action"].shape == (learning.events,)
+    assert (found["age"] < learning.time).all()  # all began anew
+    states = found["event.state"].reshape(learning.time, learning.copies, 4)
     assert (abs(states[1]) <= 0.05).all()
     assert not cartpole.fallen(states).any()
     value = FRESH.entry.network.function(FRESH.variables, "value")(found["event.state"])

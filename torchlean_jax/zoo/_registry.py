@@ -25,6 +25,7 @@ NAMES = (
     "dqn",
     "adder",
     "gpt2",
+    "pendulum",
 )
 
 

@@ -9,8 +9,9 @@ from torchlean_jax.claims._asking import Answer
 from torchlean_jax.zoo._claims import counted
 from torchlean_jax.zoo._entry import Trained
 from torchlean_jax.zoo._network import Variables
+from torchlean_jax.zoo._policy_gradient import CLIP, advantages, surrogate
 from torchlean_jax.zoo.ppo.cartpole import CONSTANTS, WIDEST, accelerations, moved
-from torchlean_jax.zoo.ppo.model import CLIP, NETWORK, advantages, surrogate
+from torchlean_jax.zoo.ppo.model import NETWORK
 from torchlean_jax.zoo.ppo.reach import reached, within
 
 TICKS, RADIUS, ANGLE = 15, 1 / 64, 0.2  # of the trajectories that are proved safe

@@ -1,8 +1,4 @@
-"""Policy, value, generalised advantages and the clipped objective.
-
-Sources: Schulman et al. 2017 (arXiv:1707.06347), equations 7 and 9; Schulman et al.
-2016 (arXiv:1506.02438), equation 16.
-"""
+"""The policy of CartPole, its value, and what its output means as an action."""
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +6,6 @@ from flax import nnx
 
 from torchlean_jax.zoo._network import Network
 from torchlean_jax.zoo.ppo.cartpole import FORCE
-
-CLIP = 0.2
 
 
 class Policy(nnx.Module):
@@ -41,27 +35,22 @@ class Policy(nnx.Module):
         return logits[..., 1] - logits[..., 0]
 
 
-def advantages(errors, alive, discount, decay):
-    """sum over k of (discount decay)^k errors[t + k], up to the end of the episode.
+class Pushes:
+    """0 for left, 1 for right, by their logits (`_policy_gradient.Actions`)."""
 
-    errors: [time, ...], r + discount V(next) - V; alive: 0 where an episode ended.
-    """
+    def draw(self, key, output):
+        return jax.random.categorical(key, jax.nn.log_softmax(output))
 
-    def before(later, at):
-        error, alive = at
-        found = error + discount * decay * alive * later
-        return found, found
+    def log_probability(self, output, action):
+        scores = jax.nn.log_softmax(output)
+        return jnp.take_along_axis(scores, action[..., None], -1)[..., 0]
 
-    zero = jnp.zeros_like(errors[0])
-    return jax.lax.scan(before, zero, (errors, alive), reverse=True)[1]
+    def entropy(self, output):
+        scores = jax.nn.log_softmax(output)
+        return -(jnp.exp(scores) * scores).sum(-1)
 
-
-def surrogate(log_probability, before, advantage):
-    """The clipped objective of each action, to be increased; `before` is the
-    logarithm of its probability when it was taken."""
-    ratio = jnp.exp(log_probability - before)
-    clipped = jnp.clip(ratio, 1 - CLIP, 1 + CLIP)
-    return jnp.minimum(ratio * advantage, clipped * advantage)
+    def none(self, count: int):
+        return jnp.zeros(count, jnp.int32)
 
 
 NETWORK = Network(Policy)
