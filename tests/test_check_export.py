@@ -67,6 +67,12 @@ def test_another_function_is_shown(other):
     assert "no execution of the model returns" in str(answer)
 
 
+def test_what_may_be_no_number_shows_no_difference():
+    """Logarithms of negative numbers: both programs return NaN."""
+    answer = tl.check_export(jnp.log, saved(lambda x: jnp.log(x * 1.0), jnp.zeros(3)))
+    assert answer.same is None, str(answer)
+
+
 def test_another_derivative_is_no_other_function_but_not_the_same_program():
     @jax.custom_vjp
     def wrong(x):

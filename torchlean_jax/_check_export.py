@@ -8,10 +8,9 @@ import jax
 import jax.export
 import numpy as np
 
-from torchlean_jax._interpret import interpret
+from torchlean_jax._executions import executions, may_return
 from torchlean_jax._trace import as_function
 from torchlean_jax.domains._errors import InputError, TorchLeanError
-from torchlean_jax.domains.fp32 import FP32
 
 # Where a line came from is no part of what it computes; a string is left as it is.
 _LOCATION = re.compile(
@@ -180,15 +179,11 @@ def _other_numbers(function, saved) -> str | None:
         point = [_draw(random, scale, a) for a in saved.in_avals]
         args, kwargs = jax.tree.unflatten(saved.in_tree, point)
         theirs = jax.tree.leaves(saved.call(*args, **kwargs))
-        runs = interpret(function, domain=FP32())(*args, **kwargs)
-        ours = jax.tree.leaves(runs, is_leaf=FP32.is_value)
+        ours = executions(function, *args, **kwargs)
         if len(ours) != len(theirs):
             return f"{len(theirs)} outputs instead of {len(ours)}"
         for number, (y, z) in enumerate(zip(ours, theirs, strict=True)):
-            y = y if FP32.is_value(y) else FP32.lift(y)
-            z = np.asarray(z)
-            lo, hi = np.asarray(y.lo), np.asarray(y.hi)
-            if lo.shape != z.shape or not ((lo <= z) & (z <= hi)).all():
+            if may_return(y, z) is False:
                 return (
                     f"output {number} is a number that no execution of the model "
                     f"returns, at inputs of size {scale:g}"
