@@ -26,12 +26,16 @@ from torchlean_check._queries import check_monotone, check_query
 from torchlean_check._residual_files import check_residuals
 from torchlean_check._schema import fail
 from torchlean_check._splines import check_spline
+from torchlean_check._stability import check_stability
+from torchlean_check._trajectory_files import check_trajectory
 from torchlean_check._verdict import Report
 
 FORMATS = {
     "torchlean-camera": check_camera,
     "torchlean-corridor": check_corridor,
     "torchlean-spline": check_spline,
+    "torchlean-stability": check_stability,
+    "torchlean-trajectory": check_trajectory,
 }
 NEIGHBOURS = {
     _leaves.FORMAT: check_leaves,

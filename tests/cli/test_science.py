@@ -8,7 +8,13 @@ import pytest
 
 import torchlean_check
 from torchlean_jax.cli import _science, main
-from torchlean_jax.science import Spline, _dynamics, _examples
+from torchlean_jax.science import (
+    Spline,
+    Stability,
+    _control,
+    _dynamics,
+    _examples,
+)
 
 
 def test_the_command_offers_what_there_is():
@@ -20,7 +26,7 @@ EXACT = [
     (topic, name)
     for topic in ("spline", "ode", "camera")
     for name in _science.TOPICS[topic]
-    if name not in _science.UNCERTIFIED.get(topic, ())
+    if topic != "ode" or name in _dynamics.CORRIDORS
 ]
 
 
@@ -52,17 +58,35 @@ def test_a_residual_is_bounded_and_drawn(monkeypatch, tmp_path, capsys):
 def test_a_trajectory_is_enclosed_and_drawn(monkeypatch, tmp_path, capsys):
     short = dataclasses.replace(_dynamics.SYSTEMS["oscillator"], end=2.0)
     monkeypatch.setitem(_dynamics.SYSTEMS, "oscillator", short)
-    files = [tmp_path / "turn.json", tmp_path / "turn.png"]
-    asked = ["--json", str(files[0]), "--plot", str(files[1])]
-    assert main(["science", "ode", "oscillator", *asked]) == 0
+    files = [tmp_path / "turn.json", tmp_path / "turn.png", tmp_path / "turn.cert"]
+    asked = ["--json", files[0], "--plot", files[1], "--certificate", files[2]]
+    assert main(["science", "ode", "oscillator", *map(str, asked)]) == 0
+    assert torchlean_check.check(files[2]).accepted
     assert "every solution of y'' = -y" in capsys.readouterr().out
     found = json.loads(files[0].read_text())
     assert found["sampled"] <= found["certified"] <= 1.0001 * found["sampled"]
     assert files[1].read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_stable_set_is_certified_and_what_is_refuted_is_not(
+    monkeypatch, tmp_path, capsys
+):
+    """The search stands aside, which compiles for long; the checker decides."""
+    file = tmp_path / "set.json"
+    for name, status, code in (("pendulum", "proved", 0), ("weak", "refuted", 1)):
+        found = Stability(status, "", 2.0, 0.0, 0, 0.0)
+        monkeypatch.setattr(_control, "lyapunov", lambda *_, found=found: found)
+        asked = ["science", "control", name, "--certificate", str(file)]
+        assert main(asked) == code
+        assert file.exists() == (code == 0)
+        if code == 0:
+            assert torchlean_check.check(file).accepted
+            file.unlink()
+    assert "nothing was proved" in capsys.readouterr().out
+
+
 def test_a_topic_without_certificates_says_so_at_once(tmp_path, capsys):
-    for example in (["pinn", "heat"], ["ode", "lorenz"]):
+    for example in (["pinn", "heat"], ["control", "executed"]):
         asked = [*example, "--certificate", str(tmp_path / "x.json")]
         assert main(["science", *asked]) == 2
         assert "no certificate format" in capsys.readouterr().err

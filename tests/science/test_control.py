@@ -1,6 +1,7 @@
 """Disturbed and rounded loops beside limits known in closed form; planted faults."""
 
 import math
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
@@ -129,12 +130,22 @@ def test_a_solution_that_leaves_is_enclosed_until_it_has():
 
 
 def test_the_regulator_solves_its_equation():
-    """P for x'' = u by hand: [[sqrt 3, 1], [1, sqrt 3]]."""
+    """x'' = u, in rationals: P = [[a, b], [b, c]] leaves of Riccati's equation
+
+        [[1 - b^2, a - b c], [a - b c, 1 + 2 b - c^2]],
+
+    which is 0 at b = 1, a = c = sqrt 3. If no entry exceeds r < 1/8 and P is positive
+    definite, then |b - 1| <= r, |c^2 - 3| <= 3 r, so |c - sqrt 3| <= sqrt 3 r <= 2 r,
+    and |a - sqrt 3| <= r + |b| |c - sqrt 3| + sqrt 3 |b - 1| <= r + (9/8) 2 r + 2 r,
+    less than 8 r. With r = 2^-27 that is half a unit of float32, in which it is used.
+    """
     double = lambda x, u: jnp.stack([x[1], u[0]])
     found = regulator(double, 2, 1)
-    root = math.sqrt(3)
-    assert np.allclose(found.cost, [[root, 1], [1, root]], rtol=1e-6)
-    assert np.allclose(found.gain, [[1, root]], rtol=1e-6)
+    (a, b), (again, c) = ([Fraction(v) for v in row] for row in found.cost.tolist())
+    assert abs(again - b) <= Fraction(1, 2**27) and a > 0 and a * c > b * b
+    left = 1 - b * b, a - b * c, 1 + 2 * b - c * c
+    assert max(map(abs, left)) <= Fraction(1, 2**27)
+    assert found.gain.tolist() == [[float(again), float(c)]]
     with pytest.raises(tl.InputError, match="stabilises"):
         regulator(lambda x, u: jnp.stack([x[0], u[0]]), 2, 1)
 

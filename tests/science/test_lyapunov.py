@@ -59,7 +59,7 @@ def jump(x):
 
 def test_a_jump_out_of_the_box_is_no_proof():
     """V falls along every solution, from one well over the face into the next."""
-    found = lyapunov(jump, wells, [-1.0], [7.5], 0.32, discrete=True)
+    found = lyapunov(jump, wells, [-1.0], [7.5], 0.32, discrete=True, seconds=600)
     assert found.status == "refuted" and "leads out" in found.claim
     (x,) = found.witness
     assert abs(x - 2 * math.pi) < 0.3 and float(jump(jnp.array(x))) > 7.5

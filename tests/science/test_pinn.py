@@ -3,9 +3,11 @@
 import math
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from torchlean_jax.science import pinn
+import torchlean_jax as tl
+from torchlean_jax.science import _pinn, pinn, supremum
 
 PI = math.pi
 
@@ -63,3 +65,60 @@ def test_a_misfit_on_a_face_is_found():
     assert bounds.keys() == {"at t = 0", "at x = 0", "at x = 1"}
     assert all(1.0 <= b <= 1.25 for b in bounds.values())
     assert found.error >= 1.0
+
+
+def test_a_soliton_solves_the_equation_of_two_fields():
+    """sech(x) exp(i t / 2) is a solution of i h_t + h_xx / 2 + |h|^2 h = 0."""
+    problem = pinn.PROBLEMS["schroedinger"]
+
+    def soliton(x):
+        turn = jnp.stack([jnp.cos(x[0] / 2), jnp.sin(x[0] / 2)])
+        return turn / jnp.cosh(x[1])
+
+    assert pinn.sampled(problem, soliton, count=2000) < 1e-12
+    assert pinn.sampled(problem, lambda x: 1.5 * soliton(x), count=2000) > 0.1
+
+
+@pytest.mark.parametrize(("share", "largest"), [(1.0, (PI / 2) ** 3), (0.5, 0.5)])
+def test_each_of_two_fields_counts(share, largest):
+    """h = a t leaves a in the one component and (a t)^3 in the other, t <= pi/2."""
+    problem = pinn.PROBLEMS["schroedinger"]
+    at = lambda x: jnp.stack([share * x[0], 0 * x[0]])
+    found = pinn.certify(problem, at, seconds=60.0)
+    assert largest - 1e-6 <= found.bound <= 1.25 * largest
+    bounds = {name: c.bound for name, c in found.conditions.items()}
+    assert 2.0 <= bounds.pop("at t = 0") <= 2.5  # from 2 sech(x)
+    assert all(b <= 1e-6 for b in bounds.values())  # the same at both ends
+
+
+def test_slopes_at_both_ends_are_compared():
+    """h = x in one field: the values differ by 10, the slopes do not."""
+    problem = pinn.PROBLEMS["schroedinger"]
+    u = lambda x: jnp.stack([x[1] ** 2, x[1]])
+    misfits = {c.name: misfit_of(c, u) for c in problem.conditions[1:]}
+    assert misfits["h at the ends"] == [0, 10]
+    assert misfits["h_x at the ends"] == [20, 0]
+
+
+def misfit_of(condition, u):
+    return np.asarray(_pinn._misfit(condition, u)(jnp.asarray(0.5))).tolist()
+
+
+def test_retardation_is_bounded_where_it_is_largest():
+    """u = 1 + t: (1 + c u^-0.126) u_t, most at t = 0, with c as of PDEBench."""
+    c = (1 - 0.29) / 0.29 * 2880 * 3.5e-4 * 0.874
+    problem = pinn.PROBLEMS["diffusion-sorption"]
+    found = pinn.certify(problem, lambda x: 1 + x[0] + 0 * x[1], seconds=60.0)
+    assert (1 + c) * (1 - 1e-9) <= found.bound <= 1.25 * (1 + c)
+
+
+@pytest.mark.parametrize("f", [jnp.log, lambda x: 1 / x, lambda x: x**-2])
+def test_an_undefined_point_names_its_cell(f):
+    with pytest.raises(tl.UndecidedError, match=r"cell from \[0.0\]"):
+        supremum(lambda x: f(x[0]), [0.0], [1.0], seconds=1.0)
+
+
+def test_logarithms_and_quotients_have_derivatives():
+    """(log(x) / x)'' = (2 log x - 3) / x^3, which has its largest magnitude at 1."""
+    found = supremum(lambda x: jnp.log(x[0]) / x[0], [1.0], [2.0], order=(0, 0))
+    assert 3.0 <= found.bound <= 3.03

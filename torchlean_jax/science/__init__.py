@@ -7,7 +7,8 @@ claimed of it is decided; between two of them a `Corridor` keeps the solutions o
 ordinary differential equation, and a `trajectory` those of a system in boxes; an
 `envelope` holds the pictures of a box by every camera of a set, and `lyapunov` decides
 which sets a closed loop draws to the origin, `attracted` which it does not leave though
-disturbed or rounded, and `synthesize` trains both. How enclosures come
+disturbed or rounded, and `synthesize` trains both; `stability_document` and
+`trajectory_document` write certificates. How enclosures come
 about belongs to the domains, and how certificates are checked to `torchlean_check`.
 """
 
@@ -17,6 +18,7 @@ from torchlean_jax.science._camera import Cameras, Envelope, envelope, turn
 from torchlean_jax.science._corridor import Corridor, check_corridor, corridor
 from torchlean_jax.science._derivatives import supremum
 from torchlean_jax.science._disturbed import as_executed, attracted, barrier, escape
+from torchlean_jax.science._documents import stability_document, trajectory_document
 from torchlean_jax.science._hats import HatNetwork
 from torchlean_jax.science._lyapunov import Stability, lyapunov
 from torchlean_jax.science._spline import Spline, SplineClaim
@@ -54,8 +56,10 @@ __all__ = [
     "lyapunov",
     "pinn",
     "regulator",
+    "stability_document",
     "supremum",
     "synthesize",
     "trajectory",
+    "trajectory_document",
     "turn",
 ]

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_jax.science._documents import stability_document
 from torchlean_jax.science._lyapunov import Stability, lyapunov
 from torchlean_jax.science._outcome import Outcome
 
@@ -71,6 +72,9 @@ def stable(name: str) -> Outcome:
             "cells": found.cells,
         },
         draw=lambda axes: _draw(axes, loop, found),
+        certificate=lambda: stability_document(
+            loop.f, loop.V, loop.lo, loop.hi, loop.level
+        ),
     )
 
 

@@ -117,10 +117,7 @@ def power(n: int) -> Curve:
     def derivative(x: Interval, k: int) -> Interval:
         if k > n:
             return Interval(jnp.zeros_like(x.lo), jnp.zeros_like(x.lo))
-        found = _rule("integer_pow", x, y=n - k)
-        factor = math.perm(n, k)
-        slack = SLACK * factor * jnp.maximum(jnp.abs(found.lo), jnp.abs(found.hi))
-        return Interval(found.lo * factor - slack, found.hi * factor + slack)
+        return _multiple(_rule("integer_pow", x, y=n - k), math.perm(n, k))
 
     return Curve(lambda x: x, derivative)
 
@@ -131,6 +128,25 @@ def _rule(name: str, x: Interval, **params) -> Interval:
     return rule.function(x, **params)
 
 
+def _reciprocal(x: Interval, k: int) -> Interval:
+    """(-1)^k k! x^-(k + 1); the whole line where x holds 0."""
+    return _multiple(_rule("integer_pow", x, y=-(k + 1)), (-1) ** k * math.factorial(k))
+
+
+def _log(x: Interval, k: int) -> Interval:
+    """Of positive numbers; elsewhere there is none, though the slopes would exist."""
+    found = _reciprocal(x, k - 1) if k else _rule("log", x)
+    positive = x.lo > 0
+    return Interval(*(jnp.where(positive, e, jnp.nan) for e in (found.lo, found.hi)))
+
+
+def _multiple(x: Interval, factor: int) -> Interval:
+    slack = SLACK * abs(factor) * jnp.maximum(jnp.abs(x.lo), jnp.abs(x.hi))
+    lo, hi = (x.lo, x.hi) if factor >= 0 else (x.hi, x.lo)
+    return Interval(lo * factor - slack, hi * factor + slack)
+
+
+RECIPROCAL = Curve(lambda x: x, _reciprocal)
 _tanh, _logistic = _between(f.tanh_bounds), _between(f.logistic_bounds)
 _softplus_value = _between(f.softplus_bounds)
 CURVES = {
@@ -139,5 +155,6 @@ CURVES = {
     "sin": Curve(_sin_cos, _turn),
     "cos": Curve(_sin_cos, lambda known, k: _turn(known, k + 1)),
     "exp": Curve(_between(f.exp_bounds), lambda value, _: value),
+    "log": Curve(lambda x: x, _log),
     "call:softplus": Curve(lambda x: (_softplus_value(x), _logistic(x)), _softplus),
 }

@@ -11,6 +11,7 @@ import numpy as np
 from torchlean_jax._box import box
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.science._corridor import corridor
+from torchlean_jax.science._documents import trajectory_document
 from torchlean_jax.science._outcome import Outcome
 from torchlean_jax.science._trajectory import Trajectory, trajectory
 
@@ -119,6 +120,7 @@ def enclosed(name: str) -> Outcome:
             "widest on the way": float((found.boxes.hi - found.boxes.lo).max()),
         },
         draw=lambda axes: _draw_tube(axes, found),
+        certificate=lambda: trajectory_document(system.field, start, found),
     )
 
 

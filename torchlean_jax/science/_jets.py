@@ -27,7 +27,7 @@ from torchlean_jax.domains._registry import BoundRules, RuleTable
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._contraction import gamma
 from torchlean_jax.science import _forms
-from torchlean_jax.science._curves import CURVES, Curve, power
+from torchlean_jax.science._curves import CURVES, RECIPROCAL, Curve, power
 
 rules = RuleTable("Jets")
 Order = tuple[int, ...]  # the inputs by which one differentiates, sorted
@@ -156,7 +156,7 @@ def _square(domain, operation, x, _=None):
 @rules.define("integer_pow")
 def _integer_pow(domain, x, *, y):
     if y < 0:
-        return domain.unknown(x.shape, x.dtype)
+        x, y = _image(domain, RECIPROCAL, x), -y
     return _image(domain, power(y), x)
 
 
@@ -164,8 +164,7 @@ def _integer_pow(domain, x, *, y):
 def _div(domain, operation, x, y):
     """By a known number: a factor that is off by at most an ulp."""
     if isinstance(y, Jet):
-        shape = jnp.broadcast_shapes(jnp.shape(x), y.shape)
-        return domain.unknown(shape, y.dtype)
+        return product(domain, domain.lift(x), _image(domain, RECIPROCAL, y))
     x, known = domain.lift(x), _wide(y)
     shape = jnp.broadcast_shapes(x.shape, known.shape)
     inverse = jnp.broadcast_to(1 / known, shape)

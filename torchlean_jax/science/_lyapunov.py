@@ -8,10 +8,11 @@ a solution that jumps need not cross the faces.
 
 Away from 0 this is decided on cells. At 0 both vanish, with their gradients, and no
 cell however small would do; but on a convex N around 0, by Taylor, W(x) = x^T H x / 2
-with H in the hull of the Hessians over N. An enclosure of those with a negative
-definite middle that absorbs its radii shows W < 0 on N without 0; the definiteness is
-decided by elimination in rationals. That f(0), V(0) and their like are 0 exactly is
-decided in ball arithmetic.
+with H an average of the Hessians over N. If all of those are negative definite, on each
+of the cells on which they are enclosed, W < 0 on N without 0; that is decided by
+elimination in rationals (`torchlean_check._definite`). Where N is the whole of D, no
+cell is left, and V > c on the faces follows from V's Hessians as well. That f(0), V(0)
+and their like are 0 exactly is decided in ball arithmetic.
 """
 
 import itertools
@@ -25,6 +26,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_check._definite import definite, reduced
+from torchlean_check._stability import least_on_faces
 from torchlean_jax._interpret import interpret
 from torchlean_jax.domains._errors import InputError, UndecidedError
 from torchlean_jax.domains.interval import Interval
@@ -33,6 +36,7 @@ from torchlean_jax.science._smooth import require_smooth
 from torchlean_jax.science._system import System, system_of
 
 _SHRINKS = 12  # a neighbourhood of 0 is at least 2^-this of the box
+_CELLS = 64  # into which it is cut for its Hessians, at most
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,10 @@ def lyapunov(
     _require_equilibrium(f, V, len(lo))
     with jax.enable_x64(True):
         system = system_of(f, V, len(lo), discrete)
-        share = _neighbourhood(system, lo, hi)
+        share, least = _neighbourhood(system, lo, hi)
         search = _Search(system, lo, hi, float(level), share, batch)
-        status = search.run(began + seconds)
+        walled = share == 1 and least > level
+        status = "proved" if walled else search.run(began + seconds)
     figures = search.cells, time.perf_counter() - began
     return Stability(status, search.claim(status), float(level), share, *figures,
                      search.witness, search.cell)  # fmt: skip
@@ -131,47 +136,50 @@ def _balls(g, x):
     return interpret(g, domain=real)(real.lift(x))
 
 
-def _neighbourhood(system: System, lo, hi) -> float:
-    """The largest share of the box on which W is concave and V convex, or 0."""
-    edges = np.linspace(lo, hi, 5)  # the last is hi exactly
-    places, axes = np.argwhere(np.ones((4,) * len(lo), bool)), np.arange(len(lo))
-    for k in range(1, _SHRINKS + 1):
+def _neighbourhood(system: System, lo, hi) -> tuple[float, Fraction]:
+    """The largest share of the box on which W is concave and V convex, or 0; and for
+    the whole box what V is at least on its faces, as far as convexity tells."""
+    size = len(lo)
+    parts = max(1, min(4, int(_CELLS ** (1 / size) + 1e-9)))
+    edges = np.linspace(lo, hi, parts + 1)  # the last is hi exactly
+    places, axes = np.argwhere(np.ones((parts,) * size, bool)), np.arange(size)
+    for k in range(_SHRINKS + 1):
         share = 0.5**k
         low, high = share * edges[places, axes], share * edges[places + 1, axes]
         v, w = system.curve(jnp.asarray(low), jnp.asarray(high))
         if _definite(v, 1) and _definite(w, -1):
-            return share
-    return 0.0
+            return share, _least_on_faces(v, lo, hi) if share == 1 else Fraction(0)
+    return 0.0, Fraction(0)
 
 
 def _definite(hessians: Interval, sign: int) -> bool:
-    """Whether sign A is positive definite for each symmetric A in the hull of all.
+    """Whether sign A is positive definite for each symmetric A in each of a batch.
 
-    A = M + E with |E| <= R: the least eigenvalue of A is at least that of M less the
-    largest row sum of R. M less that number is eliminated in rationals.
+    Of each by itself: the Hessian that Taylor's theorem asks for is an average of those
+    on the way from 0, and averages of definite matrices are definite.
     """
-    lo, hi = np.asarray(hessians.lo).min(0), np.asarray(hessians.hi).max(0)
+    lo, hi = np.asarray(hessians.lo), np.asarray(hessians.hi)
     if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
         return False
-    size = len(lo)
-    low = [[Fraction(float(v)) for v in row] for row in lo]
-    high = [[Fraction(float(v)) for v in row] for row in hi]
-    reach = max(
-        sum((b - a) / 2 for a, b in zip(*rows, strict=True))
-        for rows in zip(low, high, strict=True)
+    if sign < 0:
+        lo, hi = -hi, -lo
+    return all(
+        definite(reduced(*map(_exact, ends))) for ends in zip(lo, hi, strict=True)
     )
-    rows = [
-        [sign * (low[i][k] + high[i][k]) / 2 - (reach if i == k else 0)
-         for k in range(size)]
-        for i in range(size)
-    ]  # fmt: skip
-    for k in range(size):
-        if rows[k][k] <= 0:
-            return False
-        for i in range(k + 1, size):
-            factor = rows[i][k] / rows[k][k]
-            rows[i] = [a - factor * b for a, b in zip(rows[i], rows[k], strict=True)]
-    return True
+
+
+def _exact(matrix) -> list[list[Fraction]]:
+    return [[Fraction(x) for x in row] for row in matrix.tolist()]
+
+
+def _least_on_faces(v: Interval, lo, hi) -> Fraction:
+    """Of x^T A x / 2 with A below all of the Hessians, which V is not below."""
+    hull = (_exact(np.asarray(v.lo).min(0)), _exact(np.asarray(v.hi).max(0)))
+    box = [
+        (Fraction(a), Fraction(b))
+        for a, b in zip(lo.tolist(), hi.tolist(), strict=True)
+    ]
+    return least_on_faces(reduced(*hull), box)
 
 
 class _Search:

@@ -25,13 +25,19 @@ from torchlean_jax.science._supremum import Supremum
 
 @dataclass(frozen=True)
 class Condition:
-    """u(point(s)) = target(s) for s in [lo, hi]: a face of the domain."""
+    """u(point(s)) = target(s) for s in [lo, hi]: a face of the domain.
+
+    order: of the derivative of u that is meant. partner: where there is one, what is
+    prescribed is how far u(point(s)) is from u(partner(s)): periodic conditions.
+    """
 
     name: str
     point: Callable
     target: Callable
     lo: float
     hi: float
+    order: Order = ()
+    partner: Callable | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,9 @@ class Problem:
     residual: d maps orders of differentiation, such as (0,) or (1, 1), to the values of
         these derivatives of u at x. orders: those that it reads.
     form: u from the raw network and x; it may satisfy conditions by itself.
+    fields: with more than one, u and the residual have shape (fields,), and the
+        supremum is that of all components. features: how many numbers `form` gives the
+        network, where they are not the coordinates.
     error: a bound of |u - solution| from the suprema of the residual and of the misfit
         in the conditions, or None; `theorem` says why it holds.
     """
@@ -55,6 +64,8 @@ class Problem:
     form: Callable
     error: Callable[[float, float], float] | None = None
     theorem: str = ""
+    fields: int = 1
+    features: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ def train(
     Its parameters are float32 numbers; what is proved of it holds for these.
     """
     keys = jax.random.split(jax.random.key(seed), 4)
-    sizes = [len(problem.lo), width, width, 1]
+    sizes = [problem.features or len(problem.lo), width, width, problem.fields]
     weights = [
         (jax.random.normal(k, (n, m)) / np.sqrt(n), jnp.zeros(m))
         for k, n, m in zip(keys, sizes, sizes[1:], strict=False)
@@ -120,7 +131,8 @@ def network(problem: Problem, weights) -> Callable:
         for matrix, bias in weights[:-1]:
             x = jnp.tanh(x @ matrix + bias)
         matrix, bias = weights[-1]
-        return (x @ matrix + bias)[0]
+        x = x @ matrix + bias
+        return x[0] if problem.fields == 1 else x
 
     return lambda x: problem.form(raw, x)
 
@@ -148,7 +160,28 @@ def sampled(problem: Problem, u: Callable, *, count: int = 10**6, seed: int = 0)
 
 
 def _misfit(condition: Condition, u: Callable) -> Callable:
-    return lambda s: u(condition.point(s)) - condition.target(s)
+    value = u
+    if condition.order:
+        each = derivatives(u, [condition.order])
+        value = lambda x: each(x)[0]  # noqa: E731
+
+    def misfit(s):
+        found = value(condition.point(s))
+        if condition.partner is not None:
+            found = found - value(condition.partner(s))
+        return found - condition.target(s)
+
+    return misfit
+
+
+def _largest(f: Callable) -> Callable:
+    """The component of f that is furthest from 0."""
+    return lambda x: jnp.abs(f(x)).max()
+
+
+def _hull(x: Interval) -> Interval:
+    """One interval for all components; no number where one of them is none."""
+    return Interval(x.lo.min(), x.hi.max())
 
 
 def certify(
@@ -170,7 +203,7 @@ def certify(
     residual = require_finite(
         _supremum.search(
             _enclosing(problem, u),
-            residual_of(problem, u),
+            _largest(residual_of(problem, u)),
             problem.lo,
             problem.hi,
             tolerance=tolerance,
@@ -204,8 +237,8 @@ def _enclosing(problem: Problem, u: Callable) -> Callable:
 
     def enclose(lo, hi) -> Interval:
         found = walk_u(jets.input(lo, hi)).parts[jnp.array(places)]
-        values = Jet(jnp.moveaxis(found, 0, -1)[None])
-        return plain.enclosures(walk_equation(plain.input(lo, hi), values))[0]
+        values = Jet(jnp.moveaxis(found, 0, 1)[None])
+        return _hull(plain.enclosures(walk_equation(plain.input(lo, hi), values))[0])
 
     return enclose
 
@@ -215,8 +248,8 @@ def _misfit_bound(condition: Condition, u: Callable, tolerance) -> Supremum:
     plain = Jets([], 1)
     walk = interpret(lambda s: misfit(s[0]), domain=plain)
     return _supremum.search(
-        lambda lo, hi: plain.enclosures(walk(plain.input(lo, hi)))[0],
-        lambda s: misfit(s[0]),
+        lambda lo, hi: _hull(plain.enclosures(walk(plain.input(lo, hi)))[0]),
+        _largest(lambda s: misfit(s[0])),
         [condition.lo],
         [condition.hi],
         tolerance=tolerance,

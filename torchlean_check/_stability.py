@@ -1,0 +1,165 @@
+"""Sets {x in D: V(x) <= c} that x' = f(x) never leaves and that are drawn to 0.
+
+Four facts suffice (Khalil, Nonlinear Systems, 2002, theorem 4.1), all derived here from
+the two programs of the file, in exact intervals: f(0), V(0) and the gradient of V at 0
+are 0; V > c on the faces of the box D; V > 0 and W = grad V . f < 0 at all other points
+of the set. Cells are cut until each lies where V > c, where V > 0 > W, or in the box N
+around 0. On N, x^T H x / 2 with H in the Hessians over N is V by Taylor's theorem, with
+H averaged over the way from 0; so V > 0 if each of them is definite, and W < 0
+likewise. Where N is D, V is at least x^T A x / 2 on it, A below all of the Hessians,
+and on the face where x_k = b that is at least b^2 / (2 B_kk), B the inverse of A.
+"""
+
+import itertools
+from fractions import Fraction
+
+from torchlean_check._definite import definite, reduced
+from torchlean_check._errors import NotProved
+from torchlean_check._fixed import fixed, text
+from torchlean_check._loops import Box, Loop, bounds, every, hessians, parts
+from torchlean_check._programs import NOTHING, Grades, digest, read_program
+from torchlean_check._schema import fail, fields
+from torchlean_check._splines import rational
+from torchlean_check._trajectory_files import read_box
+
+MAX_SIZE, MAX_CELLS, PARTS = 8, 200_000, 4
+
+
+def parts_of(box: Box, count: int):
+    """A box cut into so many equal parts along each side."""
+    sides = []
+    for lo, hi in box:
+        cuts = [lo + (hi - lo) * Fraction(k, count) for k in range(count + 1)]
+        sides.append(list(itertools.pairwise(cuts)))
+    return map(list, itertools.product(*sides))
+
+
+def least_on_faces(lower: list, box: Box) -> Fraction:
+    """The least x^T A x / 2 on the faces of a box around 0, or 0 if A is not definite.
+
+    On x_k = b it is b^2 / (2 B_kk); and B_kk, of the inverse, is the inverse of the
+    last pivot when k is eliminated last.
+    """
+    size, found = len(box), []
+    for k in range(size):
+        order = [i for i in range(size) if i != k] + [k]
+        rows = [[lower[i][n] for n in order] for i in order]
+        for p in range(size):
+            if rows[p][p] <= 0:
+                return Fraction(0)
+            for i in range(p + 1, size):
+                factor = rows[i][p] / rows[p][p]
+                rows[i] = [
+                    a - factor * b for a, b in zip(rows[i], rows[p], strict=True)
+                ]
+        found.append(rows[-1][-1] * min(x * x for x in box[k]) / 2)
+    return min(found)
+
+
+def negative(ends: tuple[list, list]) -> tuple[list, list]:
+    lo, hi = ends
+    return [[-x for x in row] for row in hi], [[-x for x in row] for row in lo]
+
+
+def require_curved(loop: Loop, box: Box, count: int) -> list:
+    """That V is convex and W concave on the box; a matrix below V's Hessians."""
+    hulls: list = []
+    for cell in parts_of(box, count):
+        v, w = hessians(loop, cell)
+        for ends, name in ((v, "V"), (negative(w), "-W")):
+            if not definite(reduced(*ends)):
+                raise NotProved(f"the Hessian of {name} is not seen to be definite on "
+                                f"the box around 0, at {_text(cell)}")  # fmt: skip
+        hulls.append(v)
+    size = range(loop.size)
+    lo = [[min(h[0][i][k] for h in hulls) for k in size] for i in size]
+    hi = [[max(h[1][i][k] for h in hulls) for k in size] for i in size]
+    return reduced(lo, hi)
+
+
+def require_stable(loop: Loop, box: Box, inner: Box, level: Fraction, count: int):
+    """NotProved unless the four facts hold; how many cells it took."""
+    _require_equilibrium(loop)
+    lower = require_curved(loop, inner, count)
+    whole = inner == box
+    if whole and least_on_faces(lower, box) > level:
+        return 0
+    waiting: list[tuple[Box, bool]] = [] if whole else [(box, False)]
+    for k, x in enumerate(box):
+        waiting += [([*box[:k], (end, end), *box[k + 1 :]], True) for end in x]
+    limit, seen = fixed(level)[1], 0
+    while waiting:
+        cell, face = waiting.pop()
+        if not face and all(
+            a <= lo and hi <= b for (lo, hi), (a, b) in zip(cell, inner, strict=True)
+        ):
+            continue
+        seen += 1
+        v, w = bounds(loop, cell)
+        if v[0] > limit or (not face and v[0] > 0 and w[1] < 0):
+            continue
+        halves = _halves(cell, box) if seen <= MAX_CELLS else []
+        if not halves:
+            said = f"V is in {text(v)}, its rate in {text(w)}"
+            where = "face" if face else "box"
+            raise NotProved(f"a {where} is open at {_text(cell)}: {said}")
+        waiting += [(half, face) for half in halves]
+    return seen
+
+
+def _halves(cell: Box, box: Box) -> list[Box]:
+    """Across the side that is longest beside the box's; none of a cell that is tiny."""
+    sides = [(hi - lo) / (b - a) for (lo, hi), (a, b) in zip(cell, box, strict=True)]
+    k = max(range(len(sides)), key=sides.__getitem__)
+    lo, hi = cell[k]
+    if hi - lo < Fraction(1, 1 << 60):
+        return []
+    middle = (lo + hi) / 2
+    return [[*cell[:k], part, *cell[k + 1 :]] for part in ((lo, middle), (middle, hi))]
+
+
+def _require_equilibrium(loop: Loop) -> None:
+    origin = [NOTHING] * loop.size
+    v = parts(loop.function, Grades(every(loop.size, 1)), origin, 2)
+    rates = parts(loop.field, Grades(every(loop.size, 0)), origin, 1)
+    for name, part in (
+        ("f(0)", [rate[0] for rate in rates[0]]),
+        ("V(0)", v[0][0]),
+        ("the gradient of V at 0", v[1][0]),
+    ):
+        if any(x != NOTHING for x in part):
+            raise NotProved(f"{name} is not exactly 0")
+
+
+def _text(cell: Box) -> str:
+    return f"{[float(a) for a, _ in cell]} .. {[float(b) for _, b in cell]}"
+
+
+def check_stability(document: dict) -> str:
+    """The claim of a document, in words; NotProved if it does not follow."""
+    document = fields(document, "stability", format=str, version=int, size=int,
+                      field=dict, function=dict, box=dict, inner=dict, level=str,
+                      parts=int)  # fmt: skip
+    size, level = document["size"], rational(document["level"], "level")
+    if document["version"] != 1 or not 1 <= size <= MAX_SIZE:
+        fail("size", f"1 to {MAX_SIZE}, and version 1")
+    if not 1 <= document["parts"] <= PARTS:
+        fail("parts", f"1 to {PARTS}")
+    loop = Loop(
+        read_program(document["field"], "field", size, size),
+        read_program(document["function"], "function", size, 1),
+        size,
+    )
+    box, inner = (read_box(document[k], k, size) for k in ("box", "inner"))
+    for (a, b), (lo, hi) in zip(box, inner, strict=True):
+        if not a <= lo < 0 < hi <= b:
+            fail("inner", "must have 0 inside, and lie in the box")
+    if level <= 0:
+        fail("level", "must be positive")
+    require_stable(loop, box, inner, level, document["parts"])
+    name = digest(document["field"], document["function"])[:12]
+    return (
+        f"Every solution of x' = f(x) that starts in {{V <= {level}}} within the box "
+        f"{_text(box)} stays there and tends to 0; f and V are the programs of the "
+        f"file ({name}). Assumed: nothing further."
+    )
