@@ -22,7 +22,7 @@ from torchlean_check._schema import fail, fields
 from torchlean_check._splines import rational
 from torchlean_check._trajectory_files import read_box
 
-MAX_SIZE, MAX_CELLS, PARTS = 8, 200_000, 4
+MAX_SIZE, MAX_CELLS, PARTS = 8, 20_000, 4
 
 
 def parts_of(box: Box, count: int):
@@ -85,8 +85,7 @@ def require_stable(loop: Loop, box: Box, inner: Box, level: Fraction, count: int
     if whole and least_on_faces(lower, box) > level:
         return 0
     waiting: list[tuple[Box, bool]] = [] if whole else [(box, False)]
-    for k, x in enumerate(box):
-        waiting += [([*box[:k], (end, end), *box[k + 1 :]], True) for end in x]
+    waiting += [(face, True) for face in _walls(box)]
     limit, seen = fixed(level)[1], 0
     while waiting:
         cell, face = waiting.pop()
@@ -105,6 +104,13 @@ def require_stable(loop: Loop, box: Box, inner: Box, level: Fraction, count: int
             raise NotProved(f"a {where} is open at {_text(cell)}: {said}")
         waiting += [(half, face) for half in halves]
     return seen
+
+
+def _walls(box: Box) -> list[Box]:
+    """Its faces."""
+    return [
+        [*box[:k], (end, end), *box[k + 1 :]] for k, x in enumerate(box) for end in x
+    ]
 
 
 def _halves(cell: Box, box: Box) -> list[Box]:

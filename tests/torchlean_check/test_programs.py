@@ -7,7 +7,13 @@ from fractions import Fraction
 
 import pytest
 
-from torchlean_check import MalformedCertificate, _stability, check
+from torchlean_check import (
+    CertificateError,
+    MalformedCertificate,
+    _stability,
+    _trajectories,
+    check,
+)
 from torchlean_check._container import canonical_json
 from torchlean_check._definite import definite, reduced
 from torchlean_check._fixed import ONE, exact, fixed
@@ -263,3 +269,71 @@ def test_a_pole_on_the_way_is_not_passed():
     document = TURNING | {"field": field, "start": start, "steps": [step], "end": end}
     report = check(canonical_json(document))
     assert not report.accepted and "holds 0" in report.reason
+
+
+# x' = -x (x^2 - 2^-20) with V = x^2: it flees 0 on an interval of 2^-10
+HOLLOW = STABLE | {
+    "size": 1,
+    "field": {
+        "steps": [["product", 0, 0], ["linear", "1/1048576", [["-1", 1]]],
+                  ["product", 0, 2]],
+        "outputs": [3],
+    },
+    "function": {"steps": [["product", 0, 0]], "outputs": [1]},
+    "box": {"lo": ["-1"], "hi": ["1"]},
+    "inner": {"lo": ["-1/256"], "hi": ["1/256"]},
+}  # fmt: skip
+
+
+def test_planted_faults_let_false_claims_through(monkeypatch):
+    """Each part of an argument is what refuses something."""
+    hollow = canonical_json(HOLLOW)
+    assert not check(hollow).accepted
+    with monkeypatch.context() as planted:  # the Hessians are not looked at
+        planted.setattr(_stability, "definite", lambda matrix: True)
+        assert check(hollow).accepted
+
+    unheld = changed(TURNING, ("steps", 0, "hi", 0), "1")
+    assert not check(unheld).accepted
+    with monkeypatch.context() as planted:  # solutions may leave the box of a step
+        planted.setattr(_trajectories, "image", lambda *given: given[-1])
+        assert check(unheld).accepted
+
+    # x' = -x + y^2, V = x^2 + y^2 up to 1, which the box does not hold
+    large = changed(STABLE, ("level",), "1")
+    assert not check(large).accepted
+    with monkeypatch.context() as planted:  # faces are cells like others
+        planted.setattr(_stability, "_walls", lambda box: [])
+        assert check(large).accepted
+
+
+def leaves(value, path=()):
+    if isinstance(value, dict | list):
+        keys = value.keys() if isinstance(value, dict) else range(len(value))
+        for key in keys:
+            yield from leaves(value[key], (*path, key))
+    else:
+        yield path, value
+
+
+def test_what_is_claimed_changes_with_every_field(monkeypatch):
+    """A changed document is refused, or makes another claim, or only its evidence was
+    changed; and a claim names the digest of its programs."""
+    monkeypatch.setattr(_stability, "MAX_CELLS", 500)
+    evidence = {"steps", "order", "inner", "parts"}
+    for document in (STABLE, TURNING):
+        said = check(canonical_json(document)).claim
+        for path, value in leaves(document):
+            if isinstance(value, int):
+                others = [value + 1, value - 1]
+            elif re.fullmatch(r"-?[0-9]+(/[0-9]+)?", value):
+                others = [str(Fraction(value) + Fraction(1, 4096)), "7/5"]
+            else:
+                others = [value + "x", ""]
+            for other in others:
+                try:
+                    report = check(changed(document, path, other))
+                except CertificateError:
+                    continue
+                same = not report.accepted or report.claim != said
+                assert same or path[0] in evidence, (path, other)

@@ -25,7 +25,9 @@ from torchlean_jax.science._trajectory import Trajectory
 
 _GRID = 2**50  # boxes are written in units of 1 / _GRID
 _FRAME = 2**20  # and frames, which may be any, in those of 1 / _FRAME
-_SHRINKS, _WIDENINGS, _HALVINGS = 8, 12, 8
+_SHRINKS, _WIDENINGS, _HALVINGS = 13, 12, 8
+_CELLS = 64  # of the box around 0, at most
+_CUT = 3  # states up to which the rest of a box can be cut into cells
 
 
 def stability_document(
@@ -45,9 +47,10 @@ def stability_document(
         field, function = written(f, [(size,)]), written(V, [(size,)])
     loop = Loop(read_program(field, "field", size, size),
                 read_program(function, "function", size, 1), size)  # fmt: skip
-    parts = 4 if size < 3 else 1
+    parts = max(1, min(4, int(_CELLS ** (1 / size) + 1e-9)))
+    tries = _SHRINKS if size <= _CUT else 1
     inner = next(
-        (inner for k in range(_SHRINKS + 1)
+        (inner for k in range(tries)
          if _curved(loop, inner := _scaled(box, Fraction(1, 2**k)), parts)),
         None,
     )  # fmt: skip
