@@ -134,26 +134,6 @@ axes[1].set_title(f"everywhere at most {found.error:.4f}")
 figure.tight_layout()
 
 # %% [markdown]
-# ## A hole that points do not see
-#
-# What if a function were right at all the points that were tried, and wrong between
-# them? Here is the solution itself, with a bump, a twentieth high and a five-hundredth
-# wide. A thousand random points miss it nearly always. The bound cannot.
-
-
-# %%
-def bumped(x):
-    near = ((x[0] - 0.62) ** 2 + (x[1] - 0.31) ** 2) * 250_000.0
-    return solution(x) + 0.05 * jnp.exp(-near)
-
-
-few = pinn.sampled(problem, bumped, count=1000)
-hole = pinn.certify(problem, bumped, tolerance=0.5, seconds=5.0)
-(a, b), (c, d) = hole.residual.cell
-print(f"the largest of 1,000 points: {few:.3g}; proved: {hole.bound:.0f}")
-print(f"most at t in [{a:.4f}, {c:.4f}], x in [{b:.4f}, {d:.4f}]")
-
-# %% [markdown]
 # ## Next
 #
 # * `torchlean science pinn burgers`, and `allen-cahn`, `schroedinger`,

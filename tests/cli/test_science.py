@@ -89,7 +89,7 @@ def test_a_topic_without_certificates_says_so_at_once(tmp_path, capsys):
     for example in (["pinn", "heat"], ["control", "executed"]):
         asked = [*example, "--certificate", str(tmp_path / "x.json")]
         assert main(["science", *asked]) == 2
-        assert "no certificate format" in capsys.readouterr().err
+        assert "no certificate of it" in capsys.readouterr().err
 
 
 def test_a_false_claim_is_exit_code_1(monkeypatch, capsys):

@@ -74,10 +74,10 @@ TOPICS = {
         *("neural", "path", "executed", "barrier", "quadrotor"),
     ),
 }
-_NO_FORMAT = "it rests on interval arithmetic and has no certificate format"
+_UNWRITTEN = "no certificate of it is written; it rests on interval arithmetic"
 UNCERTIFIED = {
     "pinn": TOPICS["pinn"],
-    "control": ("executed", "barrier"),
+    "control": ("neural", "path", "executed", "barrier"),
 }
 
 
@@ -112,7 +112,7 @@ def _run(topic, options) -> int:
     from torchlean_jax.science import _examples
 
     if options.certificate and options.name in UNCERTIFIED.get(topic, ()):
-        raise InputError(f"--certificate: of {topic} {options.name}: {_NO_FORMAT}")
+        raise InputError(f"--certificate: of {topic} {options.name}: {_UNWRITTEN}")
     if options.plot is not None:
         import_extra("matplotlib", extra="zoo", purpose="--plot")
     _, run = _examples.TOPICS[topic]
