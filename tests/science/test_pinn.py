@@ -48,7 +48,7 @@ def test_a_planted_error_is_bounded_from_above():
 def test_a_trained_network(name):
     problem = pinn.PROBLEMS[name]
     u = pinn.train(problem, steps=20, width=4)
-    found = pinn.certify(problem, u, tolerance=0.25, seconds=120.0)
+    found = pinn.certify(problem, u, tolerance=0.25, seconds=600.0)
     met = pinn.sampled(problem, u, count=20_000)
     assert met <= found.bound
     attained = max(met, found.residual.sampled)
@@ -79,13 +79,15 @@ def test_a_soliton_solves_the_equation_of_two_fields():
     assert pinn.sampled(problem, lambda x: 1.5 * soliton(x), count=2000) > 0.1
 
 
-@pytest.mark.parametrize(("share", "largest"), [(1.0, (PI / 2) ** 3), (0.5, 0.5)])
-def test_each_of_two_fields_counts(share, largest):
-    """h = a t leaves a in the one component and (a t)^3 in the other, t <= pi/2."""
-    problem = pinn.PROBLEMS["schroedinger"]
-    at = lambda x: jnp.stack([share * x[0], 0 * x[0]])
-    found = pinn.certify(problem, at, seconds=60.0)
+def test_each_of_two_fields_counts():
+    """h = t leaves 1 in the one component and -t^3 in the other, t <= pi/2."""
+    problem, largest = pinn.PROBLEMS["schroedinger"], (PI / 2) ** 3
+    at = lambda x: jnp.stack([x[0], 0 * x[0]])
+    found = pinn.certify(problem, at, seconds=600.0)
     assert largest - 1e-6 <= found.bound <= 1.25 * largest
+    both = tl.Interval(jnp.array([-1.0, 0.5]), jnp.array([2.0, 3.0]))
+    hull = _pinn._hull(both)
+    assert (float(hull.lo), float(hull.hi)) == (-1.0, 3.0)
     bounds = {name: c.bound for name, c in found.conditions.items()}
     assert 2.0 <= bounds.pop("at t = 0") <= 2.5  # from 2 sech(x)
     assert all(b <= 1e-6 for b in bounds.values())  # the same at both ends
@@ -108,7 +110,7 @@ def test_retardation_is_bounded_where_it_is_largest():
     """u = 1 + t: (1 + c u^-0.126) u_t, most at t = 0, with c as of PDEBench."""
     c = (1 - 0.29) / 0.29 * 2880 * 3.5e-4 * 0.874
     problem = pinn.PROBLEMS["diffusion-sorption"]
-    found = pinn.certify(problem, lambda x: 1 + x[0] + 0 * x[1], seconds=60.0)
+    found = pinn.certify(problem, lambda x: 1 + x[0] + 0 * x[1], seconds=600.0)
     assert (1 + c) * (1 - 1e-9) <= found.bound <= 1.25 * (1 + c)
 
 
@@ -120,5 +122,6 @@ def test_an_undefined_point_names_its_cell(f):
 
 def test_logarithms_and_quotients_have_derivatives():
     """(log(x) / x)'' = (2 log x - 3) / x^3, which has its largest magnitude at 1."""
-    found = supremum(lambda x: jnp.log(x[0]) / x[0], [1.0], [2.0], order=(0, 0))
+    f = lambda x: jnp.log(x[0]) / x[0]
+    found = supremum(f, [1.0], [2.0], order=(0, 0), seconds=600.0)
     assert 3.0 <= found.bound <= 3.03
