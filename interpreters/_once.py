@@ -19,46 +19,139 @@ def run_once(f, *args):
     """f(*args), which has to be traceable; arrays come out as NumPy's."""
     closed, shape = jax.make_jaxpr(f, return_shape=True)(*args)
     jaxpr, consts = _jaxpr.open_jaxpr(closed)
-    leaves = [np.asarray(x) for x in jax.tree.leaves(args)]
     with np.errstate(all="ignore"):
-        outputs = walk(jaxpr, [np.asarray(c) for c in consts], leaves)
+        outputs = Steps(jaxpr, consts)(jax.tree.leaves(args))
     return jax.tree.unflatten(jax.tree.structure(shape), outputs)
 
 
-def walk(jaxpr, consts, args):
-    env = dict(zip(jaxpr.constvars, consts, strict=True))
-    env.update(zip(jaxpr.invars, args, strict=True))
+class Steps:
+    """A jaxpr as calls on numbered slots; `steps(args)` has the values of its outputs.
 
-    def read(var):
-        known = _jaxpr.is_literal(var)
-        return np.asarray(_jaxpr.literal_value(var)) if known else env[var]
+    Calls are inlined. What depends on constants alone is computed here, what is
+    computed twice is computed once, and what no output depends on never.
+    """
 
-    for eqn in jaxpr.eqns:
-        outputs = apply(eqn, [read(v) for v in eqn.invars])
-        for var, value in zip(eqn.outvars, outputs, strict=True):
-            env[var] = value
-    return [read(v) for v in jaxpr.outvars]
+    def __init__(self, jaxpr, consts):
+        self.slots: list = []
+        self.steps: list = []
+        self._done: dict = {}
+        self.inputs = [self._slot(_FREE) for _ in jaxpr.invars]
+        self.outputs = self._add(jaxpr, consts, self.inputs)
+        self.steps = self._needed()
+        del self._done
+
+    def __call__(self, args) -> list:
+        slots = self.slots.copy()
+        for slot, value in zip(self.inputs, args, strict=True):
+            slots[slot] = np.asarray(value)
+        for function, operands, results in self.steps:
+            values = function(*[slots[k] for k in operands])
+            for k, value in zip(results, values, strict=True):
+                slots[k] = value
+        return [np.asarray(slots[k]) for k in self.outputs]
+
+    def _slot(self, value) -> int:
+        self.slots.append(value)
+        return len(self.slots) - 1
+
+    def _add(self, jaxpr, consts, inputs) -> list[int]:
+        """The slots of the outputs of `jaxpr` on these slots."""
+        env = {
+            var: self._slot(np.asarray(c))
+            for var, c in zip(jaxpr.constvars, consts, strict=True)
+        }
+        env.update(zip(jaxpr.invars, inputs, strict=True))
+
+        def read(var):
+            known = _jaxpr.is_literal(var)
+            return self._slot(_jaxpr.literal_value(var)) if known else env[var]
+
+        for eqn in jaxpr.eqns:
+            results = self._step(eqn, [read(v) for v in eqn.invars])
+            env.update(zip(eqn.outvars, results, strict=True))
+        return [read(v) for v in jaxpr.outvars]
+
+    def _step(self, eqn, operands) -> list[int]:
+        name = eqn.primitive.name
+        if name in _control.CALLS:
+            inner, consts = _jaxpr.open_jaxpr(eqn.params[_control.CALLS[name]])
+            return self._add(inner, consts, operands)
+        known = [self.slots[k] for k in operands]
+        if not any(x is _FREE for x in known):
+            return [self._slot(value) for value in function_of(eqn)(*known)]
+        key = self._key(eqn, operands)
+        if key is not None and key in self._done:
+            return self._done[key]
+        results = [self._slot(_FREE) for _ in eqn.outvars]
+        self.steps.append((function_of(eqn), operands, results))
+        if key is not None:
+            self._done[key] = results
+        return results
+
+    def _key(self, eqn, operands):
+        """The same where results are the same; None if that is not known."""
+        params = tuple((k, type(x), x) for k, x in sorted(eqn.params.items()))
+        try:
+            hash(params)
+        except TypeError:
+            return None
+        parts = [self._identity(k) for k in operands]
+        return eqn.primitive, params, *parts
+
+    def _identity(self, slot):
+        """The slot, or of a constant number its bits: literals have a slot each."""
+        value = self.slots[slot]
+        if value is _FREE or value.size != 1:
+            return slot
+        return value.dtype, value.shape, value.tobytes()
+
+    def _needed(self) -> list:
+        wanted, kept = set(self.outputs), []
+        for step in reversed(self.steps):
+            if not wanted.isdisjoint(step[2]):
+                wanted.update(step[1])
+                kept.append(step)
+        return kept[::-1]
 
 
-def apply(eqn, operands):
-    name = eqn.primitive.name
+# In the slot of a value that is not known before the arguments are.
+_FREE = object()
+
+
+def function_of(eqn):
+    """What the equation does to NumPy's arrays, as a function that returns a list."""
+    name, aval = eqn.primitive.name, eqn.outvars[0].aval if eqn.outvars else None
     if name in _control.CALLS:
         inner, consts = _jaxpr.open_jaxpr(eqn.params[_control.CALLS[name]])
-        return walk(inner, [np.asarray(c) for c in consts], operands)
-    aval = eqn.outvars[0].aval
-    if _has_counterpart(eqn, operands):
+        steps = Steps(inner, consts)
+        return lambda *operands: steps(operands)
+    if _has_counterpart(eqn):
         if name in _SAME:
-            return [np.asarray(_SAME[name](*operands), aval.dtype)]
+            same = _SAME[name]
+            return lambda *operands: (np.asarray(same(*operands), aval.dtype),)
         if name in _WITH_PARAMETERS:
-            value = _WITH_PARAMETERS[name](eqn.params, *operands)
-            return [np.asarray(value, aval.dtype)]
-    outputs = _jaxpr.operation(eqn)(*map(jnp.asarray, operands))
-    outputs = outputs if eqn.primitive.multiple_results else [outputs]
-    return [np.asarray(y) for y in outputs]
+            rule, params = _WITH_PARAMETERS[name], eqn.params
+            return lambda *xs: (np.asarray(rule(params, *xs), aval.dtype),)
+    operation = _jaxpr.operation(eqn)
+
+    def apply(*operands):
+        outputs = operation(*map(jnp.asarray, operands))
+        outputs = outputs if eqn.primitive.multiple_results else [outputs]
+        return [np.asarray(y) for y in outputs]
+
+    return apply
 
 
 def _converted(params, x):
     return x.astype(params["new_dtype"])
+
+
+def _counted(params):
+    """iota: counts along one axis."""
+    shape, axis = params["shape"], params["dimension"]
+    along = [1] * len(shape)
+    along[axis] = shape[axis]
+    return np.broadcast_to(np.arange(shape[axis]).reshape(along), shape)
 
 
 def _shifted_right(params, x, by):
@@ -139,6 +232,8 @@ _WITH_PARAMETERS = {
     "concatenate": lambda params, *xs: np.concatenate(xs, params["dimension"]),
     "slice": _sliced,
     "copy": lambda params, x: x,
+    "stack": lambda params, *xs: np.stack(xs, params.get("axis", 0)),
+    "iota": _counted,
     "reduce_sum": _reduced(np.add),
     "reduce_max": _reduced(np.maximum),
     "reduce_min": _reduced(np.minimum),
@@ -147,26 +242,57 @@ _WITH_PARAMETERS = {
 }
 
 
-def _has_counterpart(eqn, operands) -> bool:
+# Moves elements, of whatever dtype.
+_MOVES = frozenset(
+    (
+        "broadcast_in_dim",
+        "reshape",
+        "squeeze",
+        "transpose",
+        "concatenate",
+        "slice",
+        "copy",
+        "stack",
+        "select_n",
+        "bitcast_convert_type",
+    )
+)
+
+
+def _has_counterpart(eqn) -> bool:
     """Whether NumPy does what the primitive does, on these dtypes."""
     name = eqn.primitive.name
-    if any(x.dtype.kind not in "fiub" or _is_narrow(x.dtype) for x in operands):
+    dtypes = [var.aval.dtype for var in (*eqn.invars, *eqn.outvars)]
+    if any(jnp.issubdtype(dtype, jax.dtypes.extended) for dtype in dtypes):
+        return False
+    dtypes = dtypes[: len(eqn.invars)]
+    if name == "convert_element_type" and _is_wider(dtypes[0], eqn.params["new_dtype"]):
+        return True
+    narrow = any(dtype.kind not in "fiub" or _is_narrow(dtype) for dtype in dtypes)
+    if narrow and name not in _MOVES:
         return False
     if name == "div":  # of integers, JAX truncates
-        return operands[0].dtype.kind == "f"
+        return dtypes[0].kind == "f"
     if name == "convert_element_type":
         new = np.dtype(eqn.params["new_dtype"])
-        into_integer = operands[0].dtype.kind == "f" and new.kind != "f"
+        into_integer = dtypes[0].kind == "f" and new.kind != "f"
         return not into_integer and not _is_narrow(new)
     if name == "bitcast_convert_type":
-        return np.dtype(eqn.params["new_dtype"]).itemsize == operands[0].dtype.itemsize
+        return np.dtype(eqn.params["new_dtype"]).itemsize == dtypes[0].itemsize
     if name == "shift_right_arithmetic":  # of unsigned numbers, with the upper bit
-        return operands[0].dtype.kind == "i"
+        return dtypes[0].kind == "i"
     if name == "round":
         return eqn.params["rounding_method"] == lax.RoundingMethod.TO_NEAREST_EVEN
     if name in ("reduce_and", "reduce_or"):
-        return operands[0].dtype == np.bool_
+        return dtypes[0] == np.bool_
     return True
+
+
+def _is_wider(dtype, new) -> bool:
+    """Whether every float of the one is one of the other."""
+    if not (jnp.issubdtype(dtype, jnp.floating) and jnp.issubdtype(new, jnp.floating)):
+        return False
+    return jnp.promote_types(dtype, new) == new
 
 
 def _is_narrow(dtype) -> bool:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_jax.domains._families import EXACT
 from torchlean_jax.domains.fp32 import FP32
 from torchlean_jax.domains.fp32._origin import READ, Applied, Decided, remember
 from torchlean_jax.domains.fp32._value import FP32Value
@@ -23,10 +24,29 @@ def walk_once(jaxpr, consts, args, domain: FP32) -> list:
         return _Walk(domain).run(jaxpr, consts, args)
 
 
+def lift_once(x, domain: FP32) -> FP32Value:
+    """`domain.lift(x)`, by NumPy if `x` is an array."""
+    if domain.is_value(x):
+        return domain.lift(x)
+    x = np.asarray(x)
+    kind = domain, jnp.result_type(float), "lift", x.dtype, x.shape
+    shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    traced = _kept(kind, lambda: _Lift(shape, domain))
+    return remember(traced(x), READ)
+
+
 # Tiles have the same few shapes at all shapes of a kernel: traces outlive a walk. A
 # check of one kernel makes some hundreds.
 _traces: dict = {}
 _MOST_TRACES = 4096
+
+
+def _kept(kind, make):
+    if kind not in _traces:
+        if len(_traces) == _MOST_TRACES:
+            _traces.clear()
+        _traces[kind] = make()
+    return _traces[kind]
 
 
 class _Walk:
@@ -51,26 +71,49 @@ class _Walk:
             inner, consts = _jaxpr.open_jaxpr(eqn.params[_control.CALLS[name]])
             return self.run(inner, consts, operands)
         if _is_exact(eqn, operands):
-            return _once.apply(eqn, list(map(np.asarray, operands)))
+            return list(_once.function_of(eqn)(*map(np.asarray, operands)))
+        if name == "scan" and eqn.params["length"]:
+            return self.scan(eqn, operands)
         if name in _control.HANDLERS or not _is_repeatable(eqn, operands):
             return _forward.apply(eqn, operands, self.domain)
         kind = self.domain, jnp.result_type(float), _kind(eqn, operands)
-        if kind not in _traces:
-            if len(_traces) == _MOST_TRACES:
-                _traces.clear()
-            _traces[kind] = _Trace(eqn, operands, self.domain)
-        return _traces[kind].run(eqn, operands)
+        trace = _kept(kind, lambda: _Trace(eqn, operands, self.domain))
+        return trace.run(eqn, operands)
+
+    def scan(self, eqn, operands) -> list:
+        """Step by step: what steps have in common is traced once for all of them."""
+        n_consts, n_carry = _jaxpr.scan_layout(eqn)
+        jaxpr, closed = _jaxpr.open_jaxpr(eqn.params["jaxpr"])
+        consts, carry = operands[:n_consts], operands[n_consts : n_consts + n_carry]
+        xs, rows = operands[n_consts + n_carry :], []
+        steps = range(eqn.params["length"])
+        for t in reversed(steps) if eqn.params["reverse"] else steps:
+            row = [_row(x, t) for x in xs]
+            outputs = self.run(jaxpr, closed, [*consts, *carry, *row])
+            carry = outputs[:n_carry]
+            rows.append(outputs[n_carry:])
+        rows = rows[::-1] if eqn.params["reverse"] else rows
+        return [*carry, *(self.stacked(column) for column in zip(*rows, strict=True))]
+
+    def stacked(self, column):
+        if any(isinstance(x, FP32Value) for x in column):
+            column = [lift_once(x, self.domain) for x in column]
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *column)
+
+
+def _row(x, t):
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[t], x)
 
 
 def _is_exact(eqn, operands) -> bool:
-    """Whether it is about known integers and booleans, of which nothing rounds."""
-    known = not any(isinstance(x, FP32Value) for x in operands)
+    """Whether it is about known arrays, and moves them or is about integers alone, of
+    which nothing rounds."""
+    name = eqn.primitive.name
+    if any(map(FP32.is_value, operands)) or name in _control.HANDLERS:
+        return False
     avals = [var.aval for var in (*eqn.invars, *eqn.outvars)]
-    return (
-        known
-        and eqn.primitive.name not in _control.HANDLERS
-        and not any(jnp.issubdtype(aval.dtype, jnp.inexact) for aval in avals)
-    )
+    floats = any(jnp.issubdtype(aval.dtype, jnp.inexact) for aval in avals)
+    return name in EXACT or not floats
 
 
 # What a choice turns on is an identity of values (`domains.fp32._origin`), which a
@@ -135,13 +178,11 @@ class _Trace:
             return outputs
 
         closed, shape = jax.make_jaxpr(rule, return_shape=True)(_values(operands))
-        self.jaxpr, consts = _jaxpr.open_jaxpr(closed)
-        self.consts = [np.asarray(c) for c in consts]
+        self.steps = _once.Steps(*_jaxpr.open_jaxpr(closed))
         self.tree = jax.tree.structure(shape)
 
     def run(self, eqn, operands) -> list:
-        leaves = [np.asarray(y) for y in jax.tree.leaves(_values(operands))]
-        arrays = _once.walk(self.jaxpr, self.consts, leaves)
+        arrays = self.steps(jax.tree.leaves(_values(operands)))
         outputs = jax.tree.unflatten(self.tree, arrays)
         return [
             remember(y, self.applied(eqn, operands)) if isinstance(o, Applied) else y
@@ -157,7 +198,19 @@ class _Trace:
                 operation, values, domain, repeated=repeated
             )
 
-        return Applied(again, tuple(map(domain.lift, operands)))
+        return Applied(again, tuple(lift_once(x, domain) for x in operands))
+
+
+class _Lift:
+    """`domain.lift` of arrays of one shape and dtype."""
+
+    def __init__(self, shape, domain):
+        closed, tree = jax.make_jaxpr(domain.lift, return_shape=True)(shape)
+        self.steps = _once.Steps(*_jaxpr.open_jaxpr(closed))
+        self.tree = jax.tree.structure(tree)
+
+    def __call__(self, x) -> FP32Value:
+        return jax.tree.unflatten(self.tree, self.steps([x]))
 
 
 def _values(operands) -> list:

@@ -16,7 +16,7 @@ from torchlean_jax.domains.fp32 import FP32, ErrorModel
 from torchlean_jax.domains.interval._exact import is_tracer, narrowed_ends
 from torchlean_jax.interpreters._missing import require_rules
 from torchlean_jax.interpreters._nodes import Node, walk_nodes
-from torchlean_jax.interpreters._once_bounds import walk_once
+from torchlean_jax.interpreters._once_bounds import lift_once, walk_once
 
 
 def float_error(model, *, errors: ErrorModel | None = None):
@@ -83,8 +83,9 @@ def output_errors_once(model, *args) -> list[np.ndarray]:
     def walk(jaxpr, consts, args):
         return walk_once(jaxpr, consts, args, domain)
 
+    lift = functools.partial(lift_once, domain=domain)
     with jax.enable_x64(True):
-        return [np.asarray(e) for e in question.errors_by(walk, question.leaves)]
+        return [np.asarray(e) for e in question.errors_by(walk, question.leaves, lift)]
 
 
 def _question(traced, leaves, domain, name) -> "_Question":
@@ -109,12 +110,16 @@ class _Question:
         """The error of each output; `at(path, eqn, caller)` is the domain of a node."""
         return self.errors_by(functools.partial(walk_nodes, at=at), leaves)
 
-    def errors_by(self, walk, leaves):
-        """The error of each output; `walk(jaxpr, consts, args)` has the outputs."""
-        lift = lambda x: self.domain.lift(x) if self.is_lifted(x) else x  # noqa: E731
-        consts, args = map(lift, self.traced.consts), map(lift, leaves)
-        outputs = walk(self.traced.jaxpr, list(consts), list(args))
-        return [self.domain.lift(y).error for y in outputs]
+    def errors_by(self, walk, leaves, lift=None):
+        """The error of each output; `walk(jaxpr, consts, args)` has the outputs, and
+        `lift` is the domain's, or does the same."""
+        lift = lift or self.domain.lift
+        consts, args = (
+            [lift(x) if self.is_lifted(x) else x for x in given]
+            for given in (self.traced.consts, leaves)
+        )
+        outputs = walk(self.traced.jaxpr, consts, args)
+        return [lift(y).error for y in outputs]
 
     def is_lifted(self, x):
         return self.domain.is_value(x) or _is_float(x)

@@ -28,6 +28,18 @@ CASES = {
     "right, signed": lambda x, y, i, n: lax.shift_right_arithmetic(i, n),
     "casts": lambda x, y, i, n: (x.astype(int), i.astype(jnp.float32), x > 0),
     "half": lambda x, y, i, n: (x / 3).astype(jnp.bfloat16).astype(jnp.float32),
+    "moved halves": lambda x, y, i, n: (
+        jnp.stack([x, y]).astype(jnp.float16).T.reshape(3, 6)[1:],
+        lax.bitcast_convert_type(x.astype(jnp.bfloat16), jnp.uint16),
+        jnp.where(x > 1, x.astype(jnp.bfloat16), jnp.bfloat16(2)),
+    ),
+    "counted": lambda x, y, i, n: (
+        x + lax.broadcasted_iota(jnp.float32, (2, 9), 1),
+        i + jnp.arange(9, dtype=i.dtype) // 2,
+    ),
+    "the same twice": lambda x, y, i, n: (x * y) + (x * y) * (y * x) + jnp.exp(x * y),
+    "alike": lambda x, y, i, n: ((x * 2.0) - (x * -2.0), x / 0.0 + x / -0.0, x + i * 2),
+    "from nothing": lambda x, y, i, n: (jnp.arange(4) * 2 / 3, x, x, jnp.float32(7)),
     "bits": lambda x, y, i, n: lax.bitcast_convert_type(x, jnp.int32),
     "layout": lambda x, y, i, n: (
         jnp.stack([x, y]).T.reshape(2, 9),
@@ -57,6 +69,20 @@ def test_a_wrong_counterpart_is_noticed(monkeypatch):
     monkeypatch.setitem(_once._SAME, "max", np.fmax)
     with pytest.raises(AssertionError):
         test_as_in_jax("order")
+
+
+def test_equations_that_differ_in_a_constant_are_not_one(monkeypatch):
+    monkeypatch.setattr(_once.Steps, "_identity", lambda self, slot: "number")
+    with pytest.raises(AssertionError):
+        test_as_in_jax("alike")
+
+
+def test_what_is_computed_twice_is_computed_once():
+    x = jnp.ones(3)
+    closed = jax.make_jaxpr(
+        lambda x: (jnp.sin(x) + jnp.sin(x) * jnp.cos(3.0), x * 0)[0]
+    )(x)
+    assert len(_once.Steps(closed.jaxpr, closed.consts).steps) == 3
 
 
 def test_a_loop_runs_as_a_whole():

@@ -38,16 +38,39 @@ def _repeated(x, y):
     return *twice, (x / 3) ** 2, (x / 3) ** 3, x[:, 0] / 3, x[:, 1] / 3
 
 
+def _while(x, y):
+    """Not known to end after so many steps: it runs as a whole."""
+    return lax.while_loop(
+        lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] * 0.3 + y), (0, x)
+    )
+
+
 def _loops(x, y):
     total, each = lax.scan(lambda c, r: (c + r / 3, c * r), jnp.zeros(3), x)
-    return total, each, lax.fori_loop(0, 3, lambda k, v: v * 0.3 + y, x)
+    back, odd = lax.scan(
+        lambda c, r: (c * r[0] + 1, jnp.where(r[1], c, 0.0)),
+        y,
+        (x / 3, jnp.array([True, False])),
+        reverse=True,
+    )
+    return total, each, back, odd, lax.fori_loop(0, 3, lambda k, v: v * 0.3 + y, x)
+
+
+def _steps(x, y):
+    """The same, written out."""
+    first = jnp.zeros(3) + x[0] / 3
+    each = jnp.stack([jnp.zeros(3) * x[0], first * x[1]])
+    middle = y * (x / 3)[1] + 1
+    odd = jnp.stack([middle, jnp.zeros((2, 3))])
+    power = ((x * 0.3 + y) * 0.3 + y) * 0.3 + y
+    return first + x[1] / 3, each, middle * (x / 3)[0] + 1, odd, power
 
 
 CASES = {
     "arithmetic": lambda x, y: (x + y, x - y, x * y, x / y, jnp.exp(x), jnp.tanh(y)),
     "choices": _choices,
     "repeated": _repeated,
-    "loops": _loops,
+    "while": _while,
     "sums": lambda x, y: (x @ y.T, x.sum(0), jax.nn.softmax(y), jnp.maximum(x, y)),
     "narrow": lambda x, y: (x.astype(jnp.bfloat16) * y.astype(jnp.bfloat16)).sum(),
     "layout": lambda x, y: jnp.concatenate([x / 3, y.T.reshape(2, 3)])[
@@ -78,6 +101,14 @@ def _agree(f, *args):
     expected = _errors(_walk_in_one_trace, f, args)
     assert any(np.any(e > 0) for e in expected)
     for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b, strict=True)
+
+
+def test_a_loop_is_its_steps():
+    found = _errors(_once_bounds.walk_once, _loops, (X, Y))
+    expected = _errors(_walk_in_one_trace, _steps, (X, Y))
+    for a, b in zip(found, expected, strict=True):
+        assert a.any()
         np.testing.assert_array_equal(a, b, strict=True)
 
 
