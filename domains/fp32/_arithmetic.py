@@ -41,14 +41,18 @@ def is_zero(x: Interval):
 
 @rule_for_floats("add", "add_any")
 def add(domain, x, y):
-    """Adding what is exactly 0 rounds nothing."""
+    """Adding what is exactly 0 rounds nothing, and 0 + 0 is not flushed either."""
     run = interval_rule("add")
-    idle = is_zero(x.execution) | is_zero(y.execution)
+    zeros = is_zero(x.execution), is_zero(y.execution)
+    idle, nothing = zeros[0] | zeros[1], zeros[0] & zeros[1]
+    exact = run(x.execution, y.execution)
+    # an interval of sums is wider than the sum of two zeros
+    exact = Interval(*(jnp.where(nothing, 0, end) for end in (exact.lo, exact.hi)))
     return rounded(
         domain,
         _dtype(x, y),
         run(x.real, y.real),
-        run(x.execution, y.execution),
+        exact,
         total(x.error, y.error),
         relative=jnp.where(idle, 0, unit(_dtype(x, y))),
     )

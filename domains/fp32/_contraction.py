@@ -6,7 +6,8 @@ product and sum rounded at most once (fewer times where they are fused),
     |run - sum x' y'|  <=  ((1 + r)^2 (1 + u)^K - 1) sum |x'| |y'|  +  2 K tiny
 
 (Higham, section 3.1: every product takes part in at most K roundings, whatever the tree
-of the sum), and |sum x' y' - sum x y| <= sum (ex |y'| + |x| ey).
+of the sum), and |sum x' y' - sum x y| <= sum (ex |y'| + |x| ey). K counts the products
+that are not 0 in every run, as `_reduce` says.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from jax import lax
 from torchlean_jax.domains._registry import Operation
 from torchlean_jax.domains.fp32._arithmetic import forgotten
 from torchlean_jax.domains.fp32._format import accumulated, format_of
+from torchlean_jax.domains.fp32._reduce import not_zero, shared
 from torchlean_jax.domains.fp32._result import (
     interval_rule,
     operation_rule_for_floats,
@@ -115,6 +117,8 @@ def _bilinear(domain, operation, real, x, y, terms):
     runs = magnitude(y.execution)
     sizes = run(magnitude(x.execution), runs)
     own = grown(spread * (1 + last), sizes)
+    if not read:
+        own = shared(_counted(operation, x, y), terms, own)
     own = total(own, jnp.full_like(own, 4 * (terms + 1) * kind.tiny))
     carried = total(run(magnitude(x.real), y.error), run(x.error, runs))
     exact = _signed(_around(real, carried), x, y)
@@ -123,6 +127,15 @@ def _bilinear(domain, operation, real, x, y, terms):
     # no partial sum may pass the largest number: it could be an infinity, or two
     largest = min(kind.largest, format_of(out).largest)
     return forgotten(value, ~(total(sizes, own) < largest))
+
+
+def _counted(operation, x, y):
+    """How many products are not 0 in every run. (Beside an infinity 0 gives no number;
+    but then nothing is known of the result.)"""
+    counts = not_zero(x.execution), not_zero(y.execution)
+    return operation.replace(
+        preferred_element_type=counts[0].dtype, precision=lax.Precision.HIGHEST
+    )(*counts)
 
 
 def _around(real, radius):
