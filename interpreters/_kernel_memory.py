@@ -48,11 +48,36 @@ class Fault:
         return f"{self.kind}: {self.buffer}{self.element}{some}{who}{line}"
 
 
+@dataclass(frozen=True)
+class Moved:
+    """The bytes that the programs of a kernel load and store, each time that they do;
+    `once`: those of its operands and results."""
+
+    name: str
+    loaded: int
+    stored: int
+    once: int
+
+    @property
+    def ratio(self) -> float:
+        return (self.loaded + self.stored) / max(self.once, 1)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.loaded} bytes loaded, {self.stored} stored, "
+            f"{self.ratio:.2f} times its operands and results"
+        )
+
+
 @dataclass
 class Log:
-    """The faults of one kernel call, in the order in which they happen."""
+    """The faults of kernel calls, in the order in which they happen; the bytes that
+    were loaded and stored so far, and by which call."""
 
     faults: list[Fault] = field(default_factory=list)
+    loaded: int = 0
+    stored: int = 0
+    calls: list[Moved] = field(default_factory=list)
 
     def note(self, kind: Kind, ref: "Ref", wrong, program=None, source=None):
         """One fault for the elements of `ref` where `wrong` holds, if there is one."""
@@ -74,13 +99,14 @@ class Buffer:
     `pieces`: what was written, flat; `piece`, `place`: for each element the piece that
     holds it and its place there (piece NOBODY: not written yet). `writer`, `reader`:
     the number of the program that wrote it last, and of the one that read it, or
-    SEVERAL.
+    SEVERAL. `private`: whether it is one program's, near its registers.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: Any
     pieces: list = field(default_factory=list)
+    private: bool = False
 
     def __post_init__(self):
         size = int(np.prod(self.shape, dtype=np.int64))

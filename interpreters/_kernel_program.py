@@ -45,7 +45,8 @@ class Program:
 
     def scratch(self, aval, k) -> Ref:
         """Memory of this program's own, with nothing in it."""
-        buffer = Buffer(f"scratch {k}", tuple(aval.shape), aval.dtype)
+        shape = tuple(aval.shape)
+        buffer = Buffer(f"scratch {k}", shape, aval.dtype, private=True)
         return Ref(buffer, np.arange(buffer.size).reshape(buffer.shape))
 
     def walk(self, jaxpr, consts, args):
@@ -95,6 +96,8 @@ class Program:
         others = ~np.isin(buffer.writer[safe], (NOBODY, self.number))
         self.note(eqn, "race", ref, good & others)
         read = ref.addresses[good]
+        if not buffer.private:
+            self.log.loaded += read.size * buffer.dtype.itemsize
         alone = np.isin(buffer.reader[read], (NOBODY, self.number))
         buffer.reader[read] = np.where(alone, self.number, SEVERAL)
         value = buffer.read(safe)
@@ -121,6 +124,8 @@ class Program:
         mine &= np.isin(buffer.reader[safe], nobody_else)
         # two elements of one store at one address: either may win
         target = ref.addresses[good]
+        if not buffer.private:
+            self.log.stored += target.size * buffer.dtype.itemsize
         alone = np.zeros(good.sum(), bool)
         alone[np.unique(target, return_index=True)[1]] = True
         twice = np.zeros(good.shape, bool)

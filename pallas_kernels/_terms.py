@@ -65,7 +65,8 @@ class Terms:
     `arguments` of the programs take. `rows`: the axis along which rows of operands and
     results must not depend on each other, in bits too, where that is promised.
     `clauses`: those that speak of it, by default all. `typical`: a shape as in a model,
-    at which kernels are compiled and timed, and nothing is checked.
+    at which kernels are compiled and timed, and nothing is checked. `streaming`: of
+    kernels that are bound by memory, a shape at which the bytes they move are counted.
     """
 
     name: str
@@ -81,3 +82,4 @@ class Terms:
     assumed: tuple[str, ...] = ()
     clauses: tuple[str, ...] | None = None
     typical: Any = None
+    streaming: Any = None

@@ -80,6 +80,7 @@ TERMS = Terms(
         ),
     ),
     typical=(8192, 32000),
+    streaming=(64, 1000),
     shapes=SHAPES,
     edges=(
         Edge("no rows", lambda op: op(jnp.zeros((0, 4)), jnp.zeros(0, jnp.int32))),

@@ -55,6 +55,7 @@ TERMS = Terms(
         _program("rope_backward", "half", -1.0),
     ),
     typical=(65536, 128),
+    streaming=(64, 1000),
     shapes=SHAPES,
     edges=(
         Edge(

@@ -105,6 +105,7 @@ TERMS = Terms(
         ),
     ),
     typical=(2, 2048, 2048, 16, True),
+    streaming=(1, 16, 64, 16, True),
     shapes=SHAPES,
     edges=(
         Edge("no sequences", lambda op: _no_elements(op, 0, 3)),

@@ -30,7 +30,8 @@ kernels themselves run there too, beside the real numbers."""
 EXPLAIN = """\
 Explain what the contract of a kernel says.
 The formula, the programs with their tolerances and the reason for these, the shapes,
-dtypes and edges at which the contract is checked, and what is assumed."""
+dtypes and edges at which the contract is checked, the bytes that kernels bound by
+memory load and store, each time that they do, and what is assumed."""
 
 EXAMPLES = """\
 examples:
@@ -111,6 +112,9 @@ def _describe(each: Contract) -> None:
     rows["bits"] = "the same on every run on one machine" + (
         ", for a row in every batch" if terms.rows is not None else ""
     )
+    if moved := each.bytes():
+        shape = f"at {terms.streaming} in float32"
+        rows["bytes"] = "; ".join([shape, *map(str, moved)])
     rows["assumed"] = "; ".join(
         (
             *terms.assumed,

@@ -19,7 +19,8 @@ from torchlean_jax.contracts import (
 from torchlean_jax.contracts._arguments import floats
 from torchlean_jax.contracts._report import Clause, ContractReport
 from torchlean_jax.domains._errors import InputError, TorchLeanError
-from torchlean_jax.interpreters._kernel_call import unrolled
+from torchlean_jax.interpreters._kernel_call import kernel_bytes, unrolled
+from torchlean_jax.interpreters._kernel_memory import Moved
 from torchlean_jax.pallas_kernels._terms import Program, Terms
 
 CLAUSES = ("meaning", "rounding", "memory", "edges", "determinism", "precision")
@@ -75,6 +76,17 @@ class Contract:
             if watch is not None:
                 watch(clause)
         return ContractReport(tuple(found))
+
+    def bytes(self, dtype: str = "float32") -> list[Moved]:
+        """What each kernel moves at the shape `streaming`; empty without one."""
+        terms = self.terms
+        if terms.streaming is None:
+            return []
+        found = {}
+        for program in terms.programs:
+            args = _arguments(program, terms.streaming, dtype)
+            found |= {m.name: m for m in kernel_bytes(program.kernel)(*args)}
+        return list(found.values())
 
     def sample(self) -> dict[str, list[str]]:
         """One shape and one dtype, as options of `check`: what can be checked often."""
