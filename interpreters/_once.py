@@ -120,18 +120,19 @@ _FREE = object()
 
 def function_of(eqn):
     """What the equation does to NumPy's arrays, as a function that returns a list."""
-    name, aval = eqn.primitive.name, eqn.outvars[0].aval if eqn.outvars else None
+    name = eqn.primitive.name
     if name in _control.CALLS:
         inner, consts = _jaxpr.open_jaxpr(eqn.params[_control.CALLS[name]])
         steps = Steps(inner, consts)
         return lambda *operands: steps(operands)
     if _has_counterpart(eqn):
         if name in _SAME:
-            same = _SAME[name]
-            return lambda *operands: (np.asarray(same(*operands), aval.dtype),)
+            same, dtype = _SAME[name], eqn.outvars[0].aval.dtype
+            return lambda *operands: (np.asarray(same(*operands), dtype),)
         if name in _WITH_PARAMETERS:
             rule, params = _WITH_PARAMETERS[name], eqn.params
-            return lambda *xs: (np.asarray(rule(params, *xs), aval.dtype),)
+            dtype = eqn.outvars[0].aval.dtype
+            return lambda *xs: (np.asarray(rule(params, *xs), dtype),)
     operation = _jaxpr.operation(eqn)
 
     def apply(*operands):

@@ -27,7 +27,7 @@ def test_what_is_read_twice_counts_twice():
     rows = pl.BlockSpec((2, 5), lambda i: (i, 0))
     (found,) = kernel_bytes(
         lambda x, y: pl.pallas_call(
-            kernel, out_shape=x, grid=3, in_specs=[rows, whole], out_specs=rows
+            kernel, out_shape=x, grid=(3,), in_specs=[rows, whole], out_specs=rows
         )(x, y)
     )(x, y)
     # of y each of three programs reads one element of two bytes
