@@ -19,10 +19,9 @@ from torchlean_jax.pallas_kernels.attention._shapes import SHAPES, Shape
 SCALE = 0.5
 _SLACK = 16.0
 _WHY = (
-    "a sum of n terms is padded to a multiple of 16 and counted as so many roundings, "
-    "at n = 1 sixteen times the formula's; elsewhere less than twice, in each of up to "
-    "three exponentials (one for each tile of keys) that make a weight, where the "
-    "formula has one"
+    "each of up to three exponentials (one for each tile of keys) that make a weight "
+    "rounds as the formula's only one does, and sums are cut into tiles; at one key "
+    "the factor was needed while zeros of padding counted, and was not lowered"
 )
 
 
