@@ -17,7 +17,7 @@ from torchlean_jax.domains.fp32 import _contraction, _reduce
 # Half a unit in the last place of 1: each is lost when it is added to 1.
 LOST = np.float32(2.0**-24)
 TERMS, PADDED = 5, 32
-X = np.float32([1.0, *[LOST] * (TERMS - 1)])
+X = np.array([1.0, *[LOST] * (TERMS - 1)], np.float32)
 HELD = np.arange(PADDED) % 7 == 0  # five places
 
 
@@ -64,13 +64,13 @@ def test_the_bound_holds_and_padding_does_not_count(program):
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_in_float32_within_a_program(program):
     """As above, where counts and bounds are in float32."""
-    found = jax.jit(tl.interpret(program, domain=tl.FP32))(tl.FP32.lift(X))
+    found = jax.jit(tl.interpret(program, domain=tl.FP32()))(tl.FP32.lift(X))
     assert lost_from_left_to_right(X) <= float(np.max(found.error)) < 2 * TERMS * LOST
 
 
 def test_sums_of_random_terms_in_random_order():
     rng = np.random.default_rng(3)
-    bounded = jax.jit(tl.interpret(padded_sum, domain=tl.FP32))
+    bounded = jax.jit(tl.interpret(padded_sum, domain=tl.FP32()))
     for _ in range(50):
         x = (rng.standard_normal(TERMS) * np.exp2(rng.integers(-9, 9, TERMS))).astype(
             np.float32
@@ -109,9 +109,9 @@ def test_a_flushed_number_beside_zeros_counts():
     least = np.float32(2.0**-126)  # normal, and its difference is not
 
     def difference(x):
-        return padded_sum(x * np.float32([1, -1, 0, 0, 0]))
+        return padded_sum(x * np.array([1, -1, 0, 0, 0], np.float32))
 
-    x = np.float32([1.5 * least, least, 0, 0, 0])
+    x = np.array([1.5 * least, least, 0, 0, 0], np.float32)
     assert bound(difference, x) >= 0.5 * least
 
 
