@@ -69,7 +69,7 @@ def test_certificates_are_as_good_as_the_search():
         ("flat[v][r, index]", "-flat[v][r, index]"),
         ("flat[v][r, index]", "flat[v][r, -1 - index]"),
         ("k = places[node]", "k = 0"),
-        ("math.ldexp(round(math.ldexp(m, _BITS)), e - _BITS)", "0.0"),
+        ("math.ldexp(round(math.ldexp(m, bits)), e - bits)", "0.0"),
         ("row + len(case[", "row + 0 * len(case["),
         ("np.clip(np.nan_to_num(flat), 0, 1)", "1 - flat"),
     ],
