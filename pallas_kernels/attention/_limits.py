@@ -68,8 +68,9 @@ def _lengths(name, given, size, batch):
         )
     if isinstance(given, Tracer):  # what is too long is as long as there is
         return jnp.clip(given, 0, size).astype(jnp.int32)
-    if bool(((given < 0) | (given > size)).any()):
-        raise InputError(f"{name} are from 0 to {size}, not {given.tolist()}")
+    known = np.asarray(given)  # under jit even a known array's comparison is traced
+    if ((known < 0) | (known > size)).any():
+        raise InputError(f"{name} are from 0 to {size}, not {known.tolist()}")
     return given.astype(jnp.int32)
 
 

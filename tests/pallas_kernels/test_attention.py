@@ -211,6 +211,19 @@ def test_bytes_are_those_that_the_documentation_counts(causal, monkeypatch):
 ONES = jnp.ones((2, 3, 4, 5))
 
 
+def test_lengths_that_are_known_can_be_closed_over_under_jit():
+    """Equal scores average the keys within the length: 0 of one, 1 of (0, 1, 2)."""
+    values = ONES * jnp.arange(3.0)[:, None, None]
+
+    def mean(lengths):
+        lengths = jnp.array(lengths)
+        return jax.jit(lambda v: attention(ONES, ONES, v, kv_lengths=lengths))(values)
+
+    assert jnp.allclose(mean([1, 3]), jnp.array([0.0, 1.0])[:, None, None, None])
+    with pytest.raises(tl.InputError, match="from 0 to 3"):
+        mean([1, 4])
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
