@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from torchlean_jax import zoo
-from torchlean_jax.zoo import diffusion
+from torchlean_jax.zoo import _judge, diffusion
 from torchlean_jax.zoo._claims import check_claim
 from torchlean_jax.zoo.diffusion import claims, schedule
 from torchlean_jax.zoo.diffusion import train as training
@@ -96,7 +96,7 @@ def test_no_guidance_is_the_prediction_for_the_label(tiny):
 
 
 def test_training_lowers_the_loss(monkeypatch):
-    monkeypatch.setattr(training, "_judge", lambda: lambda x: x[:, :10])
+    monkeypatch.setattr(_judge, "judge", lambda: lambda x: x[:, :10])
     monkeypatch.setattr(training, "COUNT", 2)
     trained = zoo.train(TINY, replace(TINY.settings, steps=60, lr=0.01, warmup=5))
     before = TINY.evaluate(TINY.network.init(jax.random.key(0)), trained.data)

@@ -36,7 +36,8 @@ def without_correction(rate, settings):
 
     def update(g, state, w):
         m, v = state
-        m, v = 0.9 * m + 0.1 * g, settings.b2 * v + (1 - settings.b2) * g**2
+        m = settings.b1 * m + (1 - settings.b1) * g
+        v = settings.b2 * v + (1 - settings.b2) * g**2
         return -rate * m / (jnp.sqrt(v) + 1e-8), (m, v)
 
     return SimpleNamespace(init=lambda w: (0.0 * w, 0.0 * w), update=update)
@@ -47,7 +48,7 @@ FAULTS = {
     "momentum": lambda rate, s: optax.sgd(rate, momentum=s.momentum, nesterov=True),
     "adam": without_correction,
     "adamw": lambda rate, s: optax.chain(
-        optax.add_decayed_weights(s.weight_decay), optax.adam(rate, b2=s.b2)
+        optax.add_decayed_weights(s.weight_decay), optax.adam(rate, s.b1, s.b2)
     ),
     "adagrad": lambda rate, s: optax.adagrad(rate, initial_accumulator_value=0.2),
     "rmsprop": lambda rate, s: optax.rmsprop(rate, eps_in_sqrt=False),

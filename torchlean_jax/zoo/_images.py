@@ -78,6 +78,28 @@ def moved(image, key):
     return cut(framed, starts).reshape(image.shape)
 
 
+def patches(image, side: int):
+    """[..., 64 pixels] as [..., patches, pixels of a patch], row by row.
+
+    >>> patches(jnp.arange(64), 4)[1, :5].tolist()
+    [4, 5, 6, 7, 12]
+    """
+    count = 8 // side
+    x = image.reshape(*image.shape[:-1], count, side, count, side)
+    return jnp.swapaxes(x, -3, -2).reshape(*image.shape[:-1], count**2, side**2)
+
+
+def unpatched(x):
+    """What `patches` took apart: [..., patches, pixels of a patch] as [..., 64].
+
+    >>> unpatched(patches(jnp.arange(64), 2)).tolist() == list(range(64))
+    True
+    """
+    count, side = 8 // int(x.shape[-1] ** 0.5), int(x.shape[-1] ** 0.5)
+    x = x.reshape(*x.shape[:-2], count, count, side, side)
+    return jnp.swapaxes(x, -3, -2).reshape(*x.shape[:-4], 64)
+
+
 def pictured(pixels) -> str:
     """Some images side by side, as text.
 

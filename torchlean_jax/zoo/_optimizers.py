@@ -17,8 +17,8 @@ SCHEDULES = {
 OPTIMIZERS = {
     "sgd": lambda rate, s: optax.sgd(rate),
     "momentum": lambda rate, s: optax.sgd(rate, momentum=s.momentum),
-    "adam": lambda rate, s: optax.adam(rate, b2=s.b2),
-    "adamw": lambda rate, s: optax.adamw(rate, b2=s.b2, weight_decay=s.weight_decay),
+    "adam": lambda rate, s: optax.adam(rate, s.b1, s.b2),
+    "adamw": lambda rate, s: optax.adamw(rate, s.b1, s.b2, weight_decay=s.weight_decay),
     "adagrad": lambda rate, s: optax.adagrad(rate),
     "rmsprop": lambda rate, s: optax.rmsprop(rate),
     "lion": lambda rate, s: optax.lion(rate, weight_decay=s.weight_decay),

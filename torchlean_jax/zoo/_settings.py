@@ -27,6 +27,7 @@ class Settings:
     warmup: int = 100
     weight_decay: float = 0.01
     momentum: float = 0.9
+    b1: float = 0.9
     b2: float = 0.999
     clip: float | None = 1.0
     accumulate: int = 1

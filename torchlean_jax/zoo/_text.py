@@ -82,16 +82,20 @@ def _files(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file())
 
 
-@functools.cache
-def _library():
+def library_files() -> list[Path]:
+    """The source of the standard library, without its tests."""
     root = Path(sysconfig.get_paths()["stdlib"])
     skipped = ("site-packages", "test", "tests", "idlelib", "lib2to3")
-    files = [
+    return [
         file
         for file in sorted(root.rglob("*.py"))
         if not any(part in skipped for part in file.relative_to(root).parts)
     ]
-    return _split(files, str(root))
+
+
+@functools.cache
+def _library():
+    return _split(library_files(), "the standard library")
 
 
 def _split(files: list[Path], where: str):

@@ -1,15 +1,11 @@
 """How the diffusion is trained, and how its samples are judged."""
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from torchlean_jax.zoo import cnn
 from torchlean_jax.zoo._entry import Entry, Goal
 from torchlean_jax.zoo._images import CLASSES, pictured
-from torchlean_jax.zoo._loop import train
+from torchlean_jax.zoo._judge import recognised
 from torchlean_jax.zoo._settings import Settings
 from torchlean_jax.zoo.diffusion import schedule
 from torchlean_jax.zoo.diffusion.claims import CLAIMS
@@ -20,7 +16,6 @@ CONFIG = Config()
 SETTINGS = Settings(steps=5000, batch=128, lr=2e-3, schedule="warmup-cosine")
 UNLABELLED = 0.1  # of the images of a batch
 GUIDANCE, COUNT, EACH = 0.5, 25, 20  # of the samples that are judged
-JUDGE_STEPS = 600
 
 
 def make(config: Config = CONFIG) -> Entry:
@@ -60,11 +55,7 @@ def make(config: Config = CONFIG) -> Entry:
         found = jax.jit(lambda v: error(v, held, key, training=False)[0])(variables)
         labels = jnp.tile(jnp.arange(CLASSES), EACH)
         samples = jax.jit(drawn)(variables, labels, key)
-        taken = _judge()(samples).argmax(-1)
-        return {
-            "loss": float(found),
-            "recognised": float(np.mean(np.asarray(taken == labels))),
-        }
+        return {"loss": float(found), "recognised": recognised(samples, labels)}
 
     def show(variables, data) -> str:
         return pictured(drawn(variables, jnp.arange(6), jax.random.key(0)))
@@ -82,11 +73,6 @@ def make(config: Config = CONFIG) -> Entry:
         goals=(Goal("recognised", least=0.9),),
         claims=CLAIMS,
     )
-
-
-def _judge():
-    """Logits by the entry `cnn`, trained here: a checkpoint would have to be kept."""
-    return train(cnn.ENTRY, replace(cnn.ENTRY.settings, steps=JUDGE_STEPS)).function()
 
 
 ENTRY = make()

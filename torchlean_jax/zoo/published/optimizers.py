@@ -16,7 +16,7 @@ from torchlean_jax.zoo._settings import Settings
 
 STEPS, SIZE = 3, 2
 RATE = 0.25
-SETTINGS = Settings(momentum=0.75, b2=0.96875, weight_decay=0.125, clip=None)
+SETTINGS = Settings(momentum=0.75, b1=0.875, b2=0.96875, weight_decay=0.125, clip=None)
 WEIGHTS = jax.ShapeDtypeStruct((SIZE,), jnp.float32)
 GRADIENTS = jax.ShapeDtypeStruct((STEPS, SIZE), jnp.float32)
 
@@ -152,7 +152,7 @@ CLAIMS = (sgd, momentum, adam, adamw, adagrad, rmsprop, lion, muon)
 
 
 def _adam(w, gradients, decay):
-    b1, b2 = 0.9, SETTINGS.b2
+    b1, b2 = SETTINGS.b1, SETTINGS.b2
     m = v = 0.0
     for t, g in enumerate(gradients, start=1):
         m = b1 * m + (1 - b1) * g
