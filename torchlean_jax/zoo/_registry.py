@@ -26,6 +26,7 @@ NAMES = (
     "adder",
     "gpt2",
     "pendulum",
+    "gan",
 )
 
 
