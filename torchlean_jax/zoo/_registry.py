@@ -26,6 +26,8 @@ NAMES = (
     "adder",
     "gpt2",
     "pendulum",
+    "encoder",
+    "fnet",
     "gan",
 )
 
