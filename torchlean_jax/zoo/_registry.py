@@ -28,6 +28,7 @@ NAMES = (
     "pendulum",
     "encoder",
     "fnet",
+    "mae",
     "gan",
 )
 
