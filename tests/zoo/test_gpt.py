@@ -100,15 +100,17 @@ def test_draws_that_are_not_those_of_the_distribution_are_found(monkeypatch):
 
 
 def test_generation_is_that_of_the_full_model(tiny):
-    """The likeliest token each time, by reading the whole text again."""
+    """The likeliest token each time, by reading the whole text again: all of a prompt
+    that the context of 8 has room for."""
     tokens = [100, 101]
     for _ in range(5):
         tokens.append(int(tiny.function()(jnp.array(tokens))[-1].argmax()))
     network, variables = tiny.entry.network, tiny.variables
-    greedy = sample.Sampling(length=5, temperature=0)
     key = jax.random.key(0)
-    found = sample.generate(network, variables, 8, [100, 101], greedy, key)
-    assert found.tolist() == tokens
+    for given in (2, 6):
+        greedy = sample.Sampling(length=7 - given, temperature=0)
+        found = sample.generate(network, variables, 8, tokens[:given], greedy, key)
+        assert found.tolist() == tokens
     longer = sample.Sampling(length=20)
     found = sample.generate(network, variables, 8, [100, 101], longer, key)
     assert len(found) == 22

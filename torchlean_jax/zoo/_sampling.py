@@ -73,7 +73,8 @@ def generate(
     """`sampling.length` tokens after the prompt, with a cache, one step each.
 
     At the end of the context the newer half of it is read again, and goes on from
-    there. Raises InputError for a prompt that is empty, or is not of bytes.
+    there; so it does with a prompt that is longer than the context. Raises InputError
+    for a prompt that is empty, or is not of bytes.
     """
     tokens = np.asarray(prompt, np.int32)
     if tokens.ndim != 1 or not tokens.size:
@@ -88,8 +89,8 @@ def generate(
         return draw(key, logits, sampling), caches
 
     written = list(tokens)
-    start, caches = max(0, len(written) - context // 2), empty()
-    place, position = start, 0
+    start = 0 if len(written) <= context else len(written) - context // 2
+    place, position, caches = start, 0, empty()
     while len(written) < len(tokens) + sampling.length:
         if position == context:
             place, position, caches = len(written) - context // 2, 0, empty()
