@@ -12,7 +12,6 @@ its rounding left out. Runs may read a node in both ways, so x - x need not be 0
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.fp32._format import accumulated, format_of
 from torchlean_jax.domains.fp32._result import (
     interval_rule,
@@ -34,7 +33,6 @@ def unit(dtype) -> float:
     return format_of(dtype).unit
 
 
-@traced_once()
 def is_zero(x: Interval):
     return (x.lo == 0) & (x.hi == 0)
 
@@ -102,7 +100,6 @@ def mul(domain, x, y):
     )
 
 
-@traced_once()
 def is_power_of_two(x: Interval):
     """Whether every run holds one number, a power of two (or its negative)."""
     significand, _ = jnp.frexp(jnp.where(jnp.isfinite(x.lo), x.lo, 0))

@@ -6,7 +6,6 @@ the slope on everything between, times ex.
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.fp32._arithmetic import forgotten, unit
 from torchlean_jax.domains.fp32._format import format_of
 from torchlean_jax.domains.fp32._result import (
@@ -17,10 +16,8 @@ from torchlean_jax.domains.fp32._result import (
 from torchlean_jax.domains.fp32._slopes import SLOPES
 from torchlean_jax.domains.fp32._upward import grown, over, times, total
 from torchlean_jax.domains.fp32._value import apart, both
-from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval import _functions as f
 from torchlean_jax.domains.interval._arithmetic import absolute, magnitude
-from torchlean_jax.domains.interval._functions._ends import at_each
 from torchlean_jax.domains.interval._rounding import round_down
 
 
@@ -39,19 +36,12 @@ def relative_error(domain, function, dtype):
     return ulps * 2 * kind.unit
 
 
-def _together(run, x):
-    """(`run` on the reals, `run` on exact numbers in the place of the runs), for which
-    one copy of an elementwise rule has to be compiled."""
-    lo = jnp.stack([x.real.lo, x.execution.lo])
-    stacked = run(Interval(lo, jnp.stack([x.real.hi, x.execution.hi])))
-    return stacked[0], stacked[1]
-
-
 def function_rule(name):
     slope = SLOPES[name]
 
     def rule(domain, x):
-        real, exact = _together(interval_rule(name), x)
+        run = interval_rule(name)
+        real, exact = run(x.real), run(x.execution)
         steep = slope(both(x))
         steep = jnp.where(jnp.isnan(steep), jnp.inf, steep)
         relative = relative_error(domain, name, x.dtype)
@@ -64,7 +54,6 @@ def function_rule(name):
     return rule
 
 
-@traced_once("tiny")
 def _lost_inside(exact, tiny):
     """What a function in several steps may flush of a result that is itself normal.
 
@@ -90,11 +79,12 @@ def _rsqrt(domain, x):
 def _sqrt(domain, x):
     """Correctly rounded. sqrt(x') - sqrt(x) = dx / (sqrt(x') + sqrt(x)), and at most
     sqrt(|dx|)."""
-    real, exact = _together(interval_rule("sqrt"), x)
-    roots, _ = at_each(
-        f.sqrt_bounds, *((jnp.maximum(e.lo, 0),) for e in (x.real, x.execution))
+    run = interval_rule("sqrt")
+    real, exact = run(x.real), run(x.execution)
+    roots = round_down(
+        f.sqrt_bounds(jnp.maximum(x.real.lo, 0))[0]
+        + f.sqrt_bounds(jnp.maximum(x.execution.lo, 0))[0]
     )
-    roots = round_down(roots[0] + roots[1])
     carried = jnp.minimum(over(x.error, roots), f.sqrt_bounds(x.error)[1])
     carried = jnp.where(x.error == 0, 0, carried)
     return rounded(domain, x.dtype, real, exact, carried, relative=unit(x.dtype))
@@ -106,7 +96,8 @@ def _cbrt(domain, x):
 
     The library gives anything small where a run holds a subnormal number.
     """
-    real, exact = _together(interval_rule("cbrt"), x)
+    run = interval_rule("cbrt")
+    real, exact = run(x.real), run(x.execution)
     near = grown(1.5875, f.cbrt_bounds(x.error)[1])
     carried = jnp.minimum(times(SLOPES["cbrt"](both(x)), x.error), near)
     carried = jnp.where(x.error == 0, 0, carried)

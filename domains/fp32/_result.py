@@ -14,7 +14,6 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.fp32._domain import FP32, table
 from torchlean_jax.domains.fp32._format import format_of
 from torchlean_jax.domains.fp32._origin import Applied, remember
@@ -37,15 +36,7 @@ def rounded(
     relative, absolute: upper bounds, numbers or arrays; a relative error below 1 keeps
     the sign of what it rounds, and so does flushing to 0.
     """
-    kind = format_of(dtype)
-    run, error = _rounded(kind, exact, carried, relative, absolute, domain.share)
-    return limited(dtype, real, run, error)
-
-
-@traced_once("kind")
-def _rounded(kind, exact, carried, relative, absolute, share):
-    """(where the runs are, how far from the reals) before one limits the other."""
-    working = jnp.finfo(exact.dtype)
+    kind, working = format_of(dtype), jnp.finfo(exact.dtype)
     eps, smallest = float(working.eps), 4 * float(working.smallest_normal)
     relative = jnp.asarray(relative, exact.dtype) * (1 + 4 * eps)
     may_flush = (exact.lo < 2 * kind.tiny) & (exact.hi > -2 * kind.tiny)
@@ -55,7 +46,7 @@ def _rounded(kind, exact, carried, relative, absolute, share):
     fixed = (fixed + jnp.where(relative == 0, 0, smallest)) * (1 + 4 * eps)
 
     def own(size):
-        return share * (size * relative + fixed)
+        return domain.share * (size * relative + fixed)
 
     below, above = jnp.abs(exact.lo), jnp.abs(exact.hi)
     own_lo, own_hi = own(below), own(above)
@@ -70,7 +61,7 @@ def _rounded(kind, exact, carried, relative, absolute, share):
     own_error = jnp.where(nothing & keeps_sign, 0, jnp.maximum(own_lo, own_hi))
     error = (carried + own_error) * (1 + 4 * eps)
     run, may_overflow = _in_format(kind, exact, Interval(lo, hi))
-    return run, jnp.where(may_overflow, jnp.inf, error)
+    return limited(dtype, real, run, jnp.where(may_overflow, jnp.inf, error))
 
 
 def _in_format(kind, exact, run):
@@ -90,19 +81,13 @@ def _in_format(kind, exact, run):
 
 def limited(dtype, real: Interval, run: Interval, error) -> FP32Value:
     """The value with these parts, each made as tight as the others allow."""
-    run, error = _limited(real, run, error)
-    return FP32Value(real, error, run, jnp.dtype(dtype))
-
-
-@traced_once()
-def _limited(real, run, error):
     no_number = run.may_be_nan
     run = Interval(
         jnp.where(no_number, jnp.nan, run.lo), jnp.where(no_number, jnp.nan, run.hi)
     )
     error = jnp.where(jnp.isnan(error) | no_number, jnp.inf, error)
     error = jnp.minimum(error, apart(real, run))
-    return _within(real, error, run), error
+    return FP32Value(real, error, _within(real, error, run), jnp.dtype(dtype))
 
 
 def _within(real, error, run):

@@ -7,10 +7,7 @@ enlarges its result by more than its own rounding, in a way that a compiler cann
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
 
-
-@traced_once()
 def total(*terms):
     """A sum of bounds."""
     result = terms[0]
@@ -19,7 +16,6 @@ def total(*terms):
     return _enlarged(result, len(terms) - 1)
 
 
-@traced_once()
 def times(a, b):
     """A product; 0 beside anything, an infinity included, is 0."""
     a, b = jnp.asarray(a), jnp.asarray(b)
@@ -27,7 +23,6 @@ def times(a, b):
     return jnp.where((a == 0) | (b == 0), 0, product)
 
 
-@traced_once()
 def over(a, b):
     """A quotient of a bound by a positive number; nothing is known beside b <= 0."""
     tiny = _tiny(a, b)

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._value import range_of
 
@@ -108,7 +107,6 @@ def working(x: Interval):
     return x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else working_dtype()
 
 
-@traced_once()
 def apart(real: Interval, run: Interval) -> Array:
     """The largest |b - a| for a in `real` and b in `run`, upward; inf if not known.
 

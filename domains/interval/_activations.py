@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from torchlean_jax.domains.interval import _functions as f
 from torchlean_jax.domains.interval._arithmetic import add, known, mul
-from torchlean_jax.domains.interval._functions._ends import at_ends
 from torchlean_jax.domains.interval._kinds import rule_for
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 from torchlean_jax.domains.interval._value import Interval
@@ -16,7 +15,7 @@ from torchlean_jax.domains.interval._value import Interval
 
 @rule_for("float", "call:softplus")
 def _softplus(x):
-    return known(*at_ends(f.softplus_bounds, x.lo, x.hi))
+    return known(f.softplus_bounds(x.lo)[0], f.softplus_bounds(x.hi)[1])
 
 
 @rule_for("float", "call:logaddexp")

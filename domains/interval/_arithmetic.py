@@ -10,19 +10,16 @@ import functools
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.interval._kinds import rule_for
 from torchlean_jax.domains.interval._rounding import round_down, round_up
 from torchlean_jax.domains.interval._value import Interval
 
 
-@traced_once()
 def nan_if(flag, x: Interval) -> Interval:
     """`x`, or nothing known where `flag` says that the operation may be invalid."""
     return Interval(jnp.where(flag, jnp.nan, x.lo), jnp.where(flag, jnp.nan, x.hi))
 
 
-@traced_once()
 def known(lo, hi) -> Interval:
     """The interval [lo, hi], or nothing known where either endpoint is NaN.
 
@@ -90,13 +87,11 @@ def div(x, y):
     )
 
 
-@traced_once()
 def magnitude(x: Interval):
     """The largest absolute value in `x`."""
     return jnp.maximum(jnp.abs(x.lo), jnp.abs(x.hi))
 
 
-@traced_once()
 def absolute(x: Interval) -> Interval:
     """{|a| : a in x}."""
     a, b = jnp.abs(x.lo), jnp.abs(x.hi)
@@ -104,11 +99,9 @@ def absolute(x: Interval) -> Interval:
     return Interval(jnp.where(straddles, 0, jnp.minimum(a, b)), jnp.maximum(a, b))
 
 
-@traced_once()
 def holds_zero(x):
     return (x.lo <= 0) & (x.hi >= 0)
 
 
-@traced_once()
 def holds_inf(x):
     return jnp.isinf(x.lo) | jnp.isinf(x.hi)

@@ -6,31 +6,26 @@ below, so both outcomes stay possible.
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.interval._kinds import rule_for
 from torchlean_jax.domains.interval._value import Interval, rules
 
 
 @rules.define("lt")
-@traced_once()
 def _lt(x, y):
     return Interval(x.hi < y.lo, ~(x.lo >= y.hi))
 
 
 @rules.define("le")
-@traced_once()
 def _le(x, y):
     return Interval(x.hi <= y.lo, ~(x.lo > y.hi))
 
 
 @rules.define("gt")
-@traced_once()
 def _gt(x, y):
     return _lt(y, x)
 
 
 @rules.define("ge")
-@traced_once()
 def _ge(x, y):
     return _le(y, x)
 
@@ -72,7 +67,6 @@ def _never_of_itself(x, y):
 
 
 @rules.define("lt_to")
-@traced_once()
 def _lt_total(x, y):
     """The order of sorting puts -0 before +0, which reals cannot tell apart."""
     below = _lt(x, y)
@@ -80,7 +74,6 @@ def _lt_total(x, y):
 
 
 @rules.define("le_to")
-@traced_once()
 def _le_total(x, y):
     below = _le(x, y)
     return Interval(below.lo & ~_both_hold_zero(x, y), below.hi)
@@ -93,7 +86,6 @@ def _both_hold_zero(x, y):
 
 
 @rules.define("is_finite")
-@traced_once()
 def _is_finite(x):
     """Finite endpoints keep infinities out; [inf, inf] holds nothing finite."""
     certain = jnp.isfinite(x.lo) & jnp.isfinite(x.hi)

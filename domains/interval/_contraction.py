@@ -24,7 +24,6 @@ import numpy as np
 from jax import lax
 
 from torchlean_jax.domains._registry import Operation
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.interval import _exact
 from torchlean_jax.domains.interval._kinds import operation_rule_for
 from torchlean_jax.domains.interval._rounding import round_down, round_up
@@ -38,7 +37,6 @@ def gamma(terms: int, dtype) -> float:
     return spent / (1 - spent) if spent < 0.25 else float("inf")
 
 
-@traced_once()
 def midpoint_radius(x: Interval):
     """(m, r) with every point of `x` in m +- r; r is rounded up."""
     # not lo / 2 + hi / 2, which XLA turns into (lo + hi) / 2, and that overflows
@@ -119,14 +117,6 @@ def bilinear(operation, x, y, terms: int) -> Interval:
         lost = lost + tiny * _largest(ym, yr)
     if y_may_flush:
         lost = lost + tiny * _largest(xm, xr)
-    return _around(middle, radius, lost, terms=terms)
-
-
-@traced_once("terms")
-def _around(middle, radius, lost, *, terms):
-    """What a sum of `terms` products is in, computed as `middle` with this radius."""
-    dtype = middle.dtype
-    slack, tiny = gamma(terms, dtype), float(jnp.finfo(dtype).smallest_normal)
     radius = radius * (1 + 4 * slack) + 8 * (terms + 1) * tiny + terms * lost
     radius = round_up(radius, ulps=4)
     # [3e38] @ [1, 1, -1] overflows on the way to a number that does not

@@ -6,7 +6,6 @@ Functions from the library of elementary functions are in `_monotone.py` and
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.interval._arithmetic import (
     absolute,
     add,
@@ -31,7 +30,6 @@ rule_for("float", "abs")(absolute)
 
 
 @rules.define("clamp")
-@traced_once()
 def _clamp(least, x, most):
     """`clamp` is increasing in all three operands."""
     lo = jnp.minimum(jnp.maximum(x.lo, least.lo), most.lo)
@@ -77,7 +75,6 @@ def _rem(x, y):
 
 
 @rules.define("reduce_precision")
-@traced_once("exponent_bits", "mantissa_bits")
 def _reduce_precision(x, *, exponent_bits, mantissa_bits):
     """Rounding to fewer bits: off by half a unit in the last place, or by what is
     flushed.

@@ -12,8 +12,6 @@ import numpy as np
 from jax import lax
 from jax.core import Tracer
 
-from torchlean_jax.domains._traced import traced_once
-
 _BITS = {16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}
 _SIGNED = {16: jnp.int16, 32: jnp.int32, 64: jnp.int64}
 
@@ -38,11 +36,8 @@ def exact_cast(x, dtype):
     """
     if not is_tracer(x):
         return np.asarray(x).astype(dtype)
-    return x if x.dtype == dtype else _cast_tracer(x, dtype=jnp.dtype(dtype))
-
-
-@traced_once("dtype")
-def _cast_tracer(x, *, dtype):
+    if x.dtype == dtype:
+        return x
     kind = jnp.finfo(x.dtype)
     bits = lax.bitcast_convert_type(x, _BITS[kind.bits])
     magnitude = bits & _unsigned(kind.bits, (1 << (kind.bits - 1)) - 1)
@@ -55,11 +50,8 @@ def _cast_tracer(x, *, dtype):
 
 def sanitize(x):
     """(lo, hi) around `x`, a subnormal going to 0 and to the smallest normal."""
-    return _sanitize_tracer(x) if is_tracer(x) else _sanitize_concrete(x)
-
-
-@traced_once()
-def _sanitize_tracer(x):
+    if not is_tracer(x):
+        return _sanitize_concrete(x)
     kind = jnp.finfo(x.dtype)
     bits = lax.bitcast_convert_type(x, _BITS[kind.bits])
     magnitude = bits & _unsigned(kind.bits, (1 << (kind.bits - 1)) - 1)
@@ -92,7 +84,6 @@ def has_subnormal(x) -> bool:
     return bool(((array != 0) & (np.abs(array) < edge)).any())
 
 
-@traced_once()
 def ordered_bits(x):
     """Signed integers in the order of the floats `x`, with -0 and +0 equal.
 

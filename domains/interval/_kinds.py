@@ -7,12 +7,10 @@ it.
 """
 
 import functools
-import inspect
 
 import jax.numpy as jnp
 
 from torchlean_jax.domains._errors import MissingRuleError
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.interval._value import Interval, rules
 
 _BY_KIND = {}
@@ -27,19 +25,8 @@ def kind_of(x) -> str:
 
 
 def rule_for(kind: str, *names: str):
-    """Decorator: the rule of these primitives on `kind`, called with lifted values.
-
-    It sees no array's value, only tracers: parameters are what is keyword-only.
-    """
-
-    def register(function):
-        asked = inspect.signature(function).parameters.values()
-        static = [p.name for p in asked if p.kind is p.KEYWORD_ONLY]
-        return _add(
-            kind, names, rules.define, _on_values, traced_once(*static)(function)
-        )
-
-    return register
+    """Decorator: the rule of these primitives on `kind`, called with lifted values."""
+    return functools.partial(_add, kind, names, rules.define, _on_values)
 
 
 def operation_rule_for(kind: str, *names: str):

@@ -6,7 +6,6 @@ a function gives no number, and then nothing is known of the interval either.
 
 from torchlean_jax.domains.interval import _functions as f
 from torchlean_jax.domains.interval._arithmetic import known
-from torchlean_jax.domains.interval._functions._ends import at_ends
 from torchlean_jax.domains.interval._kinds import rule_for
 
 INCREASING = {
@@ -33,11 +32,11 @@ DECREASING = {"rsqrt": f.rsqrt_bounds, "erfc": f.erfc_bounds, "acos": f.acos_bou
 
 
 def _increasing(bounds):
-    return lambda x: known(*at_ends(bounds, x.lo, x.hi))
+    return lambda x: known(bounds(x.lo)[0], bounds(x.hi)[1])
 
 
 def _decreasing(bounds):
-    return lambda x: known(*at_ends(bounds, x.hi, x.lo))
+    return lambda x: known(bounds(x.hi)[0], bounds(x.lo)[1])
 
 
 for _name, _bounds in INCREASING.items():

@@ -18,7 +18,6 @@ from torchlean_jax.domains.interval._arithmetic import (
     nan_if,
     negate,
 )
-from torchlean_jax.domains.interval._functions._ends import at_each, at_ends
 from torchlean_jax.domains.interval._kinds import kind_of, rule_for
 from torchlean_jax.domains.interval._layout import to_float
 from torchlean_jax.domains.interval._value import Interval
@@ -38,7 +37,7 @@ def integer_pow(x, *, y):
 
 def _inverse(x):
     """1 / x, tighter than a quotient: decreasing on either side of 0."""
-    result = known(*at_ends(f.reciprocal_bounds, x.hi, x.lo))
+    result = known(f.reciprocal_bounds(x.hi)[0], f.reciprocal_bounds(x.lo)[1])
     return nan_if(holds_zero(x), result)
 
 
@@ -112,9 +111,7 @@ def _pow(x, y):
     size = absolute(x)
     power = Interval(*f.pow_interval(size.lo, size.hi, y.lo, y.hi))
     negative, straddles = odd & (x.hi <= 0), odd & (x.lo < 0) & (x.hi > 0)
-    _, (at_lo, at_hi) = at_each(
-        f.pow_bounds, (jnp.abs(x.lo), y.lo), (jnp.abs(x.hi), y.lo)
-    )
+    at_lo, at_hi = (f.pow_bounds(jnp.abs(e), y.lo)[1] for e in (x.lo, x.hi))
     lo = jnp.where(negative, -power.hi, jnp.where(straddles, -at_lo, power.lo))
     hi = jnp.where(negative, -power.lo, jnp.where(straddles, at_hi, power.hi))
     invalid = ((x.lo < 0) & ~whole) | (holds_zero(x) & (y.lo < 0))

@@ -9,7 +9,6 @@ magnitudes (Higham, eq. 4.4), plus what flushing takes from partial sums.
 import jax.numpy as jnp
 import numpy as np
 
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.interval._arithmetic import known, magnitude, nan_if
 from torchlean_jax.domains.interval._contraction import dot_general, gamma
 from torchlean_jax.domains.interval._kinds import operation_rule_for
@@ -28,23 +27,16 @@ def summed(operation, x, terms: int) -> Interval:
     """The rule for an operation that adds up `terms` elements for each result."""
     x = Interval.lift(x)
     lo, hi = operation(x.lo), operation(x.hi)
-    sizes = operation(magnitude(x))
-    # a sum of squares is not negative: the root of a lower bound below 0 would be lost
-    no_negative = operation(jnp.minimum(x.lo, 0)) == 0
-    no_positive = operation(jnp.maximum(x.hi, 0)) == 0
-    return _around(lo, hi, sizes, no_negative, no_positive, terms=terms)
-
-
-@traced_once("terms")
-def _around(lo, hi, sizes, no_negative, no_positive, *, terms):
-    """Sums of `terms` elements, computed as `lo` and `hi`."""
-    tiny = float(jnp.finfo(lo.dtype).smallest_normal)
+    tiny = float(jnp.finfo(x.dtype).smallest_normal)
     # twice: the sum of magnitudes is itself computed
-    slack = 2 * gamma(terms, lo.dtype)
-    error = sizes * slack + terms * tiny
+    slack = 2 * gamma(terms, x.dtype)
+    error = operation(magnitude(x)) * slack + terms * tiny
     # infinities of both signs are possible among the terms: the sum may be no number
     invalid = ~(jnp.isfinite(lo) | jnp.isfinite(hi))
     lo, hi = _less(lo, error), -_less(-hi, error)
+    # a sum of squares is not negative: the root of a lower bound below 0 would be lost
+    no_negative = operation(jnp.minimum(x.lo, 0)) == 0
+    no_positive = operation(jnp.maximum(x.hi, 0)) == 0
     lo = jnp.where(no_negative, jnp.maximum(lo, 0), lo)
     hi = jnp.where(no_positive, jnp.minimum(hi, 0), hi)
     return nan_if(invalid, known(lo, hi))

@@ -23,10 +23,7 @@ error that is paid for anyway.
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from torchlean_jax.domains._traced import traced_once
 
-
-@traced_once("ulps")
 def round_down(x: Float[Array, "*s"], *, ulps: float = 0.5) -> Float[Array, "*s"]:
     """A number below every real within `ulps` ulp of the computed `x`.
 
@@ -37,7 +34,6 @@ def round_down(x: Float[Array, "*s"], *, ulps: float = 0.5) -> Float[Array, "*s"
     return x - _step(x, ulps)
 
 
-@traced_once("ulps")
 def round_up(x: Float[Array, "*s"], *, ulps: float = 0.5) -> Float[Array, "*s"]:
     """A number above every real within `ulps` ulp of `x`; mirrors `round_down`."""
     x = jnp.maximum(x, -jnp.finfo(x.dtype).max)

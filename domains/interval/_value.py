@@ -11,7 +11,6 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool
 
 from torchlean_jax.domains._registry import RuleTable
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.interval import _exact
 
 rules = RuleTable("Interval")
@@ -120,7 +119,20 @@ class Interval:
     @staticmethod
     def join(values, possible) -> "Interval":
         """The smallest interval that covers each of `values` whose flag is set."""
-        return _joined(list(values), list(possible))
+        if jnp.issubdtype(values[0].dtype, jnp.complexfloating):
+            parts = [
+                Interval.join([Interval(f(v.lo), f(v.hi)) for v in values], possible)
+                for f in (jnp.real, jnp.imag)
+            ]
+            return Interval(*map(jax.lax.complex, *[(p.lo, p.hi) for p in parts]))
+        lows, highs = [], []
+        for value, flag in zip(values, possible, strict=True):
+            least, most = bounds_of_dtype(value.dtype)
+            lows.append(jnp.where(flag, value.lo, most))
+            highs.append(jnp.where(flag, value.hi, least))
+        return Interval(
+            functools.reduce(jnp.minimum, lows), functools.reduce(jnp.maximum, highs)
+        )
 
     @staticmethod
     def unknown(shape, dtype) -> "Interval":
@@ -143,24 +155,6 @@ class Interval:
         if _exact.is_tracer(value.lo, value.hi):
             return value
         return value.lo if bool((value.lo == value.hi).all()) else value
-
-
-@traced_once()
-def _joined(values, possible):
-    if jnp.issubdtype(values[0].dtype, jnp.complexfloating):
-        parts = [
-            Interval.join([Interval(f(v.lo), f(v.hi)) for v in values], possible)
-            for f in (jnp.real, jnp.imag)
-        ]
-        return Interval(*map(jax.lax.complex, *[(p.lo, p.hi) for p in parts]))
-    lows, highs = [], []
-    for value, flag in zip(values, possible, strict=True):
-        least, most = bounds_of_dtype(value.dtype)
-        lows.append(jnp.where(flag, value.lo, most))
-        highs.append(jnp.where(flag, value.hi, least))
-    return Interval(
-        functools.reduce(jnp.minimum, lows), functools.reduce(jnp.maximum, highs)
-    )
 
 
 def _widen(x: Interval) -> Interval:

@@ -12,8 +12,6 @@ line.
 import jax
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
-from torchlean_jax.domains.interval._functions._ends import at_each
 from torchlean_jax.domains.interval._functions._exp import scale_pair
 from torchlean_jax.domains.interval._functions._log import (
     is_zero,
@@ -139,7 +137,6 @@ def digamma_bounds(x: Points) -> Bounds:
     return _finish(x, small, main, correction, "digamma")
 
 
-@traced_once()
 def lgamma_interval(lo: Points, hi: Points) -> Bounds:
     """`(low, high)` that contain lgamma(x) for every x in [lo, hi]; the whole line if
     lo <= 0.
@@ -148,7 +145,7 @@ def lgamma_interval(lo: Points, hi: Points) -> Bounds:
     """
     lo, hi = jnp.asarray(lo), jnp.asarray(hi)
     t = table(lo.dtype)
-    (a, c), (b, d) = at_each(lgamma_bounds, (lo,), (hi,))
+    (a, b), (c, d) = lgamma_bounds(lo), lgamma_bounds(hi)
     low, high = jnp.minimum(a, c), jnp.maximum(b, d)
     at_minimum = (lo < t.lgamma_valley[1]) & (hi > t.lgamma_valley[0])
     low = jnp.where(
@@ -157,10 +154,9 @@ def lgamma_interval(lo: Points, hi: Points) -> Bounds:
     return low, high
 
 
-@traced_once()
 def digamma_interval(lo: Points, hi: Points) -> Bounds:
     """`(low, high)` that contain digamma over [lo, hi]; the whole line if lo <= 0."""
-    (low, b), (c, high) = at_each(digamma_bounds, (lo,), (hi,))
+    (low, c), (b, high) = digamma_bounds(lo), digamma_bounds(hi)
     # Increasing between poles; with a pole at or right of lo the first bounds are
     # infinite.
     across = jnp.isinf(low) & jnp.isinf(c) & ~jnp.isnan(b)

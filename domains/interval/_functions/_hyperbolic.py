@@ -2,8 +2,6 @@
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
-from torchlean_jax.domains.interval._functions._ends import at_each
 from torchlean_jax.domains.interval._functions._exp import exp_pair, scale_pair
 from torchlean_jax.domains.interval._functions._log import (
     log1p_pair,
@@ -71,11 +69,10 @@ def cosh_bounds(x: Points) -> Bounds:
     return widen(y, table(x.dtype).error["cosh"], floor=1.0)
 
 
-@traced_once()
 def cosh_interval(lo: Points, hi: Points) -> Bounds:
     """`(low, high)` that contain cosh(x) for every x in [lo, hi]."""
     lo, hi = jnp.asarray(lo), jnp.asarray(hi)
-    (a, c), (b, d) = at_each(cosh_bounds, (lo,), (hi,))
+    (a, b), (c, d) = cosh_bounds(lo), cosh_bounds(hi)
     straddles = ~(lo > 0) & ~(hi < 0)
     low = jnp.where(straddles & ~jnp.isnan(a + c), 1.0, jnp.minimum(a, c))
     return low, jnp.maximum(b, d)

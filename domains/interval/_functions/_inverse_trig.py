@@ -2,8 +2,6 @@
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
-from torchlean_jax.domains.interval._functions._ends import at_each
 from torchlean_jax.domains.interval._functions._exp import scale_pair
 from torchlean_jax.domains.interval._functions._log import is_zero, normalise
 from torchlean_jax.domains.interval._functions._pair import Pair, bits_of, select
@@ -131,16 +129,16 @@ def atan2_bounds(y: Points, x: Points) -> Bounds:
     return jnp.where(undefined, jnp.nan, lo), jnp.where(undefined, jnp.nan, hi)
 
 
-@traced_once()
 def atan2_interval(y_lo: Points, y_hi: Points, x_lo: Points, x_hi: Points) -> Bounds:
     """`(low, high)` that contain the angle of (x, y) for every point of a box.
 
     The angles of a convex set without the origin and off the cut are extreme at its
     corners; a box that touches the cut {y = 0, x <= 0} gives the full turn.
     """
-    corners = [(y, x) for y in (y_lo, y_hi) for x in (x_lo, x_hi)]
-    lows, highs = at_each(atan2_bounds, *corners)
-    low, high = lows.min(axis=0), highs.max(axis=0)
+    corners = [atan2_bounds(y, x) for y in (y_lo, y_hi) for x in (x_lo, x_hi)]
+    lows, highs = zip(*corners, strict=True)
+    low = jnp.stack(jnp.broadcast_arrays(*lows)).min(axis=0)
+    high = jnp.stack(jnp.broadcast_arrays(*highs)).max(axis=0)
     kind = jnp.finfo(low.dtype)
     turn = jnp.asarray(jnp.pi * (1 + 4 * kind.eps), low.dtype)
     # <= also on subnormal numbers, which the comparison reads as 0: only ever a wider

@@ -6,8 +6,6 @@ magnified by |y log x|, up to 100 (binary64: 740) before the result overflows.
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
-from torchlean_jax.domains.interval._functions._ends import at_each
 from torchlean_jax.domains.interval._functions._exp import RANGE, exp_pair, scale
 from torchlean_jax.domains.interval._functions._log import is_zero, log_array
 from torchlean_jax.domains.interval._functions._pair import Pair, bits_of
@@ -52,13 +50,13 @@ def pow_bounds(x: Points, y: Points) -> Bounds:
     return widen(jnp.where(undefined, jnp.nan, value), units, floor=0.0)
 
 
-@traced_once()
 def pow_interval(x_lo: Points, x_hi: Points, y_lo: Points, y_hi: Points) -> Bounds:
     """`(low, high)` that contain x**y over a box with x >= 0.
 
     x**y is monotone in each variable while the other is fixed, so it is extreme at
     corners.
     """
-    corners = [(x, y) for x in (x_lo, x_hi) for y in (y_lo, y_hi)]
-    lows, highs = at_each(pow_bounds, *corners)
-    return lows.min(axis=0), highs.max(axis=0)
+    corners = [pow_bounds(x, y) for x in (x_lo, x_hi) for y in (y_lo, y_hi)]
+    lows, highs = zip(*corners, strict=True)
+    low = jnp.stack(jnp.broadcast_arrays(*lows)).min(axis=0)
+    return low, jnp.stack(jnp.broadcast_arrays(*highs)).max(axis=0)

@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from torchlean_jax.domains._traced import traced_once
 from torchlean_jax.domains.interval import _coefficients
 from torchlean_jax.domains.interval._functions._pair import Pair
 
@@ -90,10 +89,9 @@ def differentiable(derivative):
                         f"not {x.dtype.name}; convert the endpoints first "
                         "(outward, if the conversion rounds)"
                     )
-            return once(*points)
+            return with_derivative(*points)
 
         with_derivative = jax.custom_jvp(bounds)
-        once = traced_once()(with_derivative)
 
         @with_derivative.defjvp
         def _(points, tangents):

@@ -12,8 +12,6 @@ the inputs is so coarse that nothing useful is lost by answering [-1, 1].
 
 import jax.numpy as jnp
 
-from torchlean_jax.domains._traced import traced_once
-from torchlean_jax.domains.interval._functions._ends import at_each
 from torchlean_jax.domains.interval._functions._pair import Pair, high, select
 from torchlean_jax.domains.interval._functions._table import (
     Bounds,
@@ -123,8 +121,9 @@ def _odd_multiples_below(x, shift, t):
 def _sine_interval(lo, hi, shift, bounds):
     """Bounds of sin(x + shift pi/2) over [lo, hi]: its ends and the extrema inside."""
     t = table(lo.dtype)
-    (first, _), (_, last) = _odd_multiples_below(jnp.stack([lo, hi]), shift, t)
-    (a, c), (b, d) = at_each(bounds, (lo,), (hi,))
+    first, _ = _odd_multiples_below(lo, shift, t)
+    _, last = _odd_multiples_below(hi, shift, t)
+    (a, b), (c, d) = bounds(lo), bounds(hi)
     # The extremum number n is a maximum when n is odd: count the odd and even n in
     # (first, last].
     has_maximum = ((last + 1) >> 1) > ((first + 1) >> 1)
@@ -136,25 +135,23 @@ def _sine_interval(lo, hi, shift, bounds):
     return low, high_
 
 
-@traced_once()
 def sin_interval(lo: Points, hi: Points) -> Bounds:
     """`(low, high)` that contain sin(x) for every x in [lo, hi]."""
     return _sine_interval(jnp.asarray(lo), jnp.asarray(hi), 0, sin_bounds)
 
 
-@traced_once()
 def cos_interval(lo: Points, hi: Points) -> Bounds:
     """`(low, high)` that contain cos(x) for every x in [lo, hi]."""
     return _sine_interval(jnp.asarray(lo), jnp.asarray(hi), 1, cos_bounds)
 
 
-@traced_once()
 def tan_interval(lo: Points, hi: Points) -> Bounds:
     """`(low, high)` that contain tan over [lo, hi]; the whole line across a pole."""
     lo, hi = jnp.asarray(lo), jnp.asarray(hi)
     t = table(lo.dtype)
-    (first, _), (_, last) = _odd_multiples_below(jnp.stack([lo, hi]), 0, t)
+    first, _ = _odd_multiples_below(lo, 0, t)
+    _, last = _odd_multiples_below(hi, 0, t)
     pole = (first != last) | (jnp.abs(lo) > t.trig_range) | (jnp.abs(hi) > t.trig_range)
-    (low, _), (_, high_) = at_each(tan_bounds, (lo,), (hi,))
+    low, high_ = tan_bounds(lo)[0], tan_bounds(hi)[1]
     low = jnp.where(pole & ~jnp.isnan(low), -jnp.inf, low)
     return low, jnp.where(pole & ~jnp.isnan(high_), jnp.inf, high_)

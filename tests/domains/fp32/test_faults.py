@@ -20,7 +20,6 @@ import torchlean_jax as tl
 from tests.domains.fp32 import runs
 from tests.domains.interval.exact import fractions
 from torchlean_jax.domains import fp32 as package
-from torchlean_jax.domains._traced import forget_traces
 from torchlean_jax.domains.fp32 import _format
 
 RNG = np.random.default_rng(11)
@@ -45,13 +44,11 @@ def broken(name, value, only=None):
     kept = [getattr(m, name) for m in modules]
     for module in modules:
         setattr(module, name, value)
-    forget_traces()
     try:
         yield
     finally:
         for module, sound in zip(modules, kept, strict=True):
             setattr(module, name, sound)
-        forget_traces()
 
 
 def lowest_unit(dtype):

@@ -13,7 +13,6 @@ from tests.domains.interval.cases import violations
 from tests.domains.interval.test_containment import exact_points, values_of
 from torchlean_jax.domains import interval as package
 from torchlean_jax.domains._registry import Rule
-from torchlean_jax.domains._traced import forget_traces
 from torchlean_jax.domains.interval import _kinds
 
 BY_NAME = {case.name: case for case in CASES}
@@ -54,13 +53,11 @@ def replaced(name, value, modules=None):
     assert held, name
     for module, _ in held:
         setattr(module, name, value)
-    forget_traces()
     try:
         yield
     finally:
         for module, sound in held:
             setattr(module, name, sound)
-        forget_traces()
 
 
 def is_noticed(case, seeds=range(3)):
