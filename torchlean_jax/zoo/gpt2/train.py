@@ -13,7 +13,12 @@ from torchlean_jax.zoo.gpt2.model import Config, network
 
 CONFIG = Config(width=64, depth=2, heads=4, context=64)
 SETTINGS = Settings(
-    steps=800, batch=16, lr=4e-3, schedule="warmup-cosine", weight_decay=0.05, b2=0.98
+    steps=4000,
+    batch=16,
+    lr=4e-3,
+    schedule="warmup-cosine",
+    weight_decay=0.05,
+    b2=0.98,
 )
 
 
