@@ -5,9 +5,10 @@ import math
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import torchlean_jax as tl
-from torchlean_jax.science import _pinn, pinn, supremum
+from torchlean_jax.science import _examples, _pinn, pinn, supremum
 
 PI = math.pi
 
@@ -91,6 +92,10 @@ def test_each_of_two_fields_counts():
     bounds = {name: c.bound for name, c in found.conditions.items()}
     assert 2.0 <= bounds.pop("at t = 0") <= 2.5  # from 2 sech(x)
     assert all(b <= 1e-6 for b in bounds.values())  # the same at both ends
+    axes = Figure().subplots()
+    _examples._draw_residual(axes, problem, at, found)
+    drawn = axes.collections[0].get_array()
+    assert drawn is not None and np.max(drawn) == pytest.approx(largest, rel=1e-5)
 
 
 def test_slopes_at_both_ends_are_compared():

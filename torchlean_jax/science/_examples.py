@@ -192,13 +192,15 @@ def residual(name: str) -> Outcome:
 
 
 def _draw_residual(axes, problem, u, found) -> None:
-    """|residual| at points, and the cell with the largest bound."""
+    """|residual| at points, the largest of its fields', and the cell with the largest
+    bound."""
     sides = [
         np.linspace(a, b, 201) for a, b in zip(problem.lo, problem.hi, strict=True)
     ]
     first, second = np.meshgrid(*sides, indexing="ij")
     points = jnp.asarray(np.stack([first, second], -1).reshape(-1, 2))
-    values = np.abs(jax.vmap(pinn.residual_of(problem, u))(points)).reshape(201, 201)
+    values = np.abs(jax.vmap(pinn.residual_of(problem, u))(points))
+    values = values.reshape(201, 201, -1).max(axis=-1)
     shown = axes.pcolormesh(first, second, values, cmap="cividis", shading="gouraud")
     axes.figure.colorbar(shown, ax=axes, label="|residual|, at points")
     (a, b), (c, d) = found.residual.cell
