@@ -31,7 +31,8 @@ class Branching:
         beyond it the search goes depth-first, which hardly needs more.
     most_parts: an end to a search without a time limit; None for none.
     cut: "inputs" cuts boxes across an input; "phases" cuts across the kink of a
-        max(x, c), such as a ReLU, which suits networks of many inputs.
+        max(x, c), such as a ReLU, which suits networks of many inputs. Where none is
+        left to cut, a linear program decides (at most 2**20 coefficients, boxes only).
     """
 
     batch: int = 512
