@@ -95,6 +95,7 @@ def test_derivatives_of_curves_over_intervals(name, ends, monkeypatch):
         "sin": mpmath.sin,
         "cos": mpmath.cos,
         "exp": mpmath.exp,
+        "log": mpmath.log,
         "call:softplus": lambda x: mpmath.log(1 + mpmath.exp(x)),
     }[name]
     monkeypatch.setattr(mpmath.mp, "dps", 60)
@@ -102,6 +103,9 @@ def test_derivatives_of_curves_over_intervals(name, ends, monkeypatch):
         x = Interval(*map(jnp.float64, ends))
         for k, found in enumerate(_curves.CURVES[name].derivatives(x, 5)):
             lo, hi = float(found.lo), float(found.hi)
+            if name == "log" and ends[0] <= 0:  # nothing is known where it ends
+                assert not (np.isfinite(lo) and np.isfinite(hi)), k
+                continue
             exact = [
                 mpmath.diff(plain, mpmath.mpf(p), k) for p in np.linspace(*ends, 41)
             ]
