@@ -17,6 +17,8 @@ from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PROCESSOR = "limits and figures are seconds of the processor: on a busy machine"
+# what a verdict unlike the published one over the reals is called
+DIFFERENCE = {"real": "wrong", "fp32": "differing"}
 LONG = 0.5  # seconds; a call this long is timed without a warming call before it
 
 
@@ -44,6 +46,12 @@ def clock(is_of_processor: bool) -> str:
     if is_of_processor:
         time.perf_counter = time.process_time
     return "processor" if is_of_processor else "wall"
+
+
+def named(what: str, suite: str, semantics: str) -> str:
+    """The result file of a suite under a meaning of its claims."""
+    name = f"{what}_{suite.replace('/', '_')}"
+    return name if semantics == "real" else f"{name}_{semantics}"
 
 
 def timed(call) -> tuple[float, object]:

@@ -6,9 +6,12 @@ verdict may differ from a published one; the exit code is 1 if one does. All ins
 run in one process, which therefore compiles once for instances that share a program:
 the first one of each shape says how long that takes.
 
+The published verdicts speak of the reals. With --semantics fp32 ours speak of
+executions, and one that differs is counted ("differing") without being wrong.
+
     python benchmarks/vnnlib.py acasxu|acasxu_all|mnist_fc [--methods crown,alpha-crown]
-        [--timeout S] [--check] [--limit N] [--only TEXT] [--resume] [--processor]
-        [--json FILE]
+        [--semantics real|fp32] [--timeout S] [--check] [--limit N] [--only TEXT]
+        [--resume] [--processor] [--json FILE]
 
 Results are written after each instance; --resume goes on with those that the file does
 not have yet. With --processor, limits and figures are seconds of the processor.
@@ -44,6 +47,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("suite", choices=SUITES)
     parser.add_argument("--methods", default="crown,alpha-crown")
+    parser.add_argument("--semantics", default="real", choices=("real", "fp32"))
     parser.add_argument("--timeout", type=float)
     parser.add_argument("--check", action="store_true", help="write and check proofs")
     parser.add_argument("--limit", type=int)
@@ -53,10 +57,11 @@ def main():
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     clock = _paired.clock(options.processor)
-    target = options.json or f"vnnlib_{options.suite}"
+    target = options.json or _paired.named("vnnlib", options.suite, options.semantics)
     result = _paired.circumstances("torchlean-jax", "jax", "onnx", "onnxruntime")
     methods = tuple(options.methods.split(","))
     result |= {"methods": methods, "timeout": options.timeout, "clock": clock}
+    result |= {"semantics": options.semantics}
     rows = _paired.known(target).get("instances", []) if options.resume else []
     done = {(row["onnx"], row["vnnlib"]) for row in rows}
     for network, prop, expected in instances(options.suite)[: options.limit]:
@@ -64,9 +69,12 @@ def main():
         if options.only in f"{network},{prop}" and name not in done:
             rows.append(one(options, network, prop, expected, methods))
             print(LINE.format(**rows[-1]), flush=True)
-            _paired.write(target, result | summary(rows) | {"instances": rows})
-    print(summary(rows))
-    sys.exit(bool(summary(rows)["wrong"]))
+            _paired.write(
+                target, result | summary(rows, options.semantics) | {"instances": rows}
+            )
+    counts = summary(rows, options.semantics)
+    print(counts)
+    sys.exit(bool(counts.get("wrong")))
 
 
 def instances(suite):
@@ -121,12 +129,13 @@ def _decide(options, network, prop, methods):
         params,
         query,
         methods=methods,
+        semantics=options.semantics,
         certificate=options.check,
         timeout=options.timeout,
     )
 
 
-def summary(rows) -> dict:
+def summary(rows, semantics) -> dict:
     decided = [r for r in rows if r["status"] != "unknown"]
     known = [r for r in decided if r["expected"] in ("sat", "unsat")]
     return {
@@ -134,7 +143,7 @@ def summary(rows) -> dict:
         "unsat": sum(r["status"] == "unsat" for r in rows),
         "sat": sum(r["status"] == "sat" for r in rows),
         "unknown": len(rows) - len(decided),
-        "wrong": sum(r["status"] != r["expected"] for r in known),
+        _paired.DIFFERENCE[semantics]: sum(r["status"] != r["expected"] for r in known),
         "median_s": statistics.median(r["seconds"] for r in rows),
         "total_s": sum(r["seconds"] for r in rows),
         "rejected": sum(not r.get("accepted", True) for r in rows),
