@@ -6,12 +6,14 @@ shared by all passes that tighten intermediate enclosures, and `final`, separate
 each row of the outputs.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.affine.relaxations import parameters
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters import _steps
@@ -33,13 +35,13 @@ class Optimised:
 
 
 def optimise(
-    base: Enclosed, start, offset, picks, *, iterations: int, error=0
+    base: Enclosed, start, offset, picks, *, iterations: int, error=0, hinted=()
 ) -> Optimised:
     """Lower bounds of rows by at most `iterations` steps of Adam on the slopes.
 
     base: the graph enclosed by CROWN; its bounds are never lost. start, offset, error:
     as for `lower_bounds`. picks: value number -> how many of its elements to refine
-    again, at most.
+    again, at most. hinted: as for `with_hinted`.
     """
     import optax
 
@@ -77,6 +79,7 @@ def optimise(
         "refining": initial_slopes(base, 1),
         "final": initial_slopes(base, offset.shape[0]),
     }
+    slopes = {k: with_hinted(part, hinted, base.graph) for k, part in slopes.items()}
     nothing = jnp.full_like(offset, -jnp.inf)
     state = (slopes, optimiser.init(slopes), nothing, slopes, nothing.min())
     (_, _, best, kept, score), _ = jax.lax.scan(step, state, None, length=iterations)
@@ -117,6 +120,30 @@ def initial_slopes(base, rows: int) -> dict:
         if start is not None:
             slopes[position] = jnp.broadcast_to(start, (rows, *start.shape))
     return slopes
+
+
+def with_hinted(first: dict[int, Any], hinted, graph) -> dict[int, Any]:
+    """`first`, slopes by equation position, with those of hints where there are any.
+
+    Layers are counted among the equations that have one free slope (those of ReLUs).
+    Raises InputError if they have other sizes.
+    """
+    if not hinted:
+        return first
+    layers = [k for k in sorted(first) if parameters(graph.equations[k].name) == 1]
+    sizes = [math.prod(first[k].shape[1:]) for k in layers]
+    found = [len(slopes) for slopes in hinted]
+    if found != sizes:
+        raise InputError(
+            f"hints: slopes of layers of {found} elements; the model's have {sizes}"
+        )
+    return first | {
+        k: jnp.broadcast_to(
+            jnp.reshape(jnp.asarray(slopes, first[k].dtype), first[k].shape[1:]),
+            first[k].shape,
+        )
+        for k, slopes in zip(layers, hinted, strict=True)
+    }
 
 
 def _adaptive(step, values):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import torchlean_check
 import torchlean_jax as tl
 from tests.published import published
 from tests.search.faults import planted
@@ -64,17 +65,64 @@ def test_a_run_refutes_in_spite_of_the_reals(split):
     ("module", "split", "sound"),
     [
         (_cells, PHASES, "lower - self._slack"),
-        (_boxes, INPUTS, "lower - self._slack"),
+        (_boxes, INPUTS, "_execution.lowered_by(error, lower, self._formula.rows)"),
     ],
     ids=["phases", "inputs"],
 )
-def test_slack_that_is_forgotten_is_noticed(module, split, sound, monkeypatch):
-    faulty = sound.removesuffix(" - self._slack")
+def test_rounding_that_is_forgotten_is_noticed(module, split, sound, monkeypatch):
+    faulty = "lower"
     kept = [name for name in ("Region", "Bounded") if name in vars(module)]
     with planted(module, sound, faulty, keep=kept):
         for name in vars(module).keys() & {"Cells", "Boxes"}:
             monkeypatch.setattr(_parts, name, vars(module)[name])
         assert decided(2.0**24, split, "fp32").status == "proved"
+
+
+def parabola(x):
+    """Never below 1/1000, in any run: a square is not negative, and sums keep order.
+
+    Over its whole box, runs are off by up to 1/16.
+    """
+    return x * x + 1e-3
+
+
+def test_a_part_pays_for_what_is_rounded_on_it():
+    box = tl.box(np.full(1, -1e3, np.float32), np.full(1, 1e3, np.float32))
+    assert float(tl.float_error(parabola)(box).bound[0]) > 0.01
+    found = tl.verify(
+        parabola,
+        box,
+        tl.spec.linear([1.0]),
+        split=INPUTS,
+        semantics="fp32",
+        attack=False,
+    )
+    assert found.status == "proved" and 0 < found.margin <= 1e-3
+    assert torchlean_check.check(found.certificate.bytes).accepted
+
+
+def absorbed(x):
+    """1/100 over the reals; where x is large a run is off by more, near 0 by less."""
+    square = x * x
+    return ((x + square) - square) - x + 0.01
+
+
+def test_rounding_at_another_part_is_noticed(monkeypatch):
+    box = tl.box(np.full(1, 1.0, np.float32), np.full(1, 1e3, np.float32))
+    ask: dict[str, Any] = {"split": INPUTS, "semantics": "fp32", "attack": False}
+    positive = tl.spec.linear([1.0])
+    x = np.linspace(500, 1000, 64, dtype=np.float32)
+    assert np.asarray(tl.faithful_jit(absorbed)(x)).min() < 0
+    assert tl.verify(absorbed, box, positive, **ask).status == "unknown"
+    sound, faulty = (
+        "inputs(box, dtype)",
+        "inputs(Interval(1 + 0 * box.lo, 1 + 0 * box.lo), dtype)",
+    )
+    with planted(_boxes, sound, faulty, keep=["Bounded"]):
+        monkeypatch.setattr(_parts, "Boxes", _boxes.Boxes)
+        # another snapshot: programs of the first one are kept
+        found = tl.verify(lambda x: absorbed(x) + 0.0, box, positive, **ask)
+    assert found.status == "proved"
 
 
 @pytest.mark.parametrize("attack", [True, False])

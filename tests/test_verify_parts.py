@@ -86,7 +86,7 @@ def test_verdicts_follow_the_exact_minimum():
         (_branch, "left = ~(rows", "left = (rows"),
         (_branch, "np.fmax(bounded.margin", "-np.fmin(bounded.margin"),
         (_boxes, 'upper["lo"][np', 'lower["hi"][np'),
-        (_boxes, "lower - self._slack", "lower + 0.1"),
+        (_boxes, "np.where(np.isnan(lower), -np.inf, lower)", "lower + 0.1"),
     ],
 )
 def test_planted_faults_are_noticed(module, sound, faulty, monkeypatch):
@@ -186,7 +186,7 @@ def test_claims_about_executions_pay_for_rounding():
     assert verdict.status == "proved"
     assert tl.check(verdict.certificate, model=f).accepted
     assert tl.verify(shifted, inputs, given, split=True).status == "proved"
-    run = tl.verify(shifted, inputs, given, timeout=5.0, semantics="fp32")
+    run = tl.verify(shifted, inputs, given, timeout=60.0, semantics="fp32")
     assert run.status == "refuted"
 
 

@@ -120,16 +120,19 @@ def row_bounds(
     )[0]
 
 
-def row_bounds_and_slopes(function, args, rows, offset, chosen: How):
+def row_bounds_and_slopes(function, args, rows, offset, chosen: How, hinted=()):
     """`row_bounds`, and the slopes behind them where optimised ones did better than the
-    rules'."""
+    rules'.
+
+    hinted: flat slopes of each layer, at which alpha-CROWN begins."""
     leaves, tree = jax.tree.flatten((tuple(args), {}), is_leaf=is_set)
     task = problem_of(function).at(leaves, tree)
     with jax.enable_x64(True):
         picks = _picks(task, chosen, leaves)
         rows, offset = jnp.asarray(rows, jnp.float64), jnp.asarray(offset, jnp.float64)
         compiled = task.compiled("lower_rows", chosen, picks)
-        lower, slopes = compiled(task.wide_consts, leaves, rows, offset)
+        given = task.wide_consts, leaves, rows, offset, None, hinted
+        lower, slopes = compiled(*given)
     return np.asarray(lower), _kept(slopes)
 
 
@@ -150,7 +153,7 @@ class Constrained:
 
 
 def constrained_row_bounds(
-    function, args, rows, offset, chosen: How, where: Halfspaces
+    function, args, rows, offset, chosen: How, where: Halfspaces, hinted=()
 ) -> Constrained:
     """Bounds of `rows @ outputs - offset` over the inputs that satisfy `where`.
 
@@ -177,7 +180,8 @@ def constrained_row_bounds(
             weights = _multipliers.enough(empty, forms, constants, regions)
         taken = Multiplied(*jax.tree.map(jnp.asarray, (weights, normals, where.b)))
         compiled = task.compiled("lower_rows", chosen, picks)
-        lower, slopes = compiled(task.wide_consts, leaves, rows, offset, taken)
+        given = task.wide_consts, leaves, rows, offset, taken, hinted
+        lower, slopes = compiled(*given)
     return Constrained(
         np.asarray(lower), _kept(slopes), weights, chosen.method, empty is not None
     )

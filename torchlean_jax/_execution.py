@@ -31,10 +31,15 @@ def lowered_by_rounding(lower, current: Snapshot, args, rows, errors: ErrorModel
         for leaf in jax.tree.leaves(args, is_leaf=is_set)
     ]
     found = output_errors(current, leaves, errors)
-    error = np.concatenate([np.ravel(e) for e in found])
-    terms = np.where(rows != 0, np.abs(rows) * error, 0.0)
+    return lowered_by(np.concatenate([np.ravel(e) for e in found]), lower, rows)
+
+
+def lowered_by(error, lower, rows):
+    """The same where the errors of the outputs are known: `error` float64[..., n], of
+    parts of a region, for lower float64[..., R]."""
+    terms = np.where(rows != 0, np.abs(rows) * error[..., None, :], 0.0)
     kind = np.finfo(np.float64)
-    count = terms.shape[1]
+    count = terms.shape[-1]
     # n products and n sums, each within one part in 2^53 and one subnormal
     slack = terms.sum(-1) * (1 + 4 * (count + 2) * kind.eps) + count * kind.tiny
     lowered = lower - slack

@@ -73,6 +73,13 @@ def output_errors(model: Snapshot, leaves, errors: ErrorModel) -> list[np.ndarra
     return question.run(model.once(("errors", errors), question.compile))
 
 
+def traced_errors(model: Snapshot, leaves, errors: ErrorModel) -> list:
+    """The same inside of a transformation: a box among the leaves is an FP32Value."""
+    domain = FP32(errors)
+    question = _question(model.trace, leaves, domain, model.__name__)
+    return question.errors(lambda *_: domain, leaves)
+
+
 def output_errors_once(model, *args) -> list[np.ndarray]:
     """The bounds of `float_error` for each output of a function of arrays, in float64,
     without compiling what is run only once."""

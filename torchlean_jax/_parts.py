@@ -21,7 +21,7 @@ from torchlean_jax.search._boxes import Boxes
 from torchlean_jax.search._branch import Branching, Kind, Search
 from torchlean_jax.search._cells import Cells, Proofs, Region, clauses
 from torchlean_jax.search._executors import Executor, Spread
-from torchlean_jax.search._hints import begin, read_hints
+from torchlean_jax.search._hints import Hints, begin
 from torchlean_jax.search._saved import Slot
 from torchlean_jax.search._stop import is_asked_for
 
@@ -43,7 +43,7 @@ class Course:
     slot: Slot | None = None
     executor: Executor | None = None
     model: Any = None
-    hints: Any = None
+    hints: Hints | None = None
 
     @property
     def is_over(self) -> bool:
@@ -63,7 +63,7 @@ def by_parts(
     search = Search(_kind(asked, method, course), course.options)
     _restore(search, course.slot)
     if course.hints is not None and not (search.rounds or search.given):
-        begin(search, read_hints(course.hints))
+        begin(search, course.hints.leaves)
     refuting = Refuting(asked)
 
     def refutes(points):
@@ -129,10 +129,8 @@ def by_cells(
 
     The attack comes first: it is the cheapest way to an answer in many inputs.
     """
-    if course.executor is not None or course.hints is not None:
-        raise InputError(
-            "executors and hints are for cuts of inputs, not for cells of phases"
-        )
+    if course.executor is not None:
+        raise InputError("executors are for cuts of inputs, not for cells of phases")
     if method not in ("crown", "alpha-crown") or asked.where is not None:
         raise InputError(
             "a search by phases bounds cells by crown or alpha-crown, without "
@@ -150,15 +148,18 @@ def by_cells(
     def refutes(points):
         return None if attack is None else refuting.try_points(points)
 
-    keeps = not course.trims  # as a certificate is wanted
+    hints = course.hints or Hints([])
+    rest = not course.trims, hints.slopes  # without trims a certificate is wanted
     kinds = [
-        Cells(region, formula.rows[rows], formula.offset[rows], slack[rows], keeps)
+        Cells(region, formula.rows[rows], formula.offset[rows], slack[rows], *rest)
         for rows in clauses(formula.shape)
     ]
     searches = [Search(kind, course.options) for kind in kinds]
     slots = [course.slot and course.slot.under(str(k)) for k in range(len(searches))]
     for search, slot in zip(searches, slots, strict=True):
         _restore(search, slot)
+        if not (search.rounds or search.given):
+            begin(search, hints.leaves)
     evidence = _by_turns(searches, slots, course, refutes)
     parts = sum(search.parts for search in searches)
     margin = min(search.bound for search in searches)
@@ -218,8 +219,8 @@ def _kind(asked: Question, method, course: Course) -> Kind:
     if asked.where is not None:
         raise InputError("a search by parts takes no constraints on its inputs")
     how = _bounds.how(method)
-    batch, slack = course.options.batch, _slack(asked)
-    rest = asked.args, asked.formula, how, batch, slack, course.trims
+    batch = course.options.batch
+    rest = asked.args, asked.formula, how, batch, asked.errors, course.trims
     kind = Boxes(asked.model, *rest)
     if course.executor is None:
         return kind

@@ -184,11 +184,14 @@ class Task:
                 lowered(old.hi, hi.reshape(old.shape)),
             )
 
-    def lower_rows(self, how, picks, consts, leaves, rows, offset, taken=None):
+    def lower_rows(
+        self, how, picks, consts, leaves, rows, offset, taken=None, hinted=()
+    ):
         """Lower bounds of rows @ outputs - offset, and the slopes behind them (or
         None).
 
-        taken: a Multiplied, where the inputs satisfy constraints."""
+        taken: a Multiplied, where the inputs satisfy constraints. hinted: flat slopes
+        of each layer, to begin with."""
         result = self.enclosed(how, consts, leaves)
         outputs = self.graph.outputs
         lower = result.rows_below(outputs, rows, offset, backward=how.method != "ibp")
@@ -211,6 +214,7 @@ class Task:
             dict(picks),
             iterations=how.iterations,
             error=lost,
+            hinted=hinted,
         )
         # slopes that do not beat the rules' own are not worth storing
         helped = best.score > lower.min()

@@ -25,6 +25,7 @@ from torchlean_jax.domains._errors import CertificateWriteError, InputError
 from torchlean_jax.domains.fp32 import ErrorModel
 from torchlean_jax.search import Attack, Branching, Search
 from torchlean_jax.search._executors import Executor
+from torchlean_jax.search._hints import Hints, read_hints
 from torchlean_jax.search._saved import Saved, Slot
 from torchlean_jax.search._stop import on_signals
 
@@ -106,11 +107,12 @@ def verify(
       executor: who bounds the parts of boxes: a `search.Processes`, `search.Devices` or
         `search.Ray`; by default this process on JAX's default device. It turns `split`
         on, and changes nothing about the answer.
-      hints: cuts of the inputs to begin with, as another verifier found them: a JSON
-        file or what it holds, `{"format": "torchlean hints, version 1", "leaves":
-        [[[input, "<=" or ">=", number], ...], ...]}`. They are made again and every
-        part is bounded here, so wrong ones cost time and nothing else. It turns `split`
-        on.
+      hints: cuts of the inputs (or of phases, if those are cut) and slopes of lower
+        lines to begin with, as another verifier found them: a JSON file or what it
+        holds, `{"format": "torchlean hints, version 1", "leaves": [[[input, "<=" or
+        ">=", number], ...], ...], "slopes": [[0.5, ...], ...]}` (docs/searches.md).
+        Cuts are made again and every part is bounded here, so wrong hints cost time and
+        nothing else. Leaves turn `split` on.
 
     Raises InputError for arguments that do not fit each other and MissingRuleError,
     listing every primitive of the model that `method` cannot bound. With `resume`:
@@ -133,18 +135,20 @@ def verify(
     start = time.perf_counter()
     options = _attack_options(attack)
     _check_seed(seed)
-    if split is False and any(x is not None for x in (resume, executor, hints)):
+    hinted = Hints([]) if hints is None else read_hints(hints)
+    if split is False and (resume is not None or executor is not None or hinted.leaves):
         split = True
     # what a trim cuts off is proved by forms of the whole part, which no leaf has
     course = _course(split, timeout, watch, start, trims=not certificate)
+    _check_slopes(hinted, method, course)
     asked = question(model, box, spec, semantics, where, errors)
     if course is not None:
         course = dataclasses.replace(
-            course, executor=executor, model=model, hints=hints
+            course, executor=executor, model=model, hints=hinted
         )
         found, proof = _by_parts(asked, method, course, resume, options, int(seed))
     else:
-        found, proof = _by_bounds(asked, method)
+        found, proof = _by_bounds(asked, method, hinted.slopes)
         if found["status"] != "proved" and options is not None:
             tried = found["tried"]
             found |= by_attack(asked, options, int(seed))
@@ -180,16 +184,16 @@ def _by_parts(asked: Question, method, course: Course, resume, attack, seed):
         return by_parts(asked, method, course, attack, seed)
 
 
-def _by_bounds(asked: Question, method) -> tuple[dict, dict]:
+def _by_bounds(asked: Question, method, slopes) -> tuple[dict, dict]:
     """What one pass of bounds says, and what a certificate of it rests on."""
     formula = asked.formula
     how = _bounds.how(method)
     task = asked.model, asked.args, formula.rows, formula.offset, how
     if asked.where is None:
-        lower, slopes = _bounds.row_bounds_and_slopes(*task)
-        proof = {"method": method, "slopes": slopes}
+        lower, kept = _bounds.row_bounds_and_slopes(*task, slopes)
+        proof = {"method": method, "slopes": kept}
     else:
-        best = _bounds.constrained_row_bounds(*task, asked.where)
+        best = _bounds.constrained_row_bounds(*task, asked.where, slopes)
         lower, proof = best.lower, {"method": best.method, "slopes": best.slopes}
         proof |= {"where": asked.where, "multipliers": best.multipliers}
         if best.empty:
@@ -247,6 +251,18 @@ def _course(split, timeout, watch, start, trims) -> Course | None:
         raise InputError(f"a timeout is a positive number of seconds; got {timeout!r}")
     options = split if isinstance(split, Branching) else Branching()
     return Course(options, until, watch, trims)
+
+
+def _check_slopes(hints: Hints, method, course: Course | None):
+    cut = None if course is None else course.options.cut
+    if hints.slopes and not (cut == "phases" or (cut is None and method == _SLOPED)):
+        raise InputError(
+            f'slopes of hints are for method "{_SLOPED}" without a search, or for a '
+            'search with split=search.Branching(cut="phases")'
+        )
+
+
+_SLOPED = "alpha-crown"
 
 
 def _attack_options(attack):

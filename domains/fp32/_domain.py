@@ -100,11 +100,16 @@ class FP32:
                 "parts"
             )
         if jnp.issubdtype(dtype, jnp.floating):
-            format_of(dtype)  # refuses one that has no error model
-            return _as_inputs(Interval.lift(x), dtype)
+            return self.inputs(Interval.lift(x), dtype)
         real = Interval.lift(x)
         nothing = jnp.zeros(real.shape, working(real))
         return FP32Value(real, nothing, real, dtype, READ)
+
+    @_on_class_or_instance
+    def inputs(self, box: Interval, dtype) -> FP32Value:
+        """The numbers of a dtype in a box, whose ends may be finer than the dtype."""
+        format_of(dtype)  # refuses one that has no error model
+        return _as_inputs(box, dtype)
 
     @_on_class_or_instance
     def join(self, values, possible) -> FP32Value:

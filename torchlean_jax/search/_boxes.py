@@ -14,14 +14,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchlean_jax import _execution
 from torchlean_jax._constants import wide
+from torchlean_jax._float_error import traced_errors
 from torchlean_jax._problem import How, Task, is_set, problem_of
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.domains.fp32 import FP32, ErrorModel
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.search import _trims
 from torchlean_jax.search._branch import Bounded, Trim
 from torchlean_jax.search._frontier import Rows
+from torchlean_jax.search._hints import InputCut
 from torchlean_jax.search._tree import Splits
 from torchlean_jax.spec import Formula, combine
 
@@ -37,8 +41,9 @@ _TINY = float(np.finfo(np.float64).smallest_normal)
 class Boxes:
     """Parts of the boxes among `args`, bounded by a bound method: see `Kind`.
 
-    batch: how many parts are bounded together, at most. slack: float64[R], to be taken
-    off the bounds of the rows. Raises InputError if there is a ball among the sets.
+    batch: how many parts are bounded together, at most. errors: of executions, where
+    the property is about these: the bounds of a part are lowered by what is rounded on
+    that part. Raises InputError if there is a ball among the sets.
     """
 
     def __init__(
@@ -48,14 +53,14 @@ class Boxes:
         formula: Formula,
         how: How,
         batch,
-        slack,
+        errors: ErrorModel | None = None,
         trims: bool = False,
     ):
         leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
         boxes = [leaf for leaf in leaves if is_set(leaf)]
         if not all(isinstance(box, Interval) for box in boxes):
             raise InputError("a search by parts takes boxes: half a ball is no ball")
-        self._formula, self._slack, self._trims = formula, slack, trims
+        self._formula, self._trims = formula, trims
         self._room = -(-batch // _TOGETHER) * _TOGETHER
         self._leaves = leaves
         self._shapes = [box.shape for box in boxes]
@@ -65,8 +70,8 @@ class Boxes:
         self._value = np.repeat(np.arange(len(boxes)), sizes)
         self._index = np.concatenate([np.arange(size) for size in sizes])
         self._task = problem_of(model).at(leaves, tree)
-        key = "boxes", how, tree, tuple(map(is_set, leaves))
-        program = _program(self._task, model, tree, leaves, how)
+        key = "boxes", how, errors, tree, tuple(map(is_set, leaves))
+        program = _program(self._task, model, tree, leaves, how, errors)
         self._bounded = model.once(key, lambda: jax.jit(program))
         with jax.enable_x64(True):
             self._wide = [None if is_set(x) else wide(x) for x in leaves]
@@ -86,9 +91,10 @@ class Boxes:
             found = self._bounded(
                 self._task.wide_consts, self._wide, self._given, count, *corners, *spec
             )
-        lower, forms, least, points, values = jax.tree.map(np.asarray, found)
+        lower, forms, least, error, points, values = jax.tree.map(np.asarray, found)
         used = len(self._formula.offset)
-        lower, least = (self._below(x[:count, :used]) for x in (lower, least))
+        error = error[:count]
+        lower, least = (self._below(x[:count, :used], error) for x in (lower, least))
         forms = forms[:count, :used]
         open_rows = (lower <= 0)[:, :, None]
         slopes = np.where(open_rows, np.abs(forms), 0).sum(1)
@@ -96,8 +102,9 @@ class Boxes:
         extra = {"slopes": slopes, "forms": forms, "least": least}
         return Bounded(self._robustness(lower), tried, extra)
 
-    def _below(self, lower):
-        lower = np.nextafter(lower - self._slack, -np.inf)
+    def _below(self, lower, error):
+        if error.size:
+            return _execution.lowered_by(error, lower, self._formula.rows)
         return np.where(np.isnan(lower), -np.inf, lower)
 
     def _robustness(self, values):
@@ -159,9 +166,18 @@ class Boxes:
         upper["lo"][np.arange(len(at)), axis] = at
         return can, Splits(self._value[axis], self._index[axis], at), lower, upper
 
-    def coordinate(self, axis: int) -> tuple[int, int]:
-        """Which value, and which flat entry of it, is cut across an axis."""
-        return int(self._value[axis]), int(self._index[axis])
+    def halves(self, rows: Rows, cut) -> tuple[Splits, Rows, Rows] | None:
+        """One part cut where a hint says so; None if that does not cut it in two."""
+        if not isinstance(cut, InputCut) or cut.axis >= rows["lo"].shape[1]:
+            return None
+        axis, at = cut
+        # XLA would read a subnormal corner as 0
+        if 0 < abs(at) < _TINY or not rows["lo"][0, axis] < at < rows["hi"][0, axis]:
+            return None
+        lower, upper = ({n: a.copy() for n, a in rows.items()} for _ in range(2))
+        lower["hi"][0, axis] = upper["lo"][0, axis] = at
+        value, index = self._value[[axis]], self._index[[axis]]
+        return Splits(value, index, np.array([at])), lower, upper
 
     def shares(self, rows: Rows) -> np.ndarray:
         wide_ones = self._hi > self._lo
@@ -176,19 +192,21 @@ class Boxes:
         return Fraction(parts, math.prod((whole[1] - whole[0])[0].tolist()))
 
 
-def _program(task: Task, model: Snapshot, tree, leaves, how: How):
+def _program(task: Task, model: Snapshot, tree, leaves, how: How, errors):
     """The function that bounds a batch of boxes, `_TOGETHER` at a time, and no more
     chunks than there are.
 
-    It returns lower bounds of the rows, linear forms behind them, and points with the
-    values of the rows there, by the model as it runs.
+    It returns lower bounds of the rows, linear forms behind them, how far executions
+    are from the reals (nothing without `errors`), and points with the values of the
+    rows there, by the model as it runs.
     """
     shapes = [(leaf.shape, leaf.dtype) for leaf in leaves if is_set(leaf)]
 
     def one(consts, fixed, given, lo, hi, rows, offset):
         pairs = zip(_parts(lo, shapes), _parts(hi, shapes), strict=True)
-        boxes = (Interval(*pair) for pair in pairs)
-        mixed = [next(boxes) if x is None else x for x in fixed]
+        boxes = [Interval(*pair) for pair in pairs]
+        left = iter(boxes)
+        mixed = [next(left) if x is None else x for x in fixed]
         found = task.lower_rows_and_forms(how, consts, mixed, rows, offset)
         lower, forms, least = found
         forms = jnp.concatenate([f.reshape(len(rows), -1) for f in forms], axis=1)
@@ -206,7 +224,17 @@ def _program(task: Task, model: Snapshot, tree, leaves, how: How):
             return inputs, rows @ y - offset
 
         points, values = jax.vmap(lambda p: at(_parts(p, shapes)))(points)
-        return lower, forms, least, points, values
+        return lower, forms, least, rounded(boxes, given), points, values
+
+    def rounded(boxes, given):
+        if errors is None:
+            return jnp.zeros(0)
+        typed = zip(boxes, shapes, strict=True)
+        left = (FP32(errors).inputs(box, dtype) for box, (_, dtype) in typed)
+        mixed = [next(left) if x is None else x for x in given]
+        return jnp.concatenate(
+            [jnp.ravel(e) for e in traced_errors(model, mixed, errors)]
+        )
 
     @functools.partial(jax.jit, inline=True)  # traced once, for its shapes and the loop
     def together(consts, fixed, given, lo, hi, rows, offset):

@@ -16,6 +16,7 @@ from torchlean_jax._constants import wide
 from torchlean_jax._problem import DEFAULT_MEMORY, Task, is_set, problem_of
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.interpreters._alpha import with_hinted
 from torchlean_jax.interpreters._cells import (
     Bounded,
     Choices,
@@ -30,6 +31,7 @@ from torchlean_jax.interpreters._phases import switches, whole
 from torchlean_jax.interpreters._splits import rank
 from torchlean_jax.search import _branch, _corners
 from torchlean_jax.search._frontier import Rows
+from torchlean_jax.search._hints import PhaseCut
 from torchlean_jax.search._tree import Splits
 
 TOGETHER = 32  # cells in one vmap
@@ -121,14 +123,17 @@ class Cells:
     """Parts of a region on which one of some rows is to be positive: see `Kind`.
 
     rows, offset: of a disjunction. slack: float64[R], to be taken off their bounds.
-    keeps: whether a certificate will want to know the choices behind bounds.
+    keeps: whether a certificate will want to know the choices behind bounds. slopes: of
+    hints, to begin with.
     """
 
-    def __init__(self, region: Region, rows, offset, slack, keeps: bool = False):
+    def __init__(self, region: Region, rows, offset, slack, keeps=False, slopes=()):
         self.region, self._slack, self._keeps = region, slack, keeps
         self._rows, self._offset = np.asarray(rows), np.asarray(offset)
         with jax.enable_x64(True):
-            first = region.first(region.shared, self._rows)
+            first: Choices = region.first(region.shared, self._rows)
+            hinted = with_hinted(first.slopes, slopes, region.task.graph)
+            first = first._replace(slopes=hinted)
         self._first, self._tree = jax.tree.flatten(jax.tree.map(np.asarray, first))
         self._shapes = [region.shared.enclosures[p.operand].shape for p in region.parts]
         sizes = [int(np.prod(shape)) for shape in self._shapes]
@@ -238,6 +243,23 @@ class Cells:
             half = {n: array[can] for n, array in extra.items() if n != "best"}
             halves.append(half | {"phases": phases})
         return can, Splits(value, index - self._ends[part], at), *halves
+
+    def halves(self, rows: Rows, cut) -> tuple[Splits, Rows, Rows] | None:
+        """One cell cut where a hint says so; None if that does not cut it in two."""
+        if not isinstance(cut, PhaseCut) or cut.layer >= len(self.region.parts):
+            return None
+        start, end = self._ends[cut.layer : cut.layer + 2]
+        index = start + cut.element
+        if index >= end or rows["phases"][0, index]:
+            return None
+        lower, upper = ({n: a.copy() for n, a in rows.items()} for _ in range(2))
+        lower["phases"][0, index], upper["phases"][0, index] = -1, 1
+        value = np.array([self.region.parts[cut.layer].operand])
+        return (
+            Splits(value, np.array([cut.element]), self._levels[[index]]),
+            lower,
+            upper,
+        )
 
     def shares(self, rows: Rows) -> np.ndarray:
         """As if each cut halved a cell: their volumes are not known."""
