@@ -16,7 +16,7 @@ def reduced(lo: Matrix, hi: Matrix) -> Matrix:
     """M - diag(r): no matrix within [lo, hi] is below it."""
     size = range(len(lo))
     middle = [[(lo[i][k] + hi[i][k]) / 2 for k in size] for i in size]
-    weight = [_inverse_root(middle[i][i]) for i in size]
+    weight = [inverse_root(middle[i][i]) for i in size]
     for i in size:
         middle[i][i] -= sum(
             (hi[i][k] - lo[i][k]) / 2 * weight[k] / weight[i] for k in size
@@ -24,7 +24,7 @@ def reduced(lo: Matrix, hi: Matrix) -> Matrix:
     return middle
 
 
-def _inverse_root(x: Fraction) -> Fraction:
+def inverse_root(x: Fraction) -> Fraction:
     """About 1 / sqrt(x), to 16 bits; any positive number is allowed."""
     if x <= 0:
         return Fraction(1)

@@ -1,14 +1,26 @@
 """A loop x' = f(x) with a function V: V and W = grad V . f over boxes, by their series.
 
 The gradient of V comes from the series of V to one degree more. Over a box, its parts
-hold all derivatives there, of degree n over n factorial; at a middle, the values.
+hold all derivatives there, of degree n over n factorial; at a middle, the values. From
+both, by Taylor's theorem: at m + d, d in the offsets, a function is its polynomial of
+degree n - 1 at m plus a form of degree n whose coefficients those over the box hold.
+All such enclosures hold, and so does what is common to them.
 """
 
+import functools
 import itertools
 from fractions import Fraction
 from typing import NamedTuple
 
-from torchlean_check._fixed import ONE, Fixed, exact, fixed, minus, plus, times
+from torchlean_check._fixed import (
+    ONE,
+    Fixed,
+    fixed,
+    minus,
+    plus,
+    power,
+    times,
+)
 from torchlean_check._programs import NOTHING, Grades, Program, Series
 
 Box = list[tuple[Fraction, Fraction]]
@@ -31,10 +43,15 @@ def every(variables: int, degree: int) -> list[list[tuple[int, ...]]]:
     return grades
 
 
+@functools.lru_cache(32)
+def all_grades(variables: int, degree: int) -> Grades:
+    return Grades(every(variables, degree))
+
+
 def around(loop: Loop, box: list[Fixed], degree: int) -> tuple[list, list]:
     """Parts of V and of W up to a degree, of their series around points of a box."""
     size = loop.size
-    wide, narrow = Grades(every(size, degree + 1)), Grades(every(size, degree))
+    wide, narrow = all_grades(size, degree + 1), all_grades(size, degree)
     v = parts(loop.function, wide, box, degree + 2)
     rates = parts(loop.field, narrow, box, degree + 1)
     w = []
@@ -76,38 +93,37 @@ def _slope(part, wide: Grades, narrow: Grades, degree: int, k: int) -> list[Fixe
     return found
 
 
-def bounds(loop: Loop, box: Box) -> tuple[Fixed, Fixed]:
-    """Enclosures of V and W: over the box itself, and from its middle by slopes."""
+def spread(box: Box) -> tuple[list[Fixed], list[Fixed], list[Fixed]]:
+    """Its coordinates, its middle, and the offsets of its points from there."""
     ranges = [fixed(*x) for x in box]
     middles = [fixed((a + b) / 2) for a, b in box]
-    offs = [minus(x, m) for x, m in zip(ranges, middles, strict=True)]
-    found = []
+    return ranges, middles, [minus(x, m) for x, m in zip(ranges, middles, strict=True)]
+
+
+def bounds(loop: Loop, box: Box) -> tuple[Fixed, Fixed]:
+    """Enclosures of V and W over a box."""
+    ranges, middles, offs = spread(box)
+    grades, found = all_grades(loop.size, 2), []
     for over, here in zip(
-        around(loop, ranges, 1), around(loop, middles, 0), strict=True
+        around(loop, ranges, 2), around(loop, middles, 1), strict=True
     ):
-        straight = here[0][0]
-        for slope, off in zip(over[1], offs, strict=True):
-            straight = plus(straight, times(slope, off))
-        whole = over[0][0]
-        found.append((max(whole[0], straight[0]), min(whole[1], straight[1])))
+        start, best = NOTHING, over[0][0]
+        for n in (0, 1):
+            start = plus(start, _form(here[n], grades.monomials[n], offs))
+            rest = _form(over[n + 1], grades.monomials[n + 1], offs)
+            best = common(best, plus(start, rest))
+        found.append(best)
     return found[0], found[1]
 
 
-def hessians(loop: Loop, box: Box) -> list[tuple[list, list]]:
-    """(lo, hi) of the Hessians of V and of W over a box, as rationals."""
-    size = loop.size
-    places = Grades(every(size, 2)).places[2]
-    found = []
-    for parts in around(loop, [fixed(*x) for x in box], 2):
-        ends = []
-        for side in (0, 1):
-            ends.append([
-                [exact(parts[2][places[_pair(i, k, size)]][side]) * (1 + (i == k))
-                 for k in range(size)] for i in range(size)
-            ])  # fmt: skip
-        found.append((ends[0], ends[1]))
-    return found
+def _form(part, monomials, offs: list[Fixed]) -> Fixed:
+    total = NOTHING
+    for c, m in zip(part, monomials, strict=True):
+        for x, e in zip(offs, m, strict=True):
+            c = times(c, power(x, e)) if e else c
+        total = plus(total, c)
+    return total
 
 
-def _pair(i: int, k: int, size: int) -> tuple[int, ...]:
-    return tuple((i == n) + (k == n) for n in range(size))
+def common(x: Fixed, y: Fixed) -> Fixed:
+    return max(x[0], y[0]), min(x[1], y[1])

@@ -4,34 +4,23 @@ Four facts suffice (Khalil, Nonlinear Systems, 2002, theorem 4.1), all derived h
 the two programs of the file, in exact intervals: f(0), V(0) and the gradient of V at 0
 are 0; V > c on the faces of the box D; V > 0 and W = grad V . f < 0 at all other points
 of the set. Cells are cut until each lies where V > c, where V > 0 > W, or in the box N
-around 0. On N, x^T H x / 2 with H in the Hessians over N is V by Taylor's theorem, with
-H averaged over the way from 0; so V > 0 if each of them is definite, and W < 0
-likewise. Where N is D, V is at least x^T A x / 2 on it, A below all of the Hessians,
-and on the face where x_k = b that is at least b^2 / (2 B_kk), B the inverse of A.
+around 0, of which `_nearby` speaks. Where N is D, V is at least x^T A x / 2 on it by
+Taylor's theorem, A below all of its Hessians, and on the face where x_k = b that is at
+least b^2 / (2 B_kk), B the inverse of A.
 """
 
-import itertools
 from fractions import Fraction
 
-from torchlean_check._definite import definite, reduced
 from torchlean_check._errors import NotProved
 from torchlean_check._fixed import fixed, text
-from torchlean_check._loops import Box, Loop, bounds, every, hessians, parts
-from torchlean_check._programs import NOTHING, Grades, digest, read_program
+from torchlean_check._loops import Box, Loop, all_grades, bounds, parts
+from torchlean_check._nearby import require_near
+from torchlean_check._programs import NOTHING, digest, read_program
 from torchlean_check._schema import fail, fields
 from torchlean_check._splines import rational
 from torchlean_check._trajectory_files import read_box
 
-MAX_SIZE, MAX_CELLS, PARTS = 8, 20_000, 4
-
-
-def parts_of(box: Box, count: int):
-    """A box cut into so many equal parts along each side."""
-    sides = []
-    for lo, hi in box:
-        cuts = [lo + (hi - lo) * Fraction(k, count) for k in range(count + 1)]
-        sides.append(list(itertools.pairwise(cuts)))
-    return map(list, itertools.product(*sides))
+MAX_SIZE, MAX_CELLS = 8, 20_000
 
 
 def least_on_faces(lower: list, box: Box) -> Fraction:
@@ -56,37 +45,16 @@ def least_on_faces(lower: list, box: Box) -> Fraction:
     return min(found)
 
 
-def negative(ends: tuple[list, list]) -> tuple[list, list]:
-    lo, hi = ends
-    return [[-x for x in row] for row in hi], [[-x for x in row] for row in lo]
-
-
-def require_curved(loop: Loop, box: Box, count: int) -> list:
-    """That V is convex and W concave on the box; a matrix below V's Hessians."""
-    hulls: list = []
-    for cell in parts_of(box, count):
-        v, w = hessians(loop, cell)
-        for ends, name in ((v, "V"), (negative(w), "-W")):
-            if not definite(reduced(*ends)):
-                raise NotProved(f"the Hessian of {name} is not seen to be definite on "
-                                f"the box around 0, at {_text(cell)}")  # fmt: skip
-        hulls.append(v)
-    size = range(loop.size)
-    lo = [[min(h[0][i][k] for h in hulls) for k in size] for i in size]
-    hi = [[max(h[1][i][k] for h in hulls) for k in size] for i in size]
-    return reduced(lo, hi)
-
-
-def require_stable(loop: Loop, box: Box, inner: Box, level: Fraction, count: int):
+def require_stable(loop: Loop, box: Box, inner: Box, level: Fraction) -> int:
     """NotProved unless the four facts hold; how many cells it took."""
     _require_equilibrium(loop)
-    lower = require_curved(loop, inner, count)
+    lower, seen = require_near(loop, inner, level, MAX_CELLS)
     whole = inner == box
     if whole and least_on_faces(lower, box) > level:
-        return 0
+        return seen
     waiting: list[tuple[Box, bool]] = [] if whole else [(box, False)]
     waiting += [(face, True) for face in _walls(box)]
-    limit, seen = fixed(level)[1], 0
+    limit = fixed(level)[1]
     while waiting:
         cell, face = waiting.pop()
         if not face and all(
@@ -126,8 +94,8 @@ def _halves(cell: Box, box: Box) -> list[Box]:
 
 def _require_equilibrium(loop: Loop) -> None:
     origin = [NOTHING] * loop.size
-    v = parts(loop.function, Grades(every(loop.size, 1)), origin, 2)
-    rates = parts(loop.field, Grades(every(loop.size, 0)), origin, 1)
+    v = parts(loop.function, all_grades(loop.size, 1), origin, 2)
+    rates = parts(loop.field, all_grades(loop.size, 0), origin, 1)
     for name, part in (
         ("f(0)", [rate[0] for rate in rates[0]]),
         ("V(0)", v[0][0]),
@@ -144,13 +112,11 @@ def _text(cell: Box) -> str:
 def check_stability(document: dict) -> str:
     """The claim of a document, in words; NotProved if it does not follow."""
     document = fields(document, "stability", format=str, version=int, size=int,
-                      field=dict, function=dict, box=dict, inner=dict, level=str,
-                      parts=int)  # fmt: skip
+                      field=dict, function=dict, box=dict, inner=dict,
+                      level=str)  # fmt: skip
     size, level = document["size"], rational(document["level"], "level")
-    if document["version"] != 1 or not 1 <= size <= MAX_SIZE:
-        fail("size", f"1 to {MAX_SIZE}, and version 1")
-    if not 1 <= document["parts"] <= PARTS:
-        fail("parts", f"1 to {PARTS}")
+    if document["version"] != 2 or not 1 <= size <= MAX_SIZE:
+        fail("size", f"1 to {MAX_SIZE}, and version 2")
     loop = Loop(
         read_program(document["field"], "field", size, size),
         read_program(document["function"], "function", size, 1),
@@ -162,7 +128,7 @@ def check_stability(document: dict) -> str:
             fail("inner", "must have 0 inside, and lie in the box")
     if level <= 0:
         fail("level", "must be positive")
-    require_stable(loop, box, inner, level, document["parts"])
+    require_stable(loop, box, inner, level)
     name = digest(document["field"], document["function"])[:12]
     return (
         f"Every solution of x' = f(x) that starts in {{V <= {level}}} within the box "

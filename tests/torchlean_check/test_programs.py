@@ -1,5 +1,6 @@
 """Series of programs beside closed forms, and the documents that rest on them."""
 
+import itertools
 import json
 import math
 import re
@@ -10,11 +11,13 @@ import pytest
 from torchlean_check import (
     CertificateError,
     MalformedCertificate,
+    _nearby,
     _stability,
     _trajectories,
     check,
 )
 from torchlean_check._container import canonical_json
+from torchlean_check._curvature import curvatures, pulls
 from torchlean_check._definite import definite, reduced
 from torchlean_check._fixed import ONE, exact, fixed
 from torchlean_check._loops import Loop, around, bounds, every
@@ -143,7 +146,7 @@ def test_an_inverse_is_one():
 
 STABLE = {
     "format": "torchlean-stability",
-    "version": 1,
+    "version": 2,
     "size": 2,
     # x' = -x + y^2, y' = -y: stable where 2 x y^2 < 2 x^2 + 2 y^2
     "field": {
@@ -152,7 +155,6 @@ STABLE = {
         "outputs": [3, 4],
     },
     "function": ROOT,
-    "parts": 2,
     "box": {"lo": ["-3/4", "-3/4"], "hi": ["3/4", "3/4"]},
     "inner": {"lo": ["-1/8", "-1/8"], "hi": ["1/8", "1/8"]},
     "level": "1/2",
@@ -203,11 +205,9 @@ def test_a_claim_that_holds_is_accepted(document):
         (("field", "steps", 1, 1), "1/1024", "exactly 0"),
         (("function", "steps", 2, 1), "-1/1024", "exactly 0"),
         (("function", "steps", 2, 2, 0, 0), "-1", "definite"),
-        (("inner", "hi"), ["3/4", "3/4"], "definite"),
     ],
 )
 def test_sets_that_are_not_shown_to_be_stable(path, value, words, monkeypatch):
-    """On the larger inner box W has the Hessian [[-4, 4 y], [4 y, 4 x - 4]]."""
     monkeypatch.setattr(_stability, "MAX_CELLS", 2000)
     report = check(changed(STABLE, path, value))
     assert not report.accepted
@@ -246,7 +246,7 @@ def test_ends_that_are_not_shown(path, value, words):
         (STABLE, ("inner", "lo", 0), "-1", "lie in the box"),
         (STABLE, ("level",), "0", "positive"),
         (STABLE, ("level",), 0.5, "integer"),
-        (STABLE, ("parts",), 5, "1 to"),
+        (STABLE, ("version",), 1, "version 2"),
         (TURNING, ("order",), 41, "1 to"),
         (TURNING, ("steps",), [], "of them"),
         (TURNING, ("steps", 1, "until"), "1/4", "not after"),
@@ -285,13 +285,108 @@ HOLLOW = STABLE | {
 }  # fmt: skip
 
 
+# x' = -x + x^3 with V = x^2, the box around 0 being all of it
+CUBIC = STABLE | {
+    "size": 1,
+    "field": {
+        "steps": [["product", 0, 0], ["product", 0, 1],
+                  ["linear", "0", [["-1", 0], ["1", 2]]]],
+        "outputs": [3],
+    },
+    "function": {"steps": [["product", 0, 0]], "outputs": [1]},
+    "box": {"lo": ["-2"], "hi": ["2"]},
+    "inner": {"lo": ["-2"], "hi": ["2"]},
+    "level": "33/100",
+}  # fmt: skip
+# (x, y)' = -(x, y) + 10 (y, -x) with V = x^2 + y^2 + 4 x^2 y^2, so W in polar
+# coordinates is -2 r^2 - 4 r^4 sin(2 t)^2 - 20 r^4 sin(4 t), which is 1/6 where r^2 is
+# 1/6 and sin(4 t) = -1; V is 13/72 there; V is convex where 4 + 16 r^2 > 192 x^2 y^2
+BENT = STABLE | {
+    "field": {
+        "steps": [["linear", "0", [["-1", 0], ["10", 1]]],
+                  ["linear", "0", [["-10", 0], ["-1", 1]]]],
+        "outputs": [2, 3],
+    },
+    "function": {
+        "steps": [["product", 0, 0], ["product", 1, 1], ["product", 2, 3],
+                  ["linear", "0", [["1", 2], ["1", 3], ["4", 4]]]],
+        "outputs": [5],
+    },
+    "box": {"lo": ["-29/64", "-29/64"], "hi": ["29/64", "29/64"]},
+    "inner": {"lo": ["-29/64", "-29/64"], "hi": ["29/64", "29/64"]},
+    "level": "3/16",
+}  # fmt: skip
+
+
+def test_a_quadratic_function_is_followed_by_the_slopes_of_the_field():
+    """Of x' = -x + x^3 they are negative where 3 x^2 < 1. The Hessian of W is, up to
+    x^2 = 1/6 alone; and cells above the level, of which there are many, do not count.
+    """
+    assert check(canonical_json(CUBIC)).accepted
+    beyond = check(canonical_json(CUBIC | {"level": "17/50"}))
+    assert not beyond.accepted and "P J" in beyond.reason
+
+
+def test_a_function_that_is_not_quadratic_is_followed_by_hessians():
+    """W of BENT falls where 2 > 18 r^2, so on V <= 1/10, and its Hessians tell so on
+    a part of that."""
+    small = BENT | {"level": "1/128"}
+    assert check(canonical_json(small)).accepted
+    beyond = check(canonical_json(BENT | {"level": "1/8"}))
+    assert not beyond.accepted and "Hessian of W" in beyond.reason
+
+
+def test_matrices_of_a_loop_hold_those_at_points():
+    """x' = -x + y^2, y' = -y, V = x^2 + x^4 / 4 + y^2: Hessians by hand; and what the
+    mean value theorem leaves of their width is of second order."""
+    function = {"steps": [["product", 0, 0], ["product", 2, 2], ["product", 1, 1],
+                          ["linear", "0", [["1", 2], ["1/4", 3], ["1", 4]]]],
+                "outputs": [5]}  # fmt: skip
+    loop = Loop(read_program(STABLE["field"], "f", 2, 2),
+                read_program(function, "V", 2, 1), 2)  # fmt: skip
+    h = Fraction(1, 64)
+    box = [(Fraction(1, 2) - h, Fraction(1, 2) + h), (Fraction(1) - h, Fraction(1) + h)]
+    weight = [[fixed(Fraction(a)) for a in row] for row in ((2, 1), (1, 3))]
+    v, w = curvatures(loop, box)
+    drawn = pulls(loop, weight, box)
+    for x, y in itertools.product(*([a, (a + b) / 2, b] for a, b in box)):
+        mixed = 4 * y + 6 * x * x * y
+        expected = {
+            "V": (v, [2 + 3 * x * x, 0, 2]),
+            "W": (w, [-4 - 12 * x * x + 6 * x * y * y, mixed, 4 * x + 2 * x**3 - 4]),
+            # P J = [[-2, 4 y - 1], [-1, 2 y - 3]]
+            "P J": (drawn, [-4, 4 * y - 2, 4 * y - 6]),
+        }
+        for name, (family, (xx, xy, yy)) in expected.items():
+            for i, k, value in ((0, 0, xx), (0, 1, xy), (1, 0, xy), (1, 1, yy)):
+                lo, hi = family.lo[i][k], family.hi[i][k]
+                assert lo <= value <= hi, (name, i, k)
+    # third derivatives of V at most 3 (1 + 1/32) on a width of 1/32; 4 y has 1/8
+    assert v.hi[0][0] - v.lo[0][0] <= Fraction(33, 32) * 3 / 32
+    assert drawn.hi[1][1] - drawn.lo[1][1] == Fraction(1, 8)
+    assert drawn.widths[0] == [[0, 0], [0, 0]]
+
+
 def test_planted_faults_let_false_claims_through(monkeypatch):
     """Each part of an argument is what refuses something."""
     hollow = canonical_json(HOLLOW)
     assert not check(hollow).accepted
     with monkeypatch.context() as planted:  # the Hessians are not looked at
-        planted.setattr(_stability, "definite", lambda matrix: True)
+        planted.setattr(_nearby, "definite", lambda matrix: True)
         assert check(hollow).accepted
+
+    # x' = -x + x^3 is stable on |x| < 1, which is less than V = x^2 up to 2
+    wide = canonical_json(CUBIC | {"level": "2"})
+    assert not check(wide).accepted
+    with monkeypatch.context() as planted:  # every cell is said to lie above the level
+        planted.setattr(_nearby._Curved, "above", lambda self, cell: True)
+        assert check(wide).accepted
+
+    bent = canonical_json(BENT)
+    assert not check(bent).accepted
+    with monkeypatch.context() as planted:  # any V is taken for a quadratic one
+        planted.setattr(_nearby, "_is_quadratic", lambda loop, box: True)
+        assert check(bent).accepted
 
     unheld = changed(TURNING, ("steps", 0, "hi", 0), "1")
     assert not check(unheld).accepted
@@ -320,7 +415,7 @@ def test_what_is_claimed_changes_with_every_field(monkeypatch):
     """A changed document is refused, or makes another claim, or only its evidence was
     changed; and a claim names the digest of its programs."""
     monkeypatch.setattr(_stability, "MAX_CELLS", 500)
-    evidence = {"steps", "order", "inner", "parts"}
+    evidence = {"steps", "order", "inner"}
     for document in (STABLE, TURNING):
         said = check(canonical_json(document)).claim
         for path, value in leaves(document):

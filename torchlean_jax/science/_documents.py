@@ -12,11 +12,12 @@ import jax
 import numpy as np
 
 import torchlean_check
-from torchlean_check import _stability, _trajectories
+from torchlean_check import _trajectories
 from torchlean_check._container import canonical_json
 from torchlean_check._errors import NotProved
 from torchlean_check._fixed import ONE, Fixed, fixed
 from torchlean_check._loops import Loop
+from torchlean_check._nearby import require_near
 from torchlean_check._programs import read_program
 from torchlean_jax.domains._errors import CertificateWriteError, InputError
 from torchlean_jax.domains.interval import Interval
@@ -25,8 +26,8 @@ from torchlean_jax.science._trajectory import Trajectory
 
 _GRID = 2**50  # boxes are written in units of 1 / _GRID
 _FRAME = 2**20  # and frames, which may be any, in those of 1 / _FRAME
-_SHRINKS, _WIDENINGS, _HALVINGS = 13, 12, 8
-_CELLS = 64  # of the box around 0, at most
+_SHRINKS, _WIDENINGS, _HALVINGS = 14, 12, 8
+_CELLS = 128  # into which a box around 0 is cut while it is looked for
 _CUT = 3  # states up to which the rest of a box can be cut into cells
 
 
@@ -47,31 +48,32 @@ def stability_document(
         field, function = written(f, [(size,)]), written(V, [(size,)])
     loop = Loop(read_program(field, "field", size, size),
                 read_program(function, "function", size, 1), size)  # fmt: skip
-    parts = max(1, min(4, int(_CELLS ** (1 / size) + 1e-9)))
-    tries = _SHRINKS if size <= _CUT else 1
-    inner = next(
-        (inner for k in range(tries)
-         if _curved(loop, inner := _scaled(box, Fraction(1, 2**k)), parts)),
-        None,
-    )  # fmt: skip
-    if inner is None:
-        raise CertificateWriteError(
-            "no certificate: V is not seen to be convex, and W concave, on any box "
-            "around 0"
-        )
+    exact = Fraction(level)
+    inner = _inner(loop, box, exact)
     return _accepted({
-        "format": "torchlean-stability", "version": 1, "size": size,
-        "field": field, "function": function, "parts": parts,
-        "box": _text(box), "inner": _text(inner), "level": str(Fraction(level)),
+        "format": "torchlean-stability", "version": 2, "size": size,
+        "field": field, "function": function,
+        "box": _text(box), "inner": _text(inner), "level": str(exact),
     })  # fmt: skip
 
 
-def _curved(loop: Loop, inner, parts: int) -> bool:
-    try:
-        _stability.require_curved(loop, inner, parts)
-    except NotProved:
-        return False
-    return True
+def _inner(loop: Loop, box, level: Fraction):
+    """The largest share of the box that a few cells settle, grown from a small one; in
+    many dimensions all of it or nothing, for the rest cannot be cut."""
+    if len(box) > _CUT:
+        return box
+    found, reason = None, None
+    for k in range(_SHRINKS, -1, -1):
+        tried = _scaled(box, Fraction(1, 2**k))
+        try:
+            require_near(loop, tried, level, _CELLS)
+        except NotProved as error:
+            reason = error
+            break
+        found = tried
+    if found is None:
+        raise CertificateWriteError(f"no certificate: {reason}")
+    return found
 
 
 def _scaled(box, share: Fraction):
