@@ -102,10 +102,8 @@ def _over_cells(net: Network, x, eps, figure) -> Fixed:
 
 
 def _require(found: Fixed, claimed: Range, where: str) -> None:
-    low, high = exact(found[0]), exact(found[1])
-    if low < claimed[0]:
-        raise NotProved(f"lo = {float(claimed[0])!r}, but only {float(low)!r} is "
-                        "derived", where)  # fmt: skip
-    if high > claimed[1]:
-        raise NotProved(f"hi = {float(claimed[1])!r}, but only {float(high)!r} is "
-                        "derived", where)  # fmt: skip
+    for side, end, derived in zip(("lo", "hi"), claimed, found, strict=True):
+        miss = (exact(derived) - end) * (1 if side == "hi" else -1)
+        if miss > 0:
+            raise NotProved(f"{side} = {float(end)!r}, and what is derived lies "
+                            f"{float(miss):.3g} beyond", where)  # fmt: skip

@@ -107,6 +107,32 @@ def test_where_all_is_convex_no_cell_is_left():
                            0.51)  # fmt: skip
 
 
+HEARD = np.array([[1.0, -0.5, 0.25], [0.5, 1.0, -0.75]], np.float32)
+
+
+def bent(x):
+    """A network, and a square that makes it definite."""
+    return jnp.sum(jnp.tanh(x @ HEARD) ** 2) + 0.25 * jnp.sum(x * x)
+
+
+def test_a_network_is_a_lyapunov_function():
+    """Along x' = -x it falls, for tanh(s)^2 does as s shrinks; what it is not is convex
+    on all of the box, nor is its rate concave."""
+    blob = stability_document(lambda x: -x, bent, [-1.5] * 2, [1.5] * 2, 0.75)
+    assert torchlean_check.check(blob).accepted
+    document = json.loads(blob)
+    assert document["inner"] != document["box"]
+    x = np.linspace(-1.5, 1.5, 61)  # the level is one that the box holds
+    faces = [(a, s) for s in (-1.5, 1.5) for a in x]
+    points = np.array(faces + [p[::-1] for p in faces], np.float32)
+    assert float(jax.vmap(bent)(points).min()) > 0.75
+    turned = document["field"] | {"outputs": [0, 1]}  # x' = x
+    away = document | {"field": turned}
+    text = json.dumps(away, sort_keys=True, separators=(",", ":"))
+    report = torchlean_check.check(text.encode())
+    assert not report.accepted and "Hessian of W" in report.reason
+
+
 def turning(t, y):
     return jnp.stack([y[1], -y[0]])
 

@@ -76,6 +76,19 @@ def test_a_hole_at_the_origin_is_not_proved():
     assert found.status != "proved" and found.neighbourhood == 0
 
 
+def test_what_is_not_decided_does_not_read_like_a_proof():
+    """One batch of the faces and the box itself, whatever compiling takes: the sine's
+    set is not seen in it, and the claim says that, and what is open."""
+    found = lyapunov(falling, square, [-3.15], [3.15], 9.8, seconds=0.0, batch=4)
+    assert found.status == "unknown" and found.cells == 3
+    assert found.claim.startswith("not decided, after 3 cells, whether every solution")
+    low, high = found.cell
+    assert f"from {low.tolist()} to {high.tolist()}" in found.claim
+    assert -3.15 <= low[0] < high[0] <= 3.15
+    longer = lyapunov(falling, square, [-3.15], [3.15], 9.8, seconds=60.0, batch=4)
+    assert longer.status == "proved" and longer.claim.startswith("every solution")
+
+
 def test_without_the_argument_at_the_origin_the_hole_would_be_proved(monkeypatch):
     """A planted fault: every Hessian is called definite."""
     monkeypatch.setattr(_lyapunov, "_definite", lambda hessians, sign: True)

@@ -43,7 +43,7 @@ are the level of the set, and the least at which a sampled point forbids a large
 network and a Lyapunov function; their figures are the area proved and the largest that
 the ellipse of the linear-quadratic regulator could have. `executed` is the float32
 network as it runs, `barrier` a set that a wind does not drive a pendulum out of, and
-`quadrotor` the largest ellipsoid of its six states that is proved in a minute.""",
+`quadrotor` an ellipsoid of its six states, as large as is proved in a minute.""",
     "pinn": """\
 Train a network on a differential equation and bound its residual everywhere.
 The bound holds at every real point of the domain, rounding included; where theory gives
@@ -77,7 +77,7 @@ TOPICS = {
 _UNWRITTEN = "no certificate of it is written; it rests on interval arithmetic"
 UNCERTIFIED = {
     "pinn": TOPICS["pinn"],
-    "control": ("neural", "path", "executed", "barrier"),
+    "control": ("executed", "barrier"),
 }
 
 

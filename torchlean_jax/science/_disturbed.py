@@ -82,7 +82,7 @@ def attracted(
         search = _lyapunov._Search(
             system, lo, hi, float(level), 0.0, batch, inner=inner
         )
-        status = search.run(began + seconds)
+        status = search.run(seconds)
     took = time.perf_counter() - began
     figures = float(level), 0.0, search.cells, took
     return Stability(

@@ -16,6 +16,7 @@ and their like are 0 exactly is decided in ball arithmetic.
 """
 
 import itertools
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +47,10 @@ class Stability:
     status: "proved"; "refuted", with a `witness` in the set (in ball arithmetic) at
     which W is not negative, or that is on a face of the box or mapped out of it; or
     "unknown", with the `cell` (lo, hi) that was left over.
+    claim: what holds, or which inequality fails where; where the status is "unknown"
+        it begins with "not decided", and says what was asked and what is open.
     neighbourhood: N is this share of the box. cells: how many were bounded.
+    seconds: of all of it, compilation included.
     """
 
     status: str
@@ -76,6 +80,8 @@ def lyapunov(
         of an array of shape (n,), of smooth primitives (`science/_jets.py`). The
         controller is part of f.
     lo, hi: a box with 0 inside. level: of the set {x in the box: V(x) <= level}.
+    seconds: after which cells are no longer cut, counted from where the first batch of
+        them is bounded, so that compilation is not part of it.
 
     Raises InputError if 0 is not inside, if f(0), V(0) or the gradient of V at 0 is not
     exactly 0, MissingRuleError listing the primitives that are not smooth, and
@@ -96,7 +102,7 @@ def lyapunov(
         share, least = _neighbourhood(system, lo, hi)
         search = _Search(system, lo, hi, float(level), share, batch)
         walled = share == 1 and least > level
-        status = "proved" if walled else search.run(began + seconds)
+        status = "proved" if walled else search.run(seconds)
     figures = search.cells, time.perf_counter() - began
     return Stability(status, search.claim(status), float(level), share, *figures,
                      search.witness, search.cell)  # fmt: skip
@@ -196,7 +202,8 @@ class _Search:
         self.lows, self.highs, self.faces = map(np.array, zip(*boxes, strict=True))
         self.cells, self.witness, self.cell, self.on_face = 0, None, None, False
 
-    def run(self, deadline: float) -> str:
+    def run(self, seconds: float) -> str:
+        deadline = math.inf  # until all that a batch needs has been compiled
         while len(self.lows):
             low, high = self.lows[: self.batch], self.highs[: self.batch]
             face = self.faces[: self.batch]
@@ -207,7 +214,9 @@ class _Search:
             if self._refuted(low[left], high[left], face[left]):
                 return "refuted"
             self._cut(low[left], high[left], face[left])
-            if time.perf_counter() > deadline and len(self.lows):
+            now = time.perf_counter()
+            deadline = min(deadline, now + seconds)
+            if now >= deadline and len(self.lows):
                 self.cell = self.lows[0], self.highs[0]
                 return "unknown"
         return "proved"
@@ -300,6 +309,17 @@ class _Search:
             elif self.system.discrete and self._leaves(x):
                 failed = "f leads out"
             return f"{failed} of {box} at {x.tolist()}"
+        said = self._proposition(box, moved)
+        if status == "proved":
+            return said
+        assert self.cell is not None
+        low, high = (end.tolist() for end in self.cell)
+        return (
+            f"not decided, after {self.cells} cells, whether {said}; {len(self.lows)} "
+            f"cells are open, such as from {low} to {high}"
+        )
+
+    def _proposition(self, box: str, moved: str) -> str:
         stays = (
             f"every solution that starts in {{V <= {self.level!r}}} within {box} stays"
         )
