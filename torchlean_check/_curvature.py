@@ -14,6 +14,8 @@ from torchlean_check._fixed import Fixed, exact, plus, times
 from torchlean_check._loops import Box, Loop, all_grades, around, common, parts, spread
 from torchlean_check._programs import NOTHING
 
+Square = list[list[Fixed]]
+
 
 class Family(NamedTuple):
     """Symmetric matrices over a box: theirs lie in [lo, hi], `middle` is the one there,
@@ -62,25 +64,35 @@ def curvatures(loop: Loop, box: Box) -> tuple[Family, Family]:
     return found[0], found[1]
 
 
-def pulls(loop: Loop, weight: list[list[Fixed]], box: Box) -> Family:
-    """P J + J^T P, of the Jacobians J of the field and P in a matrix of intervals."""
+def pulls(loop: Loop, weight: Square, frame: Square, box: Box) -> Family:
+    """C^T (P J + J^T P) C, of the Jacobians J of the field; P and C within intervals.
+
+    Computed as (C^T P) (J C) and its transpose: J C adds up what is uncertain.
+    """
     ranges, middles, offs = spread(box)
     grades, size = all_grades(loop.size, 2), range(loop.size)
     over = parts(loop.field, grades, ranges, 3)
     here = parts(loop.field, grades, middles, 2)
     seconds = [hessian(part) for part in over[2]]
     slopes = [[[seconds[i][k][j] for k in size] for i in size] for j in size]
+    left = _product([list(column) for column in zip(*frame, strict=True)], weight)
 
     def drawn(jacobian):
-        half = [[NOTHING] * loop.size for _ in size]
-        for n, k in itertools.product(size, repeat=2):
-            if jacobian[n][k] != NOTHING:  # most second derivatives are 0
-                for i in size:
-                    term = times(weight[i][n], jacobian[n][k])
-                    half[i][k] = plus(half[i][k], term)
+        half = _product(left, _product(jacobian, frame))
         return [[plus(half[i][k], half[k][i]) for k in size] for i in size]
 
     return _family(drawn(over[1]), drawn(here[1]), [drawn(s) for s in slopes], offs)
+
+
+def _product(x: Square, y: Square) -> Square:
+    size = range(len(x))
+    found = [[NOTHING] * len(x) for _ in size]
+    for i, n in itertools.product(size, repeat=2):
+        if x[i][n] != NOTHING:  # most second derivatives are 0
+            for k in size:
+                if y[n][k] != NOTHING:
+                    found[i][k] = plus(found[i][k], times(x[i][n], y[n][k]))
+    return found
 
 
 def hessian(part) -> list[list[Fixed]]:

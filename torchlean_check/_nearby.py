@@ -12,7 +12,9 @@ at 0, if on every cell that is not seen to lie where V > c
     Jacobians J of f: f(x) = A x with A the average of J over the way, so W = x^T P A x.
 
 One of the two for all cells: averages of definite matrices are definite. The second
-bears cubic terms twice as large. Of cells above c we know by tangents, below which a
+bears cubic terms twice as large, and C^T (P J + J^T P) C may be looked at in its place:
+where that is definite, C has an inverse. So C is chosen in floats, to make it about the
+identity at 0. Of cells above c we know by tangents, below which a
 convex function never is.
 """
 
@@ -20,11 +22,12 @@ import itertools
 from fractions import Fraction
 
 from torchlean_check._curvature import Family, curvatures, hessian, negated, pulls
-from torchlean_check._definite import definite, inverse_root, reduced
+from torchlean_check._definite import Matrix, definite, inverse_root, reduced
 from torchlean_check._errors import NotProved
-from torchlean_check._fixed import exact, fixed
+from torchlean_check._fixed import Fixed, exact, fixed
 from torchlean_check._loops import Box, Loop, all_grades, parts, spread
 from torchlean_check._programs import NOTHING
+from torchlean_check._trajectories import identity
 
 SWEEPS = 40  # of the search for the point of a tangent, of which nothing is asked
 
@@ -75,11 +78,17 @@ class _Curved:
         lo, hi = ([[exact(x[n]) for x in row] for row in self.weight] for n in (0, 1))
         still = [[Fraction(0)] * size] * size
         self.one = Family(lo, hi, lo, [still] * size)
+        self.frame = identity(size)
+        if self.quadratic:
+            at = negated(
+                pulls(loop, self.weight, self.frame, [(still[0][0],) * 2] * size)
+            )
+            self.frame = _frame(at.middle)
 
     def matrices(self, cell: Box) -> tuple[Family, Family]:
         """What is to be positive definite, of V and of W."""
         if self.quadratic:
-            return self.one, negated(pulls(self.loop, self.weight, cell))
+            return self.one, negated(pulls(self.loop, self.weight, self.frame, cell))
         v, w = curvatures(self.loop, cell)
         return v, negated(w)
 
@@ -102,6 +111,24 @@ class _Curved:
             pull = sum(c * y for c, y in zip(P[k], x, strict=True))
             x[k] = min(max(x[k] - pull / P[k][k], a), b)
         return [min(max(Fraction(y), a), b) for y, (a, b) in zip(x, cell, strict=True)]
+
+
+def _frame(matrix: Matrix) -> list[list[Fixed]]:
+    """About L^-T for M = L L^T, in 24 bits; of no other M is anything asked."""
+    size = len(matrix)
+    rows = [[float(x) for x in row] for row in matrix]
+    units = [[float(i == k) for k in range(size)] for i in range(size)]
+    for k in range(size):  # L^-1, by elimination with roots of pivots
+        if rows[k][k] <= 0:
+            return identity(size)
+        scale = rows[k][k] ** -0.5
+        for i in range(k + 1, size):
+            factor = rows[i][k] / rows[k][k]
+            rows[i] = [a - factor * b for a, b in zip(rows[i], rows[k], strict=True)]
+            units[i] = [a - factor * b for a, b in zip(units[i], units[k], strict=True)]
+        units[k] = [scale * a for a in units[k]]
+    turned = zip(*units, strict=True)
+    return [[fixed(Fraction(round(x * 2**24), 2**24)) for x in row] for row in turned]
 
 
 def _is_quadratic(loop: Loop, box: Box) -> bool:

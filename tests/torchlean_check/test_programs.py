@@ -23,7 +23,7 @@ from torchlean_check._fixed import ONE, exact, fixed
 from torchlean_check._loops import Loop, around, bounds, every
 from torchlean_check._programs import Grades, Series, read_program
 from torchlean_check._stability import least_on_faces
-from torchlean_check._trajectories import expand, inverse
+from torchlean_check._trajectories import expand, identity, inverse
 
 
 def program(steps, outputs, inputs):
@@ -348,7 +348,7 @@ def test_matrices_of_a_loop_hold_those_at_points():
     box = [(Fraction(1, 2) - h, Fraction(1, 2) + h), (Fraction(1) - h, Fraction(1) + h)]
     weight = [[fixed(Fraction(a)) for a in row] for row in ((2, 1), (1, 3))]
     v, w = curvatures(loop, box)
-    drawn = pulls(loop, weight, box)
+    drawn = pulls(loop, weight, identity(2), box)
     for x, y in itertools.product(*([a, (a + b) / 2, b] for a, b in box)):
         mixed = 4 * y + 6 * x * x * y
         expected = {

@@ -43,7 +43,7 @@ are the level of the set, and the least at which a sampled point forbids a large
 network and a Lyapunov function; their figures are the area proved and the largest that
 the ellipse of the linear-quadratic regulator could have. `executed` is the float32
 network as it runs, `barrier` a set that a wind does not drive a pendulum out of, and
-`quadrotor` an ellipsoid of its six states, as large as is proved in a minute.""",
+`cart-pole` and `quadrotor` are ellipsoids of states, as large as a minute proves.""",
     "pinn": """\
 Train a network on a differential equation and bound its residual everywhere.
 The bound holds at every real point of the domain, rounding included; where theory gives
@@ -71,7 +71,7 @@ TOPICS = {
     ),
     "control": (
         *("pendulum", "van-der-pol", "weak"),
-        *("neural", "path", "executed", "barrier", "quadrotor"),
+        *("neural", "path", "executed", "barrier", "cart-pole", "quadrotor"),
     ),
 }
 _UNWRITTEN = "no certificate of it is written; it rests on interval arithmetic"

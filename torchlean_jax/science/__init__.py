@@ -5,7 +5,8 @@ stay within a stated distance of a function; `supremum` bounds derivatives; `pin
 residuals of differential equations; a `Spline` has exact coefficients, and what is
 claimed of it is decided; between two of them a `Corridor` keeps the solutions of an
 ordinary differential equation, and a `trajectory` those of a system in boxes; an
-`envelope` holds the pictures of a box by every camera of a set, and `lyapunov` decides
+`envelope` holds the pictures of a box by every camera of a set, `free_cells` and
+`trace` say where a surface is not, and `lyapunov` decides
 which sets a closed loop draws to the origin, `attracted` which it does not leave though
 disturbed or rounded, and `synthesize` trains both; `stability_document` and
 `trajectory_document` write certificates. How enclosures come
@@ -23,6 +24,7 @@ from torchlean_jax.science._hats import HatNetwork
 from torchlean_jax.science._lyapunov import Stability, lyapunov
 from torchlean_jax.science._spline import Spline, SplineClaim
 from torchlean_jax.science._supremum import Supremum
+from torchlean_jax.science._surface import Free, Traced, free_cells, trace
 from torchlean_jax.science._synthesis import (
     Regulator,
     Synthesis,
@@ -37,6 +39,7 @@ __all__ = [
     "Corridor",
     "Envelope",
     "EscapeError",
+    "Free",
     "HatNetwork",
     "Regulator",
     "Spline",
@@ -44,6 +47,7 @@ __all__ = [
     "Stability",
     "Supremum",
     "Synthesis",
+    "Traced",
     "Trajectory",
     "approximate",
     "as_executed",
@@ -53,12 +57,14 @@ __all__ = [
     "corridor",
     "envelope",
     "escape",
+    "free_cells",
     "lyapunov",
     "pinn",
     "regulator",
     "stability_document",
     "supremum",
     "synthesize",
+    "trace",
     "trajectory",
     "trajectory_document",
     "turn",

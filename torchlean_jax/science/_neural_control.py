@@ -39,6 +39,15 @@ def quadrotor(x, u):
     return jnp.concatenate([x[3:], jnp.stack(rates)])
 
 
+def cart_pole(x, u):
+    """A pole of length 1 on a cart of mass 1, a quarter at its top: (position, angle
+    from upright) and their rates; u pushes the cart."""
+    sine, cosine, rate = jnp.sin(x[1]), jnp.cos(x[1]), x[3]
+    push = u[0] + 0.25 * sine * (rate * rate - 9.8125 * cosine)
+    along = push / (1.0 + 0.25 * sine * sine)
+    return jnp.concatenate([x[2:], jnp.stack([along, 9.8125 * sine - along * cosine])])
+
+
 # name -> (plant, lo, hi, limit of the control, as the claim says it)
 PLANTS = {
     "neural": (pendulum, (-3.0, -4.0), (3.0, 4.0), 4.0, "a pendulum held upright"),
@@ -140,17 +149,25 @@ def avoiding(name: str) -> Outcome:
     )
 
 
-def hovering(name: str) -> Outcome:
-    """A quadrotor under its regulator: six states, a large ellipsoid, by the checker.
+# name -> (plant, states, controls, as the claim says it)
+REGULATED = {
+    "cart-pole": (cart_pole, 4, 1, "a cart with a pole upright"),
+    "quadrotor": (quadrotor, 6, 2, "a planar quadrotor"),
+}
+
+
+def ellipsoid(name: str) -> Outcome:
+    """A plant under its regulator: a large ellipsoid of its states, by the checker.
 
     V is quadratic and all of the box a neighbourhood of 0, so what proves the level is
     the certificate. Levels double as long as the next one should end in time.
     """
-    base = regulator(quadrotor, 6, 2)
+    plant, states, controls, what = REGULATED[name]
+    base = regulator(plant, states, controls)
     cost, gain = (np.asarray(a, np.float32) for a in (base.cost, base.gain))
 
     def f(x):
-        return quadrotor(x, -(gain @ x))
+        return plant(x, -(gain @ x))
 
     def V(x):
         return jnp.sum((x @ cost) * x)
@@ -171,14 +188,18 @@ def hovering(name: str) -> Outcome:
         said = f"every solution that starts in {{V <= {proved!r}}} tends to 0"
     half = _half(cost, 2 * level)
     return Outcome(
-        claim=f"a planar quadrotor under its linear-quadratic regulator: {said}",
+        claim=f"{what} under its linear-quadratic regulator: {said}",
         status="proved" if blob else "unknown",
         certified=proved,
         sampled=limit,
         seconds=time.process_time() - began,
         figures={"bytes of the certificate": len(blob)},
         draw=lambda axes: _levels(
-            axes, lambda x: V(jnp.zeros(6).at[:2].set(x)), proved, -half[:2], half[:2]
+            axes,
+            lambda x: V(jnp.zeros(states).at[:2].set(x)),
+            proved,
+            -half[:2],
+            half[:2],
         ),
         certificate=lambda: blob,
     )
@@ -195,7 +216,8 @@ EXAMPLES: dict[str, Callable[[str], Outcome]] = {
     "path": neural,
     "executed": executed,
     "barrier": avoiding,
-    "quadrotor": hovering,
+    "cart-pole": ellipsoid,
+    "quadrotor": ellipsoid,
 }
 
 
