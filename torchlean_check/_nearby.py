@@ -80,10 +80,9 @@ class _Curved:
         self.one = Family(lo, hi, lo, [still] * size)
         self.frame = identity(size)
         if self.quadratic:
-            at = negated(
-                pulls(loop, self.weight, self.frame, [(still[0][0],) * 2] * size)
-            )
-            self.frame = _frame(at.middle)
+            point: Box = [(Fraction(0), Fraction(0))] * size
+            pull = pulls(loop, self.weight, self.frame, point)
+            self.frame = _frame(negated(pull).middle)
 
     def matrices(self, cell: Box) -> tuple[Family, Family]:
         """What is to be positive definite, of V and of W."""

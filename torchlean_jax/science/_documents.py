@@ -28,6 +28,7 @@ _GRID = 2**50  # boxes are written in units of 1 / _GRID
 _FRAME = 2**20  # and frames, which may be any, in those of 1 / _FRAME
 _SHRINKS, _WIDENINGS, _HALVINGS = 14, 12, 8
 _CELLS = 128  # into which a box around 0 is cut while it is looked for
+_MANY = 4000  # of a box in more than _CUT dimensions
 _CUT = 3  # states up to which the rest of a box can be cut into cells
 
 
@@ -60,13 +61,14 @@ def stability_document(
 def _inner(loop: Loop, box, level: Fraction):
     """The largest share of the box that a few cells settle, grown from a small one; in
     many dimensions all of it or nothing, for the rest cannot be cut."""
-    if len(box) > _CUT:
-        return box
     found, reason = None, None
-    for k in range(_SHRINKS, -1, -1):
+    shares, most = range(_SHRINKS, -1, -1), _CELLS
+    if len(box) > _CUT:
+        shares, most = [0], _MANY
+    for k in shares:
         tried = _scaled(box, Fraction(1, 2**k))
         try:
-            require_near(loop, tried, level, _CELLS)
+            require_near(loop, tried, level, most)
         except NotProved as error:
             reason = error
             break
