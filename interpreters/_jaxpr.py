@@ -149,6 +149,7 @@ def _line(file_name, number):
 _LIBRARY_PARTS = ("/jax/", "/jaxlib/", "/flax/", "/equinox/", "/optax/", "/jaxtyping/")
 
 
+@functools.cache
 def _is_library(file_name: str) -> bool:
     if "/site-packages/" in file_name and any(p in file_name for p in _LIBRARY_PARTS):
         return True
