@@ -178,6 +178,7 @@ class _Grid:
         self.params, self.log = eqn.params, log
         self.mapping = mapping = eqn.params["grid_mapping"]
         self.source = _jaxpr.source_line(eqn)
+        self.placed = {}
         self.grid = tuple(mapping.grid)
         if not all(isinstance(n, int) for n in self.grid):
             raise InputError(f"a grid has to be known before it runs: {self.grid}")
@@ -197,8 +198,8 @@ class _Grid:
         sizes = self.seen(self.grid)
         for number, place in enumerate(product(*map(range, self.grid))):
             views = [
-                Ref(buffer, _addresses(block, buffer.shape, place))
-                for buffer, block in zip(buffers, blocks, strict=True)
+                self.view(k, block, buffer, place)
+                for k, (buffer, block) in enumerate(zip(buffers, blocks, strict=True))
             ]
             program = Program(self.seen(place), sizes, number, self.log)
             program.run(jaxpr, consts, views)
@@ -214,6 +215,14 @@ class _Grid:
         once = sum(b.size * b.dtype.itemsize for b in buffers)
         self.log.calls.append(Moved(_name(self.params), loaded, stored, once))
         return [b.read(b.whole().addresses) for b in outputs]
+
+    def view(self, k, block, buffer, place) -> Ref:
+        """Block k as the program at `place` is given it. Many programs are given the
+        same one, as a rule the whole array, whose addresses are worked out once."""
+        starts = _starts(block, place)
+        if (k, starts) not in self.placed:
+            self.placed[k, starts] = _addresses(block, buffer.shape, starts)
+        return Ref(buffer, self.placed[k, starts])
 
     def buffers(self, operands) -> list[Buffer]:
         """The operands, and outputs with nothing in them but what they alias."""
@@ -241,11 +250,16 @@ def _name(params) -> str:
     return str(stated or params.get("name") or "kernel")
 
 
-def _addresses(block, shape, place):
-    """The addresses of the block of an array of `shape` that a program is given."""
+def _starts(block, place) -> tuple[int, ...]:
+    """Which block the program at `place` is given, along each axis."""
     jaxpr, consts = _jaxpr.open_jaxpr(block.index_map_jaxpr)
     with jax.ensure_compile_time_eval():
-        starts = [int(v) for v in eval_jaxpr(jaxpr, consts, *map(np.int32, place))]
+        found = eval_jaxpr(jaxpr, consts, *map(np.int32, place))
+    return tuple(map(int, found))
+
+
+def _addresses(block, shape, starts):
+    """The addresses of the block of an array of `shape` at these starts."""
     axes, kept = [], []
     for size, start in zip(block.block_shape, starts, strict=True):
         length = getattr(size, "block_size", size)
