@@ -190,6 +190,22 @@ def _reduced(ufunc):
     return lambda params, x: ufunc.reduce(x, axis=tuple(params["axes"]))
 
 
+def _extreme(ufunc, sign):
+    """Of no elements, the extreme of the dtype, where NumPy raises."""
+
+    def rule(params, x):
+        if x.dtype.kind == "f":
+            worst = -sign * np.inf
+        elif x.dtype.kind == "b":
+            worst = sign < 0
+        else:
+            limits = np.iinfo(x.dtype)
+            worst = limits.min if sign > 0 else limits.max
+        return ufunc.reduce(x, axis=tuple(params["axes"]), initial=worst)
+
+    return rule
+
+
 # Elementwise on operands of one dtype, with results that IEEE-754 or integers define.
 _SAME = {
     "add": np.add,
@@ -236,8 +252,8 @@ _WITH_PARAMETERS = {
     "stack": lambda params, *xs: np.stack(xs, params.get("axis", 0)),
     "iota": _counted,
     "reduce_sum": _reduced(np.add),
-    "reduce_max": _reduced(np.maximum),
-    "reduce_min": _reduced(np.minimum),
+    "reduce_max": _extreme(np.maximum, 1),
+    "reduce_min": _extreme(np.minimum, -1),
     "reduce_and": _reduced(np.logical_and),
     "reduce_or": _reduced(np.logical_or),
 }

@@ -49,6 +49,11 @@ CASES = {
         lax.reshape(jnp.stack([x, y]), (9, 2), dimensions=(1, 0)),
     ),
     "sums": lambda x, y, i, n: (i.sum(), i.max(), x[:4].min(), (x > 0).any()),
+    "extremes of nothing": lambda x, y, i, n: tuple(
+        reduce(v[:0], axes=(0,))
+        for reduce in (lax.reduce_max, lax.reduce_min)
+        for v in (x, i, i.astype(jnp.uint8), x > 0)
+    ),
     "inner": lambda x, y, i, n: jax.nn.relu(x) + jax.jit(jnp.multiply)(x, y),
     "cases": lambda x, y, i, n: lax.select_n(n % 3, i, n, i + n),
 }
