@@ -72,3 +72,23 @@ def test_runs_on_a_device_are_measured(factor, holds, monkeypatch):
     assert _rounding.within_tolerance(planted, args)[0]
     found, detail = _rounding.within_tolerance(planted, args, jax.devices()[0])
     assert found is holds, detail
+
+
+def in_two_passes(x):
+    deviations = x - x.mean(axis=1, keepdims=True)
+    return (deviations**2).mean(axis=1)
+
+
+def in_one_pass(x):
+    return (x**2).mean(axis=1) - x.mean(axis=1) ** 2
+
+
+@pytest.mark.parametrize(("stress", "holds"), [("ordinary", True), ("offset", False)])
+def test_a_variance_in_one_pass_is_caught_far_from_zero(stress, holds, monkeypatch):
+    """Around 0 it is about as good as the one in two passes."""
+    only = {stress: _rounding.STRESSES[stress]}
+    monkeypatch.setattr(_rounding, "STRESSES", only)
+    planted = Program("planted", in_one_pass, in_two_passes, lambda *_: (), 4.0, "")
+    x = jax.random.normal(jax.random.key(0), (5, 12))
+    found, detail = _rounding.within_tolerance(planted, (x,))
+    assert found is holds, detail

@@ -22,23 +22,33 @@ from torchlean_jax.pallas_kernels._terms import Program
 _REAL = Real(digits=25)
 
 
-def _ordinary(x, random):
+# What becomes of float argument `number`, by an input's name.
+
+
+def _ordinary(number, x, random):
     return x
 
 
-def _spread(x, random):
+def _spread(number, x, random):
     """Magnitudes over twelve powers of two, so that sums absorb small terms."""
     return x * np.exp2(random.integers(-6, 7, x.shape)).astype(np.float32)
 
 
-def _alternating(x, random):
+def _alternating(number, x, random):
     """Nearly equal magnitudes of alternating sign: sums cancel."""
     signs = np.where(np.arange(x.size).reshape(x.shape) % 2, 1.0, -1.0)
     return (signs * (1.0 + x / 64)).astype(np.float32)
 
 
-def _equal(x, random):
+def _equal(number, x, random):
     return np.full_like(x, 0.7)
+
+
+def _offset(number, x, random):
+    """The first argument, whose rows a kernel works on, far from 0 and near to each
+    other, so that what is taken off as a mean or a largest element matters. The others
+    stay: weights, rates and cotangents of that size make overflows and nothing else."""
+    return x if number else 64 + x
 
 
 STRESSES = {
@@ -46,6 +56,7 @@ STRESSES = {
     "spread": _spread,
     "alternating": _alternating,
     "equal": _equal,
+    "offset": _offset,
 }
 
 
@@ -105,7 +116,7 @@ def _stressed(change, args):
     """The float arguments after a change, each with random numbers of its own."""
     return [
         jnp.asarray(
-            change(np.asarray(x, np.float32), np.random.default_rng(k)), x.dtype
+            change(k, np.asarray(x, np.float32), np.random.default_rng(k)), x.dtype
         )
         for k, x in enumerate(floats(args))
     ]
