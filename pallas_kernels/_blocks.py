@@ -20,7 +20,8 @@ class Blocks:
     """Sizes, all powers of two.
 
     held: elements of all arrays that a program on whole rows holds; per_warp: elements
-    of a tile that one of its warps moves. sums, depth: rows and columns of a tile of a
+    of a tile that one of its warps moves; turns: the most tiles of rows that it takes
+    where they share vectors. sums, depth: rows and columns of a tile of a
     product, terms of a step; warps: of such a program. side: queries or keys in a tile
     of attention; kept: elements of the queries that its program keeps. steps: of a
     chunk of the scan.
@@ -28,6 +29,7 @@ class Blocks:
 
     held: int = 8192
     per_warp: int = 512
+    turns: int = 8
     sums: int = 64
     depth: int = 32
     warps: int = 4
@@ -56,11 +58,11 @@ def using(sizes: Blocks) -> Iterator[None]:
         _current.reset(token)
 
 
-# Half and twice what the arithmetic gives. Twice the sums of a product are 128
-# registers of each thread of four warps, 64 of eight; a step of attention with more
-# than 64 keys spilled (see `attention._tile`), and is asked for all the same, since
-# whether a spill costs time depends on the cache.
-_ROWS = {"held": (4096, 8192, 16384), "per_warp": (256, 512, 1024)}
+# Half and twice what the arithmetic gives; of turns, only whether they help. Twice the
+# sums of a product are 128 registers of each thread of four warps, 64 of eight; a step
+# of attention with more than 64 keys spilled (see `attention._tile`), and is asked for
+# all the same, since whether a spill costs time depends on the cache.
+_ROWS = {"held": (4096, 8192, 16384), "per_warp": (256, 512, 1024), "turns": (1, 8)}
 _PRODUCTS = {"sums": (32, 64, 128), "depth": (16, 32, 64), "warps": (4, 8)}
 _ATTENTION = {"side": (32, 64, 128), "kept": (4096, 8192, 16384)}
 _SCAN = {"steps": (8, 16, 32)}

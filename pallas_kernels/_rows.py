@@ -3,6 +3,9 @@
 A program holds some rows of an array and walks their columns, one tile at a time; of a
 tile, what lies beyond the array is read as 0 and not written. Float32 inside, whatever
 the dtype of the arrays. What is done with the rows is each kernel's own.
+
+Where all rows share something (a vector of weights, the sum of a gradient) and a row is
+one tile, a program takes several tiles of rows in turn and keeps it in registers.
 """
 
 import functools
@@ -13,7 +16,13 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plt
 
 from torchlean_jax.pallas_kernels._arguments import as_rows
-from torchlean_jax.pallas_kernels._tiles import Tile, along, cdiv, row_tile
+from torchlean_jax.pallas_kernels._tiles import (
+    Tile,
+    along,
+    cdiv,
+    programs_in_turn,
+    row_tile,
+)
 
 
 def on_rows(
@@ -43,13 +52,22 @@ def on_rows(
     height, width = flat[0].shape[0], width or flat[0].shape[1]
     tile = tile or row_tile(height, width, arrays=arrays)
     programs = cdiv(height, tile.rows)
+    launch = functools.partial(_with_tiles, body, (height, width), tile)
+    if tile.columns >= width and (vectors or "sum" in results):
+        programs = programs_in_turn(programs)
+        first = len(rows) + len(columns)
+        shared = slice(first, first + len(vectors))
+        sums = [first + len(vectors) + k for k, r in enumerate(results) if r == "sum"]
+        launch = functools.partial(
+            _in_turn, body, (height, width), tile, programs, shared, sums
+        )
     kinds = {
         "rows": jax.ShapeDtypeStruct(flat[0].shape, x.dtype),
         "column": jax.ShapeDtypeStruct((height,), jnp.float32),
         "sum": jax.ShapeDtypeStruct((programs, width), jnp.float32),
     }
     found = pl.pallas_call(
-        functools.partial(_with_tiles, body, (height, width), tile),
+        launch,
         out_shape=[kinds[kind] for kind in results],
         grid=(programs,),
         compiler_params=plt.CompilerParams(num_warps=tile.warps),
@@ -64,19 +82,50 @@ def on_rows(
 
 
 def _with_tiles(body, shape, tile, *refs):
-    body(RowTiles(shape, tile), *refs)
+    body(RowTiles(shape, tile, pl.program_id(0)), *refs)
+
+
+def _in_turn(body, shape, tile, programs, shared, sums, *refs):
+    """`body` on each tile of rows of this program: those at its number, and then one
+    at every `programs` further on. shared, sums: which references are vectors for all
+    rows, and which are sums over them.
+
+    There is a loop even where the program has one tile, and its end is not known when
+    it is compiled: so the code for a row is the same however many rows there are, and a
+    compiler that fuses products into sums has no reason to choose by the batch.
+    """
+    # asked outside of the loop, where Pallas' interpret mode has no answer
+    program = pl.program_id(0)
+    whole = RowTiles(shape, tile, program)
+    for ref in refs[shared]:
+        whole.load_row(ref, 0)
+    outputs = [refs[k] for k in sums]
+
+    def turn(number, totals):
+        tiles = RowTiles(shape, tile, program + number * programs, whole.held)
+        body(tiles, *refs)
+        added = (tiles.sums[id(ref)] for ref in outputs)
+        return tuple(map(jnp.add, totals, added))
+
+    # of all tiles those left for this program: rounded up, and not negative
+    beyond = jnp.int32(cdiv(shape[0], tile.rows) + programs - 1) - program
+    turns = jax.lax.div(beyond, jnp.int32(programs))
+    zero = jnp.zeros(tile.columns, jnp.float32)
+    totals = jax.lax.fori_loop(0, turns, turn, (zero,) * len(outputs))
+    for ref, total in zip(outputs, totals, strict=True):
+        whole.store_vector(ref, 0, total)
 
 
 class RowTiles:
-    """The tiles of this program in an array of `shape`: rows x columns."""
+    """The tiles of a program in an array of `shape`: rows x columns. place: which of
+    the tiles of rows; held: what the program has loaded before."""
 
-    def __init__(self, shape, tile: Tile):
-        (rows, self.width), self.tile = shape, tile
-        # asked outside of loops, where Pallas' interpret mode has no answer
-        self.program = pl.program_id(0)
-        self.row = along(self.program * tile.rows, tile.rows)
+    def __init__(self, shape, tile: Tile, place, held=()):
+        (rows, self.width), self.tile, self.place = shape, tile, place
+        self.row = along(place * tile.rows, tile.rows)
         self.real = self.row < rows
-        self.held = {}
+        self.held = dict(held)
+        self.sums = {}
 
     def __len__(self):
         return cdiv(self.width, self.tile.columns)
@@ -131,9 +180,15 @@ class RowTiles:
 
     def store_sum(self, ref, step, value):
         """The sum of `value` over this program's rows, into its row of `ref`."""
+        if len(self) == 1:  # more may be added by the next rows
+            self.sums[id(ref)] = value.sum(axis=0)
+        else:
+            self.store_vector(ref, step, value.sum(axis=0))
+
+    def store_vector(self, ref, step, value):
+        """`value` into the row of `ref` that is this program's."""
         columns, _ = self.at(step)
-        place = ref.at[self.program, columns]
-        plt.store(place, value.sum(axis=0), mask=columns < self.width)
+        plt.store(ref.at[self.place, columns], value, mask=columns < self.width)
 
     def fold(self, add, start):
         """add(step, ... add(1, add(0, start))), over all tiles of a row."""

@@ -5,7 +5,7 @@ lies beyond the array is masked. The arithmetic: a streaming kernel is bound by 
 so a tile should be a few KiB of contiguous rows (each warp then moves whole 128-byte
 lines), and small enough that eight programs fit on a multiprocessor of 65,536
 registers: all arrays that a program holds have at most 8,192 elements together, the
-`held` of `_blocks`.
+`held` of `_blocks`; the vectors that all rows share come on top, one row each.
 """
 
 from dataclasses import dataclass
@@ -39,6 +39,20 @@ def row_tile(rows: int, columns: int, arrays: int = 1) -> Tile:
     across = min(power_of_two(columns), most)
     down = min(power_of_two(rows), max(1, FEW_ELEMENTS // across))
     return Tile(down, across)
+
+
+# About one for each multiprocessor (an A100 has 108, an H100 132).
+FEWEST_PROGRAMS = 128
+
+
+def programs_in_turn(tiles: int) -> int:
+    """Into how many programs these tiles go where tiles of one program share what it
+    keeps: vectors of weights are then asked for by programs and not by tiles.
+
+    After 8 turns a vector is an eighth of what a tile of one row asks for; an array of
+    few tiles should rather keep all multiprocessors busy.
+    """
+    return min(tiles, max(FEWEST_PROGRAMS, cdiv(tiles, blocks().turns)))
 
 
 def power_of_two(n: int) -> int:

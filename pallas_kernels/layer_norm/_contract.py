@@ -53,7 +53,7 @@ TERMS = Terms(
         ),
     ),
     typical=(8192, 4096),
-    streaming=(64, 1000),
+    streaming=(512, 1000),
     shapes=SHAPES,
     edges=(
         Edge("no rows", lambda op: op(jnp.zeros((0, 4)), jnp.ones(4), jnp.ones(4))),

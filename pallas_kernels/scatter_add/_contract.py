@@ -70,6 +70,7 @@ TERMS = Terms(
         ),
     ),
     typical=(8192, 1024, 256),
+    streaming=(128, 128, 250),
     shapes=SHAPES,
     edges=(
         Edge("no rows", lambda op: _ones(op, 0, 0, 1)),
