@@ -67,6 +67,7 @@ def test_a_broken_contract_is_exit_code_1(monkeypatch, capsys):
         (["explain", "softplus"], "there are:"),
         (["check", "--sample", "--shape", "one"], "chooses the shape"),
         (["check", "--device", "gpu"], "JAX finds no gpu here"),
+        (["check", "--jobs", "0"], "0 is not 1 or more"),
         (["sanitize"], "no compute-sanitizer here"),
         (["sanitize", "--tool", "memory"], "invalid choice"),
     ],
@@ -76,12 +77,13 @@ def test_bad_usage(words, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_a_sample_is_one_shape_and_dtype(capsys):
-    asked = ["kernels", "check", "rms_norm", "softmax", "--sample"]
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_sample_is_one_shape_and_dtype(jobs, capsys):
+    asked = ["kernels", "check", "rms_norm", "softmax", "--sample", "--jobs", jobs]
     assert main([*asked, "--clause", "memory"]) == 0
     printed = capsys.readouterr().out
     assert "2 kernels, 4 clauses" in printed
-    assert "rms_norm ragged float32" in printed
+    assert 0 < printed.index("rms_norm ragged float32") < printed.index("softmax ")
 
 
 @pytest.mark.parametrize("code", [0, 1])

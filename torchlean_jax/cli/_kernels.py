@@ -1,12 +1,21 @@
 """`torchlean kernels`: fused kernels, and whether they keep their contracts."""
 
 import textwrap
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from torchlean_jax.cli import _bench, _machine, _sanitize
-from torchlean_jax.cli._arguments import add_command, on_device, writable_path
+from torchlean_jax.cli._arguments import add_command, count, on_device, writable_path
 from torchlean_jax.cli._output import live, provenance, write_json
-from torchlean_jax.contracts import CLAUSES, Clause, Contract, contract, contracts
+from torchlean_jax.contracts import (
+    CLAUSES,
+    Clause,
+    Contract,
+    ContractReport,
+    contract,
+    contracts,
+)
+from torchlean_jax.contracts._jobs import Job, in_processes, split
 from torchlean_jax.domains._errors import InputError
 
 TEXT = """\
@@ -70,6 +79,14 @@ def add_to(commands) -> None:
         "--device",
         choices=("cpu", "gpu"),
         help="gpu: run the kernels on a GPU as well, in the clause of rounding",
+    )
+    check.add_argument(
+        "--jobs",
+        type=count,
+        default=2,
+        metavar="N",
+        help="processes that share the kernels, or the shapes of one (default 2); on a "
+        "GPU there is one",
     )
     check.add_argument(
         "--json",
@@ -137,6 +154,16 @@ def _check(options) -> int:
     wanted = [contract(name) for name in dict.fromkeys(options.names)] or contracts()
     if options.sample and (options.shape or options.dtype):
         raise InputError("--sample chooses the shape and the dtype itself")
+    chosen = {"shapes": options.shape, "dtypes": options.dtype}
+    jobs = [
+        Job(
+            each.name,
+            **each.asked(
+                **(each.sample() if options.sample else chosen), clauses=options.clause
+            ),
+        )
+        for each in wanted
+    ]
     found: list[Clause] = []
     with on_device(options.device) as device, live("checking") as show:
 
@@ -146,15 +173,9 @@ def _check(options) -> int:
             if clause.status != "pass" or options.names:
                 print(clause, flush=True)
 
-        for each in wanted:
-            chosen = {"shapes": options.shape, "dtypes": options.dtype}
-            report = each.check(
-                **(each.sample() if options.sample else chosen),
-                clauses=options.clause,
-                device=device if options.device == "gpu" else None,
-                watch=watch,
-            )
-            for (kernel, clause), counts in report.summary().items():
+        gpu = device if options.device == "gpu" else None
+        for clauses in _decided(jobs, options.jobs, gpu, watch):
+            for (kernel, clause), counts in ContractReport(clauses).summary().items():
                 parts = ", ".join(f"{n} {status}" for status, n in counts.items())
                 print(f"{kernel:<28}{clause:<13}{parts}", flush=True)
     seconds = sum(clause.seconds for clause in found)
@@ -164,3 +185,26 @@ def _check(options) -> int:
     write_json(options.json, {"clauses": rows, **provenance(device)})
     statuses = {clause.status for clause in found}
     return 1 if "fail" in statuses else 3 if "not run" in statuses else 0
+
+
+def _decided(
+    jobs: list[Job], processes: int, gpu, watch: Callable[[Clause], None]
+) -> Iterator[tuple[Clause, ...]]:
+    """The clauses of each kernel, every one shown to `watch` first. On a GPU there is
+    one process, which has its memory."""
+    parts = split(jobs)
+    if gpu is not None or min(processes, len(parts)) < 2:
+        for job in jobs:
+            asked = {"shapes": job.shapes, "dtypes": job.dtypes, "clauses": job.clauses}
+            report = contract(job.kernel).check(**asked, device=gpu, watch=watch)
+            yield report.clauses
+        return
+    of_one: list[Clause] = []
+    for clauses in in_processes(parts, processes):
+        for clause in clauses:
+            watch(clause)
+        if len(jobs) > 1:
+            yield clauses
+        else:
+            of_one += clauses
+    yield tuple(of_one)

@@ -65,17 +65,30 @@ class Contract:
         >>> report.ok
         True
         """
-        terms = self.terms
-        shapes = self._known("shape", shapes, tuple(terms.shapes))
-        dtypes = self._known("dtype", dtypes, terms.dtypes)
-        asked = self._known("clause", clauses, CLAUSES)
-        clauses = [c for c in asked if terms.clauses is None or c in terms.clauses]
+        asked = self.asked(shapes=shapes, dtypes=dtypes, clauses=clauses)
         found = []
-        for clause in self._questions(shapes, dtypes, clauses, device):
+        for clause in self._questions(**asked, device=device):
             found.append(clause)
             if watch is not None:
                 watch(clause)
         return ContractReport(tuple(found))
+
+    def asked(
+        self,
+        *,
+        shapes: Sequence[str] | None = None,
+        dtypes: Sequence[str] | None = None,
+        clauses: Sequence[str] = CLAUSES,
+    ) -> dict[str, tuple[str, ...]]:
+        """These arguments of `check` in full, without clauses that do not speak of the
+        kernel. Raises: as `check`."""
+        terms = self.terms
+        known = self._known("clause", clauses, CLAUSES)
+        return {
+            "shapes": self._known("shape", shapes, tuple(terms.shapes)),
+            "dtypes": self._known("dtype", dtypes, terms.dtypes),
+            "clauses": tuple(c for c in known if c in (terms.clauses or CLAUSES)),
+        }
 
     def bytes(self, dtype: str = "float32") -> list[Moved]:
         """What each kernel moves at the shape `streaming`; empty without one."""
