@@ -182,7 +182,20 @@ def test_schedules_end_and_start_where_they_say():
         "linear": (0.5, 0.0),
         "cosine": (0.5, 0.0),
         "warmup-cosine": (0.0, 0.0125),
+        "warmup-stable-decay": (0.0, 0.0),
     }
+
+
+def test_a_stable_rate_does_not_know_how_long_the_training_is():
+    """So a training can be made longer or shorter while the rate is constant."""
+    rate = SCHEDULES["warmup-stable-decay"]
+    short, long = (
+        zoo.Settings(lr=0.5, steps=steps, warmup=10) for steps in (100, 300)
+    )
+    assert [float(rate(short)(t)) for t in range(70)] == [
+        float(rate(long)(t)) for t in range(70)
+    ]
+    assert float(rate(short)(71)) < float(rate(long)(71))
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,13 @@ examples:
 exit code: 0, or 2 for bad input."""
 
 OPTIMIZERS = "sgd momentum adam adamw adagrad rmsprop lion muon".split()
-SCHEDULES = ("constant", "linear", "cosine", "warmup-cosine")
+SCHEDULES = (
+    "constant",
+    "linear",
+    "cosine",
+    "warmup-cosine",
+    "warmup-stable-decay",
+)
 
 
 def add_to(commands) -> None:

@@ -12,7 +12,25 @@ SCHEDULES = {
     "warmup-cosine": lambda s: optax.warmup_cosine_decay_schedule(
         0.0, s.lr, min(s.warmup, s.steps // 2), s.steps, s.lr / 40
     ),
+    "warmup-stable-decay": lambda s: _stable(s, min(s.warmup, s.steps // 2)),
 }
+DECAY = 0.3  # of all steps
+
+
+def _stable(s: Settings, warmup: int) -> optax.Schedule:
+    """Up, constant, and down to nothing at the end. What was learned at the constant
+    rate is the same for every length: how long a training shall be can be decided late.
+
+    Source: Hu et al. 2024 (arXiv:2404.06395), section 4.
+    """
+    decay = min(round(DECAY * s.steps), s.steps - warmup)
+    parts = [
+        optax.linear_schedule(0.0, s.lr, warmup),
+        optax.constant_schedule(s.lr),
+        optax.linear_schedule(s.lr, 0.0, decay),
+    ]
+    return optax.join_schedules(parts, [warmup, s.steps - decay])
+
 
 OPTIMIZERS = {
     "sgd": lambda rate, s: optax.sgd(rate),

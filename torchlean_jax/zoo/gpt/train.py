@@ -11,12 +11,12 @@ from torchlean_jax.zoo.gpt.model import GPT, Config
 
 CONFIG = Config()
 SETTINGS = Settings(
-    steps=2400,
-    batch=16,
-    lr=4e-3,
-    schedule="warmup-cosine",
+    steps=2200,
+    batch=8,
+    lr=0.02,
+    optimizer="muon",
+    schedule="warmup-stable-decay",
     weight_decay=0.05,
-    b2=0.98,
 )
 
 

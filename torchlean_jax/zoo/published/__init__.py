@@ -16,7 +16,7 @@ def claims(name: str) -> tuple:
     """The claims about one of NAMES: functions that need nothing that was trained.
 
     >>> [claim.__name__ for claim in claims("schedules")]
-    ['constant', 'linear', 'cosine', 'warmup_cosine']
+    ['constant', 'linear', 'cosine', 'warmup_cosine', 'warmup_stable_decay']
     """
     return importlib.import_module(f"{__name__}.{name}").CLAIMS
 

@@ -50,7 +50,22 @@ def warmup_cosine(trained=None):
     return _compared("warmup-cosine", rate)
 
 
-CLAIMS = (constant, linear, cosine, warmup_cosine)
+def warmup_stable_decay(trained=None):
+    """The rate rises from 0 on a line, stays, and falls to 0 on a line in the last
+    three tenths of the steps.
+
+    Source: Hu et al. 2024 (arXiv:2404.06395), section 4.
+    """
+    start, last = SETTINGS.warmup, 0.7 * SETTINGS.steps
+
+    def rate(t):
+        falling = (SETTINGS.steps - t) / (SETTINGS.steps - last)
+        return SETTINGS.lr * max(min(t / start, 1, falling), 0)
+
+    return _compared("warmup-stable-decay", rate)
+
+
+CLAIMS = (constant, linear, cosine, warmup_cosine, warmup_stable_decay)
 
 
 def _share(t):
