@@ -151,7 +151,7 @@ def test_bfloat16_computes_and_float32_remembers(mlp):
 
 def test_certified_training_shrinks_the_worst_case(mlp):
     settings = replace(mlp.settings, steps=20, certified=0.01)
-    loss = mlp.loss_for(settings)
+    loss = mlp.loss_for(settings, 20)
     batch = mlp.load(None).batch(0, 64, 0)
     before = loss(mlp.network.init(jax.random.key(0)), batch, None)[0]
     assert loss(zoo.train(mlp, settings).variables, batch, None)[0] < before
@@ -189,9 +189,7 @@ def test_schedules_end_and_start_where_they_say():
 def test_a_stable_rate_does_not_know_how_long_the_training_is():
     """So a training can be made longer or shorter while the rate is constant."""
     rate = SCHEDULES["warmup-stable-decay"]
-    short, long = (
-        zoo.Settings(lr=0.5, steps=steps, warmup=10) for steps in (100, 300)
-    )
+    short, long = (zoo.Settings(lr=0.5, steps=steps, warmup=10) for steps in (100, 300))
     assert [float(rate(short)(t)) for t in range(70)] == [
         float(rate(long)(t)) for t in range(70)
     ]

@@ -142,6 +142,11 @@ def _add_train(commands) -> None:
         help="train on the worst case within EPS of each pixel (classifiers)",
     )
     train.add_argument(
+        "--certified-by",
+        choices=("ibp", "crown-ibp"),
+        help="the bounds of that worst case (default ibp)",
+    )
+    train.add_argument(
         "--devices",
         type=count,
         default=1,

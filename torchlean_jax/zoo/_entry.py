@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.zoo._network import Model, Variables
@@ -55,7 +56,8 @@ class Entry:
     claims: functions of a Trained; the docstring of each is the claim (`_claims.py`).
     settings: of a whole training; brief: the steps of one that lasts seconds.
     unit, units: what throughput counts, and how many of them an example holds.
-    certified_loss: like loss, with a radius; for entries that certify.
+    certified_loss: like loss, with a radius and the name of bounds (`Settings`); for
+        entries that certify.
     sample(variables, prompt, options, key): text, for `torchlean sample`.
     show(variables, data): a text to end a training with.
     read(path): the entry at the sizes, and with the variables, of a checkpoint that
@@ -79,14 +81,25 @@ class Entry:
     show: Callable[..., str] | None = None
     read: "Callable[..., Trained] | None" = None
 
-    def loss_for(self, settings: Settings) -> Callable[..., tuple[Any, dict]]:
-        """`loss`, or the certified one at the radius that the settings name."""
+    def loss_for(
+        self, settings: Settings, number: Any
+    ) -> Callable[..., tuple[Any, dict]]:
+        """`loss`, or the certified one at the radius of the step with that number.
+
+        A radius that was there from the start would find weights whose bounds are wide,
+        and teach them to say nothing. Source for its growth: Gowal et al. 2018
+        (arXiv:1810.12715), section 3.
+        """
         if settings.certified is None:
             return self.loss
         if self.certified_loss is None:
             raise InputError(f"{self.name} has no certified training")
-        certified, radius = self.certified_loss, settings.certified
-        return lambda *args: certified(*args, radius)
+        certified, method = self.certified_loss, settings.certified_by
+        share = jnp.minimum(number / (GROWING * settings.steps), 1)
+        return lambda *args: certified(*args, settings.certified * share, method)
+
+
+GROWING = 0.5  # of the steps: while the radius of certified training does
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from torchlean_jax.domains._errors import InputError
 
 DTYPES = ("float32", "bfloat16")
+BOUNDS = ("ibp", "crown-ibp")
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,9 @@ class Settings:
     update, in `accumulate` equal parts whose gradients are averaged. seed: of initial
     weights, order of examples and noise. dtype: of the computation; parameters and
     optimiser stay in float32. certified: train on the worst case over a box of this
-    radius instead (classifiers), or None. data: a file or folder of the user's own.
+    radius instead (classifiers), or None; the radius grows from 0 over the first half
+    of the steps. certified_by: the bounds of that worst case, of BOUNDS. data: a file or
+    folder of the user's own.
     """
 
     steps: int = 1000
@@ -33,6 +36,7 @@ class Settings:
     accumulate: int = 1
     dtype: str = "float32"
     certified: float | None = None
+    certified_by: str = "ibp"
     data: str | None = None
 
     def __post_init__(self):
@@ -45,6 +49,10 @@ class Settings:
             )
         if self.dtype not in DTYPES:
             raise InputError(f"dtype {self.dtype!r}: there are {', '.join(DTYPES)}")
+        if self.certified_by not in BOUNDS:
+            raise InputError(
+                f"certified by {self.certified_by!r}: there are {', '.join(BOUNDS)}"
+            )
 
     def differences(self, other: "Settings") -> str:
         """In words, where two settings part."""

@@ -31,7 +31,7 @@ class Stepper:
 
     def __init__(self, entry: Entry, settings: Settings, devices: int = 1):
         self.entry, self.settings = entry, settings
-        self.loss = entry.loss_for(settings)
+        entry.loss_for(settings, 0)  # refuses what cannot be before anything is trained
         self.optimizer = optimizer(settings)
         mesh = Mesh(np.array(_devices(devices)), ("data",))
         self.whole = NamedSharding(mesh, PartitionSpec())
@@ -70,12 +70,13 @@ class Stepper:
         """The gradient of the loss at a step, and (loss, state after it)."""
         settings = self.settings
         key = jax.random.fold_in(jax.random.key(settings.seed), number)
+        loss_at = self.entry.loss_for(settings, number)
 
         def loss(params, state, batch, key):
             wide = state
             if settings.dtype != "float32":
                 params, state, batch = cast((params, state, batch), settings.dtype)
-            value, state = self.loss(Variables(params, state), batch, key)
+            value, state = loss_at(Variables(params, state), batch, key)
             state = jax.tree.map(lambda new, old: new.astype(old.dtype), state, wide)
             return value.astype(jnp.float32), state
 
