@@ -17,8 +17,8 @@ class Settings:
     weights, order of examples and noise. dtype: of the computation; parameters and
     optimiser stay in float32. certified: train on the worst case over a box of this
     radius instead (classifiers), or None; the radius grows from 0 over the first half
-    of the steps. certified_by: the bounds of that worst case, of BOUNDS. data: a file or
-    folder of the user's own.
+    of the steps. certified_by: the bounds of that worst case, of BOUNDS. data: a file
+    or folder of the user's own.
     """
 
     steps: int = 1000
