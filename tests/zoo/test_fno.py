@@ -48,6 +48,27 @@ def test_an_operator_that_knows_where_it_is_is_found(monkeypatch, trained):
     fails("commutes_with_translations", trained)
 
 
+def test_modes_that_depend_on_the_grid_are_found(monkeypatch, trained):
+    """A transform scaled by the number of points, as `norm="forward"` would have it."""
+    right = claims.spectral_convolution
+    monkeypatch.setattr(
+        claims, "spectral_convolution", lambda x, w: right(x, w) * x.shape[1]
+    )
+    fails("is_one_operator_on_a_finer_grid", trained)
+
+
+def test_resampled_functions_are_those_of_their_modes():
+    """Cosines and sines that are written down on both grids."""
+    modes = np.random.default_rng(0).standard_normal((4, 2))
+
+    def on(points):
+        turns = 2 * np.pi * np.outer(np.arange(points), np.arange(4)) / points
+        return np.cos(turns) @ modes[:, :1] + np.sin(turns) @ modes[:, 1:]
+
+    found = claims._resampled(jnp.asarray(on(8)[None], jnp.float32), 16)
+    assert np.allclose(found[0], on(16), atol=1e-5)
+
+
 def test_a_lost_mode_is_found(monkeypatch, trained):
     right = claims.spectral_convolution
     monkeypatch.setattr(

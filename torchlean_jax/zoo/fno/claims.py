@@ -13,6 +13,7 @@ from torchlean_jax.zoo._network import Network
 from torchlean_jax.zoo.fno.model import Config
 
 DIGITS = 25
+CHANNELS = 2  # they are mixed mode by mode, alike for any number of them
 
 
 def claims(operator: Network, config: Config) -> tuple:
@@ -47,6 +48,24 @@ def claims(operator: Network, config: Config) -> tuple:
             apart = _apart(found, _written_out(x[0], weight))
         return Answer(bool(apart <= 10.0**-DIGITS), None, f"{apart:.1e} apart at most")
 
+    def is_one_operator_on_a_finer_grid(trained: Trained):
+        """Of a function without modes beyond the grid's, the spectral convolution on
+        twice as many points is, at the points of the first grid, the one there: for all
+        weights and functions. Everything else in the network is point by point."""
+        size = (1, config.points, CHANNELS)
+        weight = jax.ShapeDtypeStruct((2, config.modes, CHANNELS, CHANNELS), "float32")
+
+        def coarse(weight, u):
+            return spectral_convolution(_resampled(u, config.points), weight)
+
+        @tl.claims.equals(coarse)
+        @tl.claims.example(weight, jax.ShapeDtypeStruct(size, jnp.float32))
+        def fine(weight, u):
+            finer = _resampled(u, 2 * config.points)
+            return spectral_convolution(finer, weight)[:, ::2]
+
+        return fine
+
     def rows_are_independent(trained: Trained):
         """The end of a function depends on no other function of its batch, whatever
         the weights are."""
@@ -72,9 +91,19 @@ def claims(operator: Network, config: Config) -> tuple:
     return (
         commutes_with_translations,
         convolution_is_fouriers_matrix,
+        is_one_operator_on_a_finer_grid,
         rows_are_independent,
         gradient_is_the_derivative,
     )
+
+
+def _resampled(u, points: int):
+    """The function of u [batch, n, channels] on so many points, at least n of them; of
+    its highest mode, which on n points is its own conjugate, nothing is kept."""
+    n = u.shape[1]
+    modes = jnp.fft.rfft(u, axis=1)[:, : n // 2]
+    padded = jnp.pad(modes, ((0, 0), (0, points // 2 + 1 - n // 2), (0, 0)))
+    return jnp.fft.irfft(padded, points, axis=1) * (points / n)
 
 
 def _written_out(x, weight):
