@@ -8,6 +8,7 @@ the same weights have to have the same losses; so the models are the same. The r
 moves of training images are left out on both sides. torch is optional: without it only
 our side is measured.
 
+What the file holds of other models stays; each row says when and how it was measured.
 Processor seconds are counted, of every thread, unless --clock asks for the clock's.
 """
 
@@ -28,12 +29,19 @@ def main():
     options = _options()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
     kind = _paired.clock(not options.clock)  # before the libraries count the cores
-    result = _paired.circumstances("torchlean-jax", "jax", "jaxlib", "optax", "torch")
-    result |= {"clock": kind, "cores_used": options.cores, "entries": {}}
+    now = _paired.circumstances("torchlean-jax", "jax", "jaxlib", "optax", "torch")
+    when = {
+        "date": now["date"],
+        "load": now["load_at_start"][0],
+        "clock": kind,
+        "cores_used": options.cores,
+    }
+    target = options.json or "zoo_throughput"
+    rows = _paired.known(target).get("entries", {})
     for name in options.names:
-        result["entries"][name] = row = measured(name, options.seconds)
+        rows[name] = row = measured(name, options.seconds) | when
         print(_said(name, row, kind), flush=True)
-        _paired.write(options.json or "zoo_throughput", result)
+        _paired.write(target, now | {"entries": rows})
 
 
 def _options():
