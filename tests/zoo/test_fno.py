@@ -10,8 +10,7 @@ import pytest
 from torchlean_jax import InputError, zoo
 from torchlean_jax.zoo import fno
 from torchlean_jax.zoo._claims import check_claim
-from torchlean_jax.zoo.fno import claims, data
-from torchlean_jax.zoo.fno import model as fno_model
+from torchlean_jax.zoo.fno import data
 
 SMALL = fno.make(fno.Config(points=8, modes=3, width=2, depth=2), train=8, held_out=2)
 CLAIMS = {claim.__name__: claim for claim in SMALL.claims}
@@ -48,55 +47,10 @@ def test_an_operator_that_knows_where_it_is_is_found(monkeypatch, trained):
     fails("commutes_with_translations", trained)
 
 
-def test_modes_that_depend_on_the_grid_are_found(monkeypatch, trained):
-    """A transform scaled by the number of points, as `norm="forward"` would have it."""
-    right = claims.spectral_convolution
-    monkeypatch.setattr(
-        claims, "spectral_convolution", lambda x, w: right(x, w) * x.shape[1]
-    )
-    fails("is_one_operator_on_a_finer_grid", trained)
-
-
-def test_resampled_functions_are_those_of_their_modes():
-    """Cosines and sines that are written down on both grids."""
-    modes = np.random.default_rng(0).standard_normal((4, 2))
-
-    def on(points):
-        turns = 2 * np.pi * np.outer(np.arange(points), np.arange(4)) / points
-        return np.cos(turns) @ modes[:, :1] + np.sin(turns) @ modes[:, 1:]
-
-    found = claims._resampled(jnp.asarray(on(8)[None], jnp.float32), 16)
-    assert np.allclose(found[0], on(16), atol=1e-5)
-
-
-def test_a_lost_mode_is_found(monkeypatch, trained):
-    right = claims.spectral_convolution
-    monkeypatch.setattr(
-        claims, "spectral_convolution", lambda x, w: right(x, w.at[:, 2].set(0))
-    )
-    fails("convolution_is_fouriers_matrix", trained)
-
-
-def test_a_conjugate_weight_is_found(monkeypatch, trained):
-    right = claims.spectral_convolution
-    turned = jnp.array([1.0, -1.0]).reshape(2, 1, 1, 1)
-    monkeypatch.setattr(
-        claims, "spectral_convolution", lambda x, w: right(x, w * turned)
-    )
-    fails("convolution_is_fouriers_matrix", trained)
-
-
 def test_functions_that_mix_are_found(monkeypatch, trained):
     right = fno.FNO.__call__
     monkeypatch.setattr(fno.FNO, "__call__", lambda self, u: right(self, u - u.mean(0)))
     fails("rows_are_independent", trained)
-
-
-def test_a_stopped_gradient_is_found(monkeypatch, trained):
-    right = fno_model.spectral_convolution
-    stopped = lambda x, w: right(jax.lax.stop_gradient(x), w)
-    monkeypatch.setattr(fno_model, "spectral_convolution", stopped)
-    fails("gradient_is_the_derivative", trained)
 
 
 def test_the_solver_beside_the_solution_of_cole_and_hopf():

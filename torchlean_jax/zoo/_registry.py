@@ -19,6 +19,7 @@ NAMES = (
     "gru",
     "kan",
     "fno",
+    "darcy",
     "gpt",
     "mamba",
     "ppo",

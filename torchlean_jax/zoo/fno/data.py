@@ -7,52 +7,23 @@ product, which would alias (Canuto et al. 2006, sections 3.2.2 and D.3).
 """
 
 import functools
-from dataclasses import dataclass
 
 import numpy as np
 
-from torchlean_jax.domains._errors import InputError
+from torchlean_jax.zoo.operators._data import Pairs, pairs, read
 
 VISCOSITY, END = 0.1, 1.0
 TRAIN, HELD_OUT = 1024, 128
 
 
-@dataclass(frozen=True)
-class Solutions:
-    """Pairs of functions on `points` points: at time 0 and at the end.
-
-    fine: the held-out ones on twice as many points.
-    """
-
-    train: tuple[np.ndarray, np.ndarray]
-    held_out: tuple[np.ndarray, np.ndarray]
-    fine: tuple[np.ndarray, np.ndarray]
-
-    def batch(self, step: int, size: int, seed: int) -> dict:
-        chosen = np.random.default_rng([seed, step]).integers(
-            0, len(self.train[0]), size
-        )
-        start, end = self.train
-        return {"start": start[chosen], "end": end[chosen]}
-
-
 def solutions(
     path: str | None, points: int, train: int = TRAIN, held_out: int = HELD_OUT
-) -> Solutions:
-    """Solved here, or a `.npy` of [functions, 2, n]: start and end on n points.
-
-    Of a user's own every eighth function is held out; n is an even multiple of
-    `points`. Raises InputError, which says what is wrong with the file.
-    """
-    if path is None:
-        pairs = _solved(train + held_out, 2 * points)
-        held = np.arange(train + held_out) >= train
-    else:
-        pairs = _read(path, points)
-        held = np.arange(len(pairs)) % 8 == 7
-    fine = pairs[:, :, :: pairs.shape[2] // (2 * points)].astype(np.float32)
-    coarse = fine[:, :, ::2]
-    return Solutions(*(_pair(x) for x in (coarse[~held], coarse[held], fine[held])))
+) -> Pairs:
+    """Starts and ends, solved here or read from a file (`operators._data.read`)."""
+    if path is not None:
+        return pairs(*read(path, points, space=1), points)
+    solved = _solved(train + held_out, 2 * points)
+    return pairs(solved, np.arange(len(solved)) >= train, points)
 
 
 def burgers(start: np.ndarray, end: float, steps: int, viscosity=VISCOSITY):
@@ -95,23 +66,3 @@ def drawn(count: int, points: int) -> np.ndarray:
 def _solved(count: int, points: int) -> np.ndarray:
     start = drawn(count, points)
     return np.stack([start, burgers(start, END, steps=4 * points)], 1)
-
-
-def _read(path: str, points: int) -> np.ndarray:
-    try:
-        pairs = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {error}") from error
-    fits = pairs.ndim == 3 and pairs.shape[1] == 2 and len(pairs) >= 8
-    if not (fits and pairs.shape[2] and pairs.shape[2] % (2 * points) == 0):
-        raise InputError(
-            f"{path}: [functions, 2, n] is needed, eight functions at least, n a "
-            f"multiple of {2 * points}; this is {list(pairs.shape)}"
-        )
-    if not np.isfinite(pairs).all():
-        raise InputError(f"{path}: not all numbers are finite")
-    return pairs
-
-
-def _pair(x):
-    return np.ascontiguousarray(x[:, 0]), np.ascontiguousarray(x[:, 1])
