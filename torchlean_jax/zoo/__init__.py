@@ -14,6 +14,11 @@ from torchlean_jax.zoo import digits, published
 from torchlean_jax.zoo._checkpoints import CheckpointError, load_trained
 from torchlean_jax.zoo._claims import Finding, check_claims
 from torchlean_jax.zoo._entry import Entry, Goal, Trained, untrained
+from torchlean_jax.zoo._environments import (
+    EnvironmentReport,
+    as_gymnasium,
+    audit_environment,
+)
 from torchlean_jax.zoo._loop import train
 from torchlean_jax.zoo._non_finite import NonFiniteError
 from torchlean_jax.zoo._registry import NAMES, entries, entry
@@ -23,11 +28,14 @@ __all__ = [
     "NAMES",
     "CheckpointError",
     "Entry",
+    "EnvironmentReport",
     "Finding",
     "Goal",
     "NonFiniteError",
     "Settings",
     "Trained",
+    "as_gymnasium",
+    "audit_environment",
     "check_claims",
     "digits",
     "entries",

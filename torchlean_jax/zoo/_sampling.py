@@ -68,19 +68,25 @@ def draw(key, logits, sampling: Sampling):
 
 
 def generate(
-    network: Network, variables: Variables, context: int, prompt, sampling, key
+    network: Network,
+    variables: Variables,
+    context: int,
+    prompt,
+    sampling,
+    key,
+    vocabulary: int = 256,
 ) -> np.ndarray:
     """`sampling.length` tokens after the prompt, with a cache, one step each.
 
     At the end of the context the newer half of it is read again, and goes on from
     there; so it does with a prompt that is longer than the context. Raises InputError
-    for a prompt that is empty, or is not of bytes.
+    for a prompt that is empty, or is not of the vocabulary: of bytes, if not said.
     """
     tokens = np.asarray(prompt, np.int32)
     if tokens.ndim != 1 or not tokens.size:
         raise InputError("a prompt has one token at least")
-    if not ((tokens >= 0) & (tokens < 256)).all():
-        raise InputError("a prompt is of tokens 0 to 255")
+    if not ((tokens >= 0) & (tokens < vocabulary)).all():
+        raise InputError(f"a prompt is of tokens 0 to {vocabulary - 1}")
     empty = network.function(variables, "empty")
 
     @jax.jit
