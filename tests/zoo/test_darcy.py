@@ -58,8 +58,8 @@ def test_another_equation_is_not_solved(monkeypatch, trained):
 
 
 def test_a_wall_that_lets_through_is_found(monkeypatch, trained):
-    right = darcy.Darcy.__call__
-    monkeypatch.setattr(darcy.Darcy, "__call__", lambda self, a: right(self, a) + 1e-9)
+    right = darcy.Darcy.held
+    monkeypatch.setattr(darcy.Darcy, "held", lambda self, u: right(self, u) + 1e-9)
     assert check_claim(CLAIMS["is_0_on_the_boundary"], trained).status == "fails"
 
 
@@ -118,6 +118,16 @@ def test_the_eight_positions_are_solutions():
     assert len({x.tobytes() for x in moved}) == 8
     for ground, pressure in zip(moved, data.positions(data.pressure(a)), strict=True):
         np.testing.assert_allclose(data.pressure(ground), pressure, atol=1e-14)
+
+
+def test_a_ground_that_lets_nothing_through_is_named():
+    """Where a check of the data has been left out: the logarithm of 0."""
+    dry = SMALL.load(None)
+    dry = replace(dry, train=(0 * dry.train[0], dry.train[1]))
+    blind = replace(SMALL, load=lambda path: dry)
+    with pytest.raises(zoo.NonFiniteError) as error:
+        zoo.train(blind, replace(SMALL.settings, steps=2, batch=4))
+    assert error.value.node is not None and error.value.node.primitive == "log"
 
 
 def test_a_file_is_checked(tmp_path):

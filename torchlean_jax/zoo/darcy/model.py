@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-import torchlean_jax as tl
 from torchlean_jax.zoo._network import Network
 from torchlean_jax.zoo.operators._model import Operator
 
@@ -28,11 +27,20 @@ class Darcy(Operator):
 
     def __call__(self, a):
         """[batch, n, n], permeabilities at the points j / n, to pressures there."""
-        place = jnp.arange(a.shape[-1]) / a.shape[-1]
-        wall = 4 * place * (1 - place)  # 0 at both ends of a side, 1 in the middle
-        walls = jnp.broadcast_arrays(wall[:, None], wall, a)[:2]
-        found = self.mixed(jnp.stack([jnp.log(a), *walls], -1))
-        return wall[:, None] * wall * tl.cut(jax.nn.sigmoid(found))
+        walls = jnp.broadcast_arrays(*_walls(a), a)[:2]
+        return self.held(self.mixed(jnp.stack([jnp.log(a), *walls], -1)))
+
+    def held(self, found):
+        """What the layers found, between 0 and 1, and 0 around."""
+        down, along = _walls(found)
+        return down * along * jax.nn.sigmoid(found)
+
+
+def _walls(u):
+    """Along both axes of u [..., n, n]: 0 at the ends of a side, 1 in the middle."""
+    place = jnp.arange(u.shape[-1]) / u.shape[-1]
+    wall = 4 * place * (1 - place)
+    return wall[:, None], wall
 
 
 def network(config: Config) -> Network:

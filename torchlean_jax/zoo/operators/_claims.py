@@ -39,7 +39,7 @@ def operator_claims(operator: Network, space: tuple[int, ...], given) -> tuple:
     def convolution_is_the_same_on_a_finer_grid(trained: Trained):
         """A function without the highest frequency of the grid, convolved on twice as
         many points to a side, is at the points of the grid what it is when convolved
-        there, for all weights and functions."""
+        there, for all weights and functions. The other layers take point by point."""
         weight = trained.shapes.params["layers.0.modes"]
         x = jax.ShapeDtypeStruct((1, *space, weight.shape[-2]), jnp.float32)
         every_other = (slice(None), *[slice(None, None, 2)] * len(space))
