@@ -48,6 +48,7 @@ def test_a_pressure_that_is_off_is_not_proved(monkeypatch, trained):
     off[3, 4] += 1e-6  # the true distance
     assert 1e-6 * (1 - 1e-6) <= claims.distance(a, off) < 1e-2
     assert claims.distance(a, off * np.nan) == np.inf
+    assert claims.distance(-a, -right(a)) == np.inf  # solves, but not of a ground
 
 
 def test_another_equation_is_not_solved(monkeypatch, trained):

@@ -102,7 +102,7 @@ def test_states_that_mix_are_found(monkeypatch):
     monkeypatch.setattr(
         model.Controller, "__call__", lambda self, x: right(self, x - x.mean(0))
     )
-    assert fails(claims.rows_are_independent)
+    assert fails(claims.CLAIMS[1])
 
 
 def test_the_distribution_of_torques_is_normal():

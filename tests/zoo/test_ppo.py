@@ -102,7 +102,7 @@ def test_states_that_mix_are_found(monkeypatch):
     monkeypatch.setattr(
         ppo.Policy, "__call__", lambda self, x: right(self, x - x.mean(0))
     )
-    assert fails(claims.rows_are_independent)
+    assert fails(claims.CLAIMS[3])
 
 
 def test_a_rollout_ends_episodes_and_remembers_their_values():

@@ -99,6 +99,7 @@ REFUSED = {
     "pre_tokenizer is not ByteLevel": {"pre_tokenizer": {"type": "Whitespace"}},
     "decoder is not ByteLevel": {"decoder": None},
     "dropout 0.5": {"model": {"dropout": 0.5}},
+    "ignore_merges True": {"model": {"ignore_merges": True}},
     "unk_token": {"model": {"unk_token": "a"}},
     "no token for byte 97": {"model": {"vocab": renamed("a", "aa")}},
     "nothing for token 261": {"added_tokens": []},

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.zoo._epochs import chosen
 from torchlean_jax.zoo._network import Model, Network, Variables
 
 
@@ -42,11 +43,7 @@ class Places:
         >>> Places(4).batch(0, 2, seed=0).shape
         (2,)
         """
-        if size > self.total:
-            raise InputError(f"a batch of {size}: there are {self.total} events")
-        epoch, place = divmod(step, self.total // size)
-        order = np.random.default_rng([seed, epoch]).permutation(self.total)
-        return order[place * size : (place + 1) * size].astype(np.int32)
+        return chosen(self.total, step, size, seed, "events").astype(np.int32)
 
 
 def places(path: str | None, total: int) -> Places:

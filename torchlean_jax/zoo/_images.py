@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.zoo._epochs import chosen
+from torchlean_jax.zoo._tables import read_table
 from torchlean_jax.zoo.digits._data import Digits, load
 
 PIXELS, CLASSES = 64, 10
@@ -23,22 +25,17 @@ class Images:
     digits: Digits
 
     def batch(self, step: int, size: int, seed: int) -> dict:
-        """Images and labels of a step: every epoch shuffles afresh, and drops what
-        does not fill a batch.
+        """Images and labels of a step (`_epochs.chosen`).
 
         >>> batch = Images(load()).batch(step=7, size=16, seed=0)
         >>> batch["image"].shape, batch["label"].shape
         ((16, 64), (16,))
         """
         total = len(self.digits.train_labels)
-        if size > total:
-            raise InputError(f"a batch of {size}: there are only {total} images")
-        epoch, place = divmod(step, total // size)
-        order = np.random.default_rng([seed, epoch]).permutation(total)
-        chosen = order[place * size : (place + 1) * size]
+        rows = chosen(total, step, size, seed, "images")
         return {
-            "image": self.digits.train_images[chosen],
-            "label": self.digits.train_labels[chosen],
+            "image": self.digits.train_images[rows],
+            "label": self.digits.train_labels[rows],
         }
 
 
@@ -116,14 +113,7 @@ def pictured(pixels) -> str:
 
 def _table(path: Path) -> np.ndarray:
     readers = {
-        ".csv": lambda: np.loadtxt(path, delimiter=",", ndmin=2),
-        ".npy": lambda: np.load(path, allow_pickle=False),
+        ".csv": lambda path: np.loadtxt(path, delimiter=",", ndmin=2),
+        ".npy": lambda path: np.load(path, allow_pickle=False),
     }
-    if path.suffix not in readers:
-        raise InputError(f"{path}: data are .csv or .npy")
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
-    try:
-        return readers[path.suffix]()
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
+    return read_table(path, readers)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.zoo._tables import read_table
 from torchlean_jax.zoo._text import library_files
 
 WORDS = ("class", "def", "for", "from", "if", "raise", "return")
@@ -157,20 +158,15 @@ def _labelled(rows: list[tuple[bytes, int]]) -> Labelled:
 
 
 def _read(path: Path) -> list[tuple[bytes, int]]:
-    readers = {".csv": _csv, ".npy": _npy}
-    if path.suffix not in readers:
-        raise InputError(f"{path}: data are .csv or .npy")
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
-    try:
-        return readers[path.suffix](path)
-    except (ValueError, csv.Error) as error:
-        raise InputError(f"{path}: {error}") from error
+    return read_table(path, {".csv": _csv, ".npy": _npy})
 
 
 def _csv(path: Path) -> list[tuple[bytes, int]]:
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
+        try:
+            rows = list(csv.reader(file))
+        except csv.Error as error:
+            raise ValueError(error) from error
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
             raise ValueError(f"row {number} is not of a text and a label")

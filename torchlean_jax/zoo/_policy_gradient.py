@@ -16,7 +16,9 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
+import torchlean_jax as tl
 from torchlean_jax.zoo._agents import Agent
+from torchlean_jax.zoo._entry import Trained
 from torchlean_jax.zoo._network import Network, Variables
 
 NUMBERS = ("log_probability", "advantage", "return")  # of an event
@@ -44,6 +46,25 @@ def surrogate(log_probability, before, advantage):
     ratio = jnp.exp(log_probability - before)
     clipped = jnp.clip(ratio, 1 - CLIP, 1 + CLIP)
     return jnp.minimum(ratio * advantage, clipped * advantage)
+
+
+def rows_are_independent(network: Network, state: int, action: str = "__call__"):
+    """The claim of every policy: action names what it does, of states of that size."""
+
+    def rows_are_independent(trained: Trained):
+        """What is done in one state, and its value, depend on no other state of the
+        batch, whatever the weights are."""
+
+        @tl.claims.batch_independent(argnums=1)
+        @tl.claims.example(trained.shapes.params, jnp.zeros((3, state)))
+        def decided(params, states):
+            here = Variables(params, {})
+            does, value = (network.function(here, name) for name in (action, "value"))
+            return does(states), value(states)
+
+        return decided
+
+    return rows_are_independent
 
 
 class Actions(Protocol):

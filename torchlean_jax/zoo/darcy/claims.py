@@ -91,7 +91,8 @@ def distance(a: np.ndarray, u: np.ndarray) -> float:
         sums = tl.interpret(outflow, domain=tl.Real(digits=40))(a, u).balls
     off = max(float(abs(x - 1).upper()) for x in sums.flat) * (1 + 1e-15)
     most = float(u.max())
-    if not (off < 0.5 and u.min() >= 0 and not u[0].any() and not u[:, 0].any()):
+    held = not u[0].any() and not u[:, 0].any()
+    if not (off < 0.5 and held and a.min() > 0):
         return np.inf
     # the last factor is for the roundings of the others
     return off * most / (1 - off) * (1 + 1e-12)

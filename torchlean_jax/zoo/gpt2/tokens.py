@@ -25,6 +25,7 @@ MODEL = {
     "continuing_subword_prefix": (None, ""),
     "end_of_word_suffix": (None, ""),
     "byte_fallback": (False,),
+    "ignore_merges": (False,),
 }
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import torchlean_jax as tl
 from torchlean_jax.claims._asking import Answer
 from torchlean_jax.zoo._entry import Trained
-from torchlean_jax.zoo._network import Variables
+from torchlean_jax.zoo._policy_gradient import rows_are_independent
 from torchlean_jax.zoo.pendulum import swing
 from torchlean_jax.zoo.pendulum.model import NETWORK
 
@@ -36,21 +36,6 @@ def dynamics_are_lagranges(trained: Trained):
     return needed
 
 
-def rows_are_independent(trained: Trained):
-    """The torque in one state, and its value, depend on no other state of the batch,
-    whatever the weights are."""
-    params = trained.shapes.params
-
-    @tl.claims.batch_independent(argnums=1)
-    @tl.claims.example(params, jnp.zeros((3, 2)))
-    def decided(params, states):
-        here = Variables(params, {})
-        torque = NETWORK.function(here, "torque")
-        return torque(states), NETWORK.function(here, "value")(states)
-
-    return decided
-
-
 def closed_loop(trained: Trained):
     """All states of TICKS ticks from a first one, under the controller as deployed."""
     torque = trained.function("torque")
@@ -79,4 +64,8 @@ is_brought_back.__doc__ = (
     f"upright for {TICKS} ticks, and brings it within {REACHED:g}."
 )
 
-CLAIMS = (dynamics_are_lagranges, rows_are_independent, is_brought_back)
+CLAIMS = (
+    dynamics_are_lagranges,
+    rows_are_independent(NETWORK, state=2, action="torque"),
+    is_brought_back,
+)

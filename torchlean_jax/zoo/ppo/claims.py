@@ -8,8 +8,12 @@ import torchlean_jax as tl
 from torchlean_jax.claims._asking import Answer
 from torchlean_jax.zoo._claims import counted
 from torchlean_jax.zoo._entry import Trained
-from torchlean_jax.zoo._network import Variables
-from torchlean_jax.zoo._policy_gradient import CLIP, advantages, surrogate
+from torchlean_jax.zoo._policy_gradient import (
+    CLIP,
+    advantages,
+    rows_are_independent,
+    surrogate,
+)
 from torchlean_jax.zoo.ppo.cartpole import CONSTANTS, WIDEST, accelerations, moved
 from torchlean_jax.zoo.ppo.model import NETWORK
 from torchlean_jax.zoo.ppo.reach import reached, within
@@ -81,20 +85,6 @@ def objective_is_clipped_as_declared(trained: Trained) -> Answer:
     return counted(int(held.sum()), held.size, "cases", f"not case {wrong}")
 
 
-def rows_are_independent(trained: Trained):
-    """What is done in one state, and its value, depend on no other state of the batch,
-    whatever the weights are."""
-    params = trained.shapes.params
-
-    @tl.claims.batch_independent(argnums=1)
-    @tl.claims.example(params, jnp.zeros((3, 4)))
-    def decided(params, states):
-        here = Variables(params, {})
-        return NETWORK.function(here)(states), NETWORK.function(here, "value")(states)
-
-    return decided
-
-
 def stays_upright(trained: Trained) -> Answer:
     margin, push = trained.function("margin"), trained.function("push")
     tick, start, said = 0, within(RADIUS, PARTS), ""
@@ -137,6 +127,6 @@ CLAIMS = (
     advantages_are_their_definition,
     dynamics_are_lagranges,
     objective_is_clipped_as_declared,
-    rows_are_independent,
+    rows_are_independent(NETWORK, state=4),
     stays_upright,
 )
