@@ -6,8 +6,8 @@ is 1 if one does. The published ones speak of the reals: with --semantics fp32 o
 speak of executions; those that differ are counted ("differing"), and not wrong.
 
     python benchmarks/phases.py mnist_fc/256x2|mnist_fc/256x4|mnist_fc/256x6|oval21/base
-        [--method crown|alpha-crown] [--seconds S] [--only TEXT] [--check] [--resume]
-        [--semantics real|fp32] [--processor] [--json FILE]
+        [--method crown|alpha-crown] [--semantics real|fp32] [--seconds S]
+        [--only TEXT ...] [--check] [--resume] [--processor] [--json FILE]
 
 --check has a certificate written for each proof, and checked. Results are written after
 each instance; --resume goes on with those that the file does not have yet.
@@ -39,7 +39,7 @@ def main():
     parser.add_argument("--method", default="crown", choices=("crown", "alpha-crown"))
     parser.add_argument("--semantics", default="real", choices=("real", "fp32"))
     parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", nargs="+", default=[""])
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--processor", action="store_true", help=_paired.PROCESSOR)
@@ -112,8 +112,9 @@ def instances(folder, options):
         rows = [r for r in csv.DictReader(stream) if part in r["onnx"]]
     return [
         (folder / r["onnx"], folder / r["vnnlib"], r["expected"])
+        for text in options.only
         for r in rows
-        if options.only in r["vnnlib"]
+        if text in r["vnnlib"]
     ]
 
 

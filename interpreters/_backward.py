@@ -6,6 +6,7 @@ graphs Xu et al. 2020, arXiv:2002.12920). Everything is one-sided: an upper boun
 is minus the lower bound of -v, so rows for both sides share one pass.
 """
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -32,6 +33,33 @@ def lower_bounds(
     """
     left = substituted(equations, steps, values, start, offset, slopes, error)
     return below(*left, sets, values, len(equations))
+
+
+def about(equations, steps, values, sets, start, offset, slopes=None):
+    """What `lower_bounds` comes to but for rounding: for choosing, in any dtype.
+
+    XLA drops the errors, as nothing here asks for them.
+    """
+    steps = [step and _InOneDtype(step) for step in steps]
+    rows, offset, _ = substituted(equations, steps, values, start, offset, slopes)
+    for number, coefficients in rows.items():
+        region = sets[number] if number in sets else Interval.lift(values[number])
+        least = minimum_over_ball if isinstance(region, Ball) else minimum_over
+        offset = offset + least(coefficients, region)[0]
+    return offset
+
+
+@dataclass(frozen=True)
+class _InOneDtype:
+    """A step whose results have the dtype of its rows: rules widen constants."""
+
+    step: Any
+
+    def back(self, rows, values, slope=None):
+        part = self.step.back(rows, values, slope=slope)
+        kind = rows[0].dtype
+        moved = [(number, row.astype(kind)) for number, row in part.rows]
+        return replace(part, rows=moved, offset=jnp.asarray(part.offset, kind))
 
 
 def below(rows, offset, error, sets, values, count):

@@ -6,6 +6,7 @@ of `_phases` and `_backward`. Which switch to fix next is in `_splits`.
 Source: beta-CROWN (Wang et al. 2021, arXiv:2103.06624).
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 from torchlean_jax.interpreters import _ascent
 from torchlean_jax.interpreters._alpha import initial_slopes
 from torchlean_jax.interpreters._ascent import Choices
-from torchlean_jax.interpreters._backward import lower_bounds, substituted
+from torchlean_jax.interpreters._backward import about, lower_bounds, substituted
 from torchlean_jax.interpreters._phases import Whole, on_cell, subtract
 
 
@@ -49,12 +50,29 @@ def bound_cell(
 ) -> Bounded:
     """Lower bounds of a target, from `first` upward."""
     cell, empty = on_cell(graph, shared, target.phases, memory)
+    half = halved(cell, shared, target)
+    kept = _ascent.ascend(
+        lambda choices: about_with(*half, choices), _ascent.halved(first), iterations
+    )
+    kept = jax.tree.map(lambda new, old: new.astype(old.dtype), kept, first)
+    lower = lower_with(cell, shared, cell.values, target, kept)
+    return Bounded(jnp.where(empty, jnp.inf, lower), kept)
 
-    def lower(choices):
-        return lower_with(cell, shared, cell.values, target, choices)
 
-    best, kept = _ascent.ascend(lower, first, iterations)
-    return Bounded(jnp.where(empty, jnp.inf, best), kept)
+def halved(cell, shared: Whole, target: Target):
+    """All of it in single precision, for choosing."""
+    values, sets = _ascent.halved((cell.values, cell.sets))
+    cell = replace(cell, values=values, sets=sets)
+    return cell, _ascent.halved(shared), _ascent.halved(target)
+
+
+def about_with(cell, shared: Whole, target: Target, choices: Choices):
+    """What `lower_with` comes to but for rounding."""
+    start, constant, _ = started(cell, shared, cell.values, target, choices)
+    equations = cell.graph.equations[: len(cell.steps)]
+    return about(
+        equations, cell.steps, cell.values, cell.sets, start, constant, choices.slopes
+    )
 
 
 def lower_with(cell, shared, values, target: Target, choices: Choices):

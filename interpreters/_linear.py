@@ -114,10 +114,10 @@ def _only_reshapes(equation) -> bool:
     return _product(result.aval.shape) == _product(equation.eqn.invars[0].aval.shape)
 
 
-def linear_map(equation, fixed):
+def linear_map(equation, fixed, dtype=None):
     """The equation as a function of the operands that are None in `fixed`, in working
-    precision."""
-    dtype = working_dtype()
+    precision or in that of `dtype`."""
+    dtype = dtype or working_dtype()
     operation = equation.operation
     if equation.name == "div":
         operation = lax.mul
@@ -172,8 +172,9 @@ def transpose_rows(equation, fixed, shapes, rows):
     if _convolves_in_loops(equation, fixed, rows):
         params = equation.operation.params
         return [_convolution.transpose(params, shapes[0], fixed[1], rows[0])]
-    function = linear_map(equation, fixed)
-    primal = [jax.ShapeDtypeStruct(shape, working_dtype()) for shape in shapes]
+    dtype = rows[0].dtype
+    function = linear_map(equation, fixed, dtype)
+    primal = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
     results = jax.eval_shape(function, *primal)
     transpose = jax.linear_transpose(function, *primal)
     if isinstance(results, (tuple, list)):

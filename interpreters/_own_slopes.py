@@ -6,13 +6,14 @@ Xu 1_1, twenty steps: width 352 against 555). What is shared (`_alpha`) fits int
 certificate.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters._alpha import initial_slopes
-from torchlean_jax.interpreters._ascent import Choices, ascend
-from torchlean_jax.interpreters._backward import lower_bounds
+from torchlean_jax.interpreters._ascent import Choices, ascend, halved
+from torchlean_jax.interpreters._backward import about, lower_bounds
 from torchlean_jax.interpreters._crown import both, undecided_elements
 from torchlean_jax.interpreters._units import unit_rows
 
@@ -40,12 +41,17 @@ def by_own_slopes(iterations: int):
     return refine
 
 
+def block_size(result, size: int) -> int:
+    """How many of so many elements may be bounded together."""
+    slopes = sum(a.nbytes for a in initial_slopes(result, 2).values())
+    return max(1, min(BLOCK, size, result.memory // (_ARRAYS * max(slopes, 1))))
+
+
 def _ascended(result, number, position, wanted, iterations):
     """(lo, hi), flat; infinite where not `wanted`, but for what a block holds beside
     (no certificate rests on these enclosures)."""
     size = wanted.size
-    slopes = sum(a.nbytes for a in initial_slopes(result, 2).values())
-    block = max(1, min(BLOCK, size, result.memory // (_ARRAYS * max(slopes, 1))))
+    block = block_size(result, size)
     order = jnp.argsort(~wanted, stable=True)
     order = jnp.concatenate([order, order[-1:].repeat(-size % block)])
     equations, values = result.graph.equations[:position], result.values
@@ -58,19 +64,26 @@ def _ascended(result, number, position, wanted, iterations):
             equations, result.steps, values, number, indices
         )
 
-        def lower(choices):
-            return lower_bounds(
-                equations,
-                result.steps,
-                values,
-                result.sets,
-                {source: rows},
-                offset,
-                choices.slopes,
-                error,
-            )
+        quick = halved((values, result.sets, {source: rows}, offset))
 
-        best, _ = ascend(lower, first, iterations)
+        def guess(choices):
+            return about(equations, result.steps, *quick, choices.slopes)
+
+        kept = jax.tree.map(
+            lambda new, old: new.astype(old.dtype),
+            ascend(guess, halved(first), iterations),
+            first,
+        )
+        best = lower_bounds(
+            equations,
+            result.steps,
+            values,
+            result.sets,
+            {source: rows},
+            offset,
+            kept.slopes,
+            error,
+        )
         return (
             lo.at[indices].max(best[:block]),
             hi.at[indices].min(-best[block:]),

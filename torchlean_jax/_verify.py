@@ -87,7 +87,8 @@ def verify(
       attack: False for none, or a `search.Attack` that says how hard to look.
       seed: of the attack, which is deterministic.
       certificate: whether to write one for "proved". Without, a search by parts may
-        also trim boxes, which takes fewer parts.
+        also trim boxes, or narrow enclosures to where the spec would fail, which takes
+        fewer parts.
       where: from `tl.halfspaces`: only inputs that satisfy these constraints count. If
         none does, the answer is "proved", and the verdict says that it is vacuous.
       errors: with "fp32", what is assumed of operations: `ErrorModel.xla_cpu()`.
@@ -96,7 +97,11 @@ def verify(
         with `Branching(cut="phases")`, crown and alpha-crown do.
       timeout: seconds for the whole call, after which the answer is "unknown", with the
         best bound and the share of the set that is proved. It turns `split` on. (Where
-        a proof leaves no time to have its certificate checked, there is none.)
+        a proof leaves no time to have its certificate checked, there is none.) The
+        clock is read between two batches of parts: the attack, a batch that has begun
+        and the compilation of a model that was not met before (some seconds, for large
+        networks up to a minute) are not interrupted, and count. JAX's compilation
+        cache spares the last in later processes.
       watch: called with the `search.Search` after each batch of parts.
       resume: a file in which the search is kept, and from which it goes on if the file
         exists: to the same parts and the same answer, however often it is stopped. It

@@ -78,14 +78,14 @@ class Net:
         return [phases[part.operand] for part in self.parts]
 
 
-def exact_least(layers, phases, row, offset):
-    """The least of row @ network(x) - offset on a cell; None if no x is in it."""
+def pieces_of(layers, phases):
+    """The polygons of a cell on which the network is affine."""
     polygons = [exact_relu.rectangle(LO, HI)]
     for depth, (phase, level) in enumerate(zip(phases, LEVELS, strict=True), 1):
         for neuron, side in enumerate(phase.tolist()):
 
             def above(point, depth=depth, neuron=neuron, level=level):
-                return _before(layers, depth, point)[neuron] - Fraction(level)
+                return before(layers, depth, point)[neuron] - Fraction(level)
 
             polygons = [
                 part
@@ -93,16 +93,21 @@ def exact_least(layers, phases, row, offset):
                 for part in exact_relu._cut(polygon, [above(p) for p in polygon])
                 if all(side * above(p) >= 0 for p in part)
             ]
+    return polygons
+
+
+def exact_least(layers, phases, row, offset):
+    """The least of row @ network(x) - offset on a cell; None if no x is in it."""
     row = [Fraction(c) for c in row.tolist()]
     values = [
-        sum(c * v for c, v in zip(row, _before(layers, 3, p), strict=True))
-        for polygon in polygons
+        sum(c * v for c, v in zip(row, before(layers, 3, p), strict=True))
+        for polygon in pieces_of(layers, phases)
         for p in polygon
     ]
     return min(values) - Fraction(float(offset)) if values else None
 
 
-def _before(layers, depth, point):
+def before(layers, depth, point):
     """What the layer of number `depth` computes before its switch, exactly."""
     values = [Fraction(v) for v in point]
     for k, (weights, bias) in enumerate(layers[:depth]):
@@ -285,6 +290,6 @@ def test_slopes_of_their_own_only_tighten():
             gained += float(jnp.sum(old.width - new.width))
             ends = list(zip(new.lo.tolist(), new.hi.tolist(), strict=True))
             for x in random.uniform(LO, HI, size=(20, 2)).tolist():
-                pairs = zip(_before(layers, depth, x), ends, strict=True)
+                pairs = zip(before(layers, depth, x), ends, strict=True)
                 assert all(Fraction(lo) <= v <= Fraction(hi) for v, (lo, hi) in pairs)
     assert gained > 0

@@ -67,6 +67,12 @@ def test_answers_agree_with_exact_minima(method):
     assert check_answers(method=method) >= 1
 
 
+@pytest.mark.parametrize("method", ["crown", "alpha-crown"])
+def test_answers_agree_where_enclosures_are_narrowed_at_once(method, monkeypatch):
+    monkeypatch.setattr(_cells, "_NARROWED_EVERY", 0)
+    check_answers(method=method)
+
+
 def close_calls(seeds=range(4)) -> list[str]:
     """What is said of rows 1e-5 below their exact minimum."""
     said = []
@@ -109,6 +115,24 @@ def test_an_empty_cell_is_proved_empty():
 def test_a_fault_in_the_search_is_noticed(sound, faulty):
     with planted(_cells, sound, faulty, keep=("Region",)):
         sound_kind, _parts.Cells = _parts.Cells, _cells.Cells
+        try:
+            assert notices(check_answers)
+        finally:
+            _parts.Cells = sound_kind
+
+
+@pytest.mark.parametrize(
+    "sound, faulty",
+    [
+        ('min(rows["most"][k], above)', "np.inf"),
+        ("self._slack + lacking * _ABOVE", "self._slack - lacking"),
+        ("is_inside = near > exact if", "is_inside = near - 0.5 > exact if"),
+    ],
+)
+def test_a_fault_in_narrowing_is_noticed(sound, faulty):
+    with planted(_cells, sound, faulty, keep=("Region",)):
+        sound_kind, _parts.Cells = _parts.Cells, _cells.Cells
+        _cells._NARROWED_EVERY = 0
         try:
             assert notices(check_answers)
         finally:

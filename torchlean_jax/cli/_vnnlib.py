@@ -60,7 +60,8 @@ def add_to(commands) -> None:
         "--timeout",
         type=_arguments.positive,
         metavar="S",
-        help="seconds until the answer is due",
+        help="seconds until the answer is due, compilation included; the clock "
+        "starts when the command is loaded, about a second or two after you enter it",
     )
     command.add_argument(
         "--certificate",

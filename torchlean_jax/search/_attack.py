@@ -36,7 +36,9 @@ class Attack:
     """How hard `tl.verify` looks for a counterexample.
 
     restarts: starting points (the centre, the two extreme corners of a box, random
-        extreme points, random points), improved together in one batch.
+        extreme points, random points), improved together in one batch. A search by
+        parts of boxes that stays open tries once more with 128 times as many, or as
+        many as have 2**20 elements.
     steps: of each restart. momentum: how much of the last direction is kept, in [0, 1).
     candidates: how many of the best points are evaluated rigorously.
     """

@@ -16,6 +16,7 @@ from torchlean_jax._constants import wide
 from torchlean_jax._problem import DEFAULT_MEMORY, Task, is_set, problem_of
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters._alpha import with_hinted
 from torchlean_jax.interpreters._cells import (
     Bounded,
@@ -26,6 +27,7 @@ from torchlean_jax.interpreters._cells import (
     forms,
 )
 from torchlean_jax.interpreters._crown import crown, enclose
+from torchlean_jax.interpreters._failing import where_it_fails
 from torchlean_jax.interpreters._own_slopes import by_own_slopes
 from torchlean_jax.interpreters._phases import switches, whole
 from torchlean_jax.interpreters._splits import rank
@@ -35,7 +37,12 @@ from torchlean_jax.search._hints import PhaseCut
 from torchlean_jax.search._tree import Splits
 
 TOGETHER = 32  # cells in one vmap
+# Narrowing takes about as long as some dozens of cells: as many share it
+_NARROWED_EVERY = 4  # cuts
+_NARROWED_AT_ONCE = 2  # cells of a batch, so that a search can end between two
 _ITERATIONS = 20
+_NARROWING = 12  # iterations
+_ABOVE = 2.0**-10  # of what a bound lacks: properties are taken to hold by less
 _CANDIDATES = 8
 _MOST_CLAUSES = 4096
 _LARGEST_PROGRAM = 2**20  # entries of the constraints of a cell, as linear program
@@ -58,7 +65,8 @@ class Region:
             )
         key = "cells", tree, tuple(map(is_set, leaves))
         programs = functools.partial(_programs, self.task, self.parts)
-        self.bounded, self.ranked, self.first, self.forms = model.once(key, programs)
+        found = model.once(key, programs)
+        self.bounded, self.ranked, self.first, self.forms, self.narrowed = found
         enclosed = functools.partial(_whole, self.task, self.parts, method)
         enclosed = model.once((*key, method), lambda: jax.jit(enclosed))
         with jax.enable_x64(True):
@@ -90,41 +98,52 @@ def _whole(task: Task, parts, method, consts, leaves):
 
 
 def _programs(task: Task, parts):
-    """The jitted functions that bound cells, rank their cuts and start an ascent."""
+    """The jitted functions that bound cells, rank their cuts, start an ascent and
+    narrow enclosures."""
     graph, memory = task.graph, DEFAULT_MEMORY
 
-    def bounded(shared, phases, choices, rows, offset):
-        def one(phases, choices):
+    def bounded(shared, enclosures, phases, choices, rows, offset):
+        def one(enclosures, phases, choices):
+            shared_here = shared._replace(enclosures=enclosures)
             target = Target(phases, rows, offset)
             options = {"memory": memory, "iterations": _ITERATIONS}
-            return bound_cell(graph, shared, target, choices, **options)
+            return bound_cell(graph, shared_here, target, choices, **options)
 
-        return jax.vmap(one)(phases, choices)
+        return jax.vmap(one)(enclosures, phases, choices)
 
-    def ranked(shared, phases, choices, rows, offset):
-        def one(phases, choices):
+    def ranked(shared, enclosures, phases, choices, rows, offset):
+        def one(enclosures, phases, choices):
+            shared_here = shared._replace(enclosures=enclosures)
             target = Target(phases, rows, offset)
             options = {"memory": memory, "candidates": _CANDIDATES}
-            return rank(graph, parts, shared, target, choices, **options)
+            return rank(graph, parts, shared_here, target, choices, **options)
 
-        return jax.vmap(one)(phases, choices)
+        return jax.vmap(one)(enclosures, phases, choices)
 
     def first(shared, rows):
         return first_choices(graph, shared, memory, len(rows))
 
-    def formed(shared, phases, choices, rows, offset):
+    def formed(shared, enclosures, phases, choices, rows, offset):
+        shared = shared._replace(enclosures=enclosures)
         target = Target(phases, rows, offset)
         return forms(graph, shared, target, choices, memory=memory)
 
-    return jax.jit(bounded), jax.jit(ranked), jax.jit(first), jax.jit(formed)
+    def narrowed(shared, enclosures, phases, choices, rows, offset, scale):
+        shared = shared._replace(enclosures=enclosures)
+        target = Target(phases, rows, offset)
+        options = {"memory": memory, "iterations": _NARROWING}
+        return where_it_fails(graph, parts, shared, target, choices, scale, **options)
+
+    return tuple(map(jax.jit, (bounded, ranked, first, formed, narrowed)))
 
 
 class Cells:
     """Parts of a region on which one of some rows is to be positive: see `Kind`.
 
     rows, offset: of a disjunction. slack: float64[R], to be taken off their bounds.
-    keeps: whether a certificate will want to know the choices behind bounds. slopes: of
-    hints, to begin with.
+    keeps: whether a certificate will want to know the choices behind bounds. Without,
+    enclosures are narrowed on the way to where the disjunction fails (`_failing`), in
+    ways that the checker does not follow. slopes: of hints, to begin with.
     """
 
     def __init__(self, region: Region, rows, offset, slack, keeps=False, slopes=()):
@@ -144,17 +163,21 @@ class Cells:
 
     def root(self) -> Rows:
         rows = {f"choice{k}": _narrow(c)[None] for k, c in enumerate(self._first)}
-        return rows | {"phases": np.zeros((1, self._ends[-1]), np.int8)}
+        rows |= {"phases": np.zeros((1, self._ends[-1]), np.int8)}
+        return rows if self._keeps else rows | self._ends_at_first()
 
     def bound(self, rows: Rows) -> _branch.Bounded:
         found = Bounded(*self._in_turns(self.region.bounded, rows))
         margin = self._margin(found.lower)
+        if not self._keeps:
+            margin = np.minimum(margin, rows["most"])
+            self._narrow_some(rows, found.choices, margin)
         best, points = self._next_cuts(rows, found.choices, margin)
         for k in np.flatnonzero(~(margin > 0) & (best < 0)).tolist():
             better = self._at_the_corner(rows, found.choices, k)
-            if better is not None and self._margin(better.lower)[0] > margin[k]:
-                margin[k] = self._margin(better.lower)[0]
-                _put(found.choices, k, better.choices)
+            if better is not None and better[0] > margin[k]:
+                margin[k] = better[0]
+                _put(found.choices, k, better[1])
         kept = enumerate(jax.tree.leaves(found.choices))
         evidence = {f"choice{k}": _narrow(c) for k, c in kept}
         extra = evidence | {"best": best}
@@ -178,8 +201,16 @@ class Cells:
         lower = np.nextafter(lower - self._slack, -np.inf)
         return np.where(np.isnan(lower), -np.inf, lower).max(axis=1)
 
-    def _at_the_corner(self, rows: Rows, choices: Choices, k: int) -> Bounded | None:
-        """The bound of a cell without free phases by the multipliers of `_corners`."""
+    def _again(self, rows: Rows, choices: Choices):
+        """(margins, choices) of cells that were bounded with such choices."""
+        kept = {f"choice{k}": c for k, c in enumerate(jax.tree.leaves(choices))}
+        found = Bounded(*self._in_turns(self.region.bounded, rows | kept))
+        margin = self._margin(found.lower)
+        return np.minimum(margin, rows.get("most", np.inf)), found.choices
+
+    def _at_the_corner(self, rows: Rows, choices: Choices, k: int):
+        """(margin, choices) of a cell without free phases by the multipliers of
+        `_corners`, or None."""
         if self._box is None or self._ends[-1] * len(self._box[0]) > _LARGEST_PROGRAM:
             return None
         own = jax.tree.map(lambda c: c[k], choices)
@@ -187,6 +218,7 @@ class Cells:
         with jax.enable_x64(True):
             found = self.region.forms(
                 self.region.shared,
+                self._enclosures({n: a[k] for n, a in rows.items()}),
                 self._by_part(phases),
                 own,
                 self._rows,
@@ -198,11 +230,71 @@ class Cells:
             return None
         best = self._by_part(weights)
         own = own._replace(multipliers={n: best[n] for n in own.multipliers})
-        kept = enumerate(jax.tree.leaves(own))
-        one = {f"choice{j}": _narrow(c)[None] for j, c in kept}
-        return Bounded(
-            *self._in_turns(self.region.bounded, one | {"phases": phases[None]})
-        )
+        one = {name: array[k : k + 1] for name, array in rows.items()}
+        (margin,), found = self._again(one, jax.tree.map(lambda c: c[None], own))
+        return margin, found
+
+    def _narrow_some(self, rows: Rows, choices: Choices, margin) -> None:
+        """Narrow the enclosures of the worst cells that are due; all is updated."""
+        due = ~(margin >= 0) & np.isfinite(margin) & (rows["cuts"] >= _NARROWED_EVERY)
+        due = np.flatnonzero(due)
+        due = due[np.argsort(margin[due], kind="stable")][:_NARROWED_AT_ONCE]
+        for k in due.tolist():
+            own = jax.tree.map(lambda c, k=k: c[k], choices)
+            self._narrow(rows, k, own, -float(margin[k]))
+        if len(due):
+            there = {name: array[due] for name, array in rows.items()}
+            own = jax.tree.map(lambda c: c[due], choices)
+            better, found = self._again(there, own)
+            for j, k in enumerate(due.tolist()):
+                if better[j] > margin[k]:
+                    margin[k] = better[j]
+                    _put(choices, k, jax.tree.map(lambda c, j=j: c[j : j + 1], found))
+
+    def _narrow(self, rows: Rows, k: int, choices: Choices, lacking: float) -> None:
+        """Narrow the enclosures of a cell to where no row is above what its slack and a
+        little of what its bound lacks come to.
+
+        Elsewhere some row is above that, so no bound from then on says more (`most`).
+        """
+        offset = self._offset + self._slack + lacking * _ABOVE
+        above = np.nextafter(offset - self._offset, -np.inf) - self._slack
+        above = np.nextafter(above, -np.inf).min()
+        own = {name: array[k] for name, array in rows.items()}
+        with jax.enable_x64(True):
+            found = self.region.narrowed(
+                self.region.shared,
+                self._enclosures(own),
+                self._by_part(own["phases"]),
+                choices,
+                self._rows,
+                offset,
+                lacking,
+            )
+        values = [found[part.operand] for part in self.region.parts]
+        lo, hi = _outward(values)
+        rows["lo"][k], rows["hi"][k], rows["cuts"][k] = lo, hi, 0
+        rows["most"][k] = min(rows["most"][k], above)
+
+    def _ends_at_first(self) -> Rows:
+        """What cells whose enclosures are narrowed have besides: their ends (float32),
+        cuts since they were narrowed, and the `most` a bound may say."""
+        shared = self.region.shared.enclosures
+        lo, hi = _outward([shared[part.operand] for part in self.region.parts])
+        found = {"lo": lo[None], "hi": hi[None], "cuts": np.zeros(1, np.int32)}
+        return found | {"most": np.full(1, np.inf)}
+
+    def _enclosures(self, rows: Rows) -> dict[int, Interval]:
+        """Of the operands of switches, on cells or on a single one."""
+        if "lo" in rows:
+            ends = (rows[n].astype(np.float64) for n in ("lo", "hi"))
+            lo, hi = map(self._by_part, ends)
+            return {n: Interval(lo[n], hi[n]) for n in lo}
+        lead = rows["phases"].shape[:-1]
+        return {
+            n: Interval(*(np.broadcast_to(e, (*lead, *e.shape)) for e in (v.lo, v.hi)))
+            for n, v in self.region.shared.enclosures.items()
+        }
 
     def _laid_out(self):
         """(switch, (first, last) of its elements among all, shape) of each."""
@@ -241,6 +333,8 @@ class Cells:
             phases = rows["phases"][can].copy()
             phases[np.arange(len(index)), index] = phase
             half = {n: array[can] for n, array in extra.items() if n != "best"}
+            if "cuts" in rows:
+                half["cuts"] = rows["cuts"][can] + 1
             halves.append(half | {"phases": phases})
         return can, Splits(value, index - self._ends[part], at), *halves
 
@@ -284,7 +378,8 @@ class Cells:
         count, found = len(rows["phases"]), []
         for start in range(0, count, TOGETHER):
             at = np.minimum(np.arange(start, start + TOGETHER), count - 1)
-            phases = self._by_part(rows["phases"][at])
+            here = {n: a[at] for n, a in rows.items() if n in _OF_A_CELL}
+            phases, enclosures = self._by_part(here["phases"]), self._enclosures(here)
             kept = [
                 rows[f"choice{k}"][at].astype(np.float64)
                 for k in range(len(self._first))
@@ -292,7 +387,12 @@ class Cells:
             choices: Choices = jax.tree.unflatten(self._tree, kept)
             with jax.enable_x64(True):
                 part = program(
-                    self.region.shared, phases, choices, self._rows, self._offset
+                    self.region.shared,
+                    enclosures,
+                    phases,
+                    choices,
+                    self._rows,
+                    self._offset,
                 )
                 found.append(jax.tree.map(np.asarray, part))
         return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *found)
@@ -317,6 +417,21 @@ def _ends_of(sets) -> tuple[np.ndarray, np.ndarray] | None:
         for end in ("lo", "hi")
     )
     return lo, hi
+
+
+_OF_A_CELL = ("phases", "lo", "hi")
+
+
+def _outward(values) -> tuple[np.ndarray, np.ndarray]:
+    """(lo, hi) of enclosures end to end, in half the memory."""
+    found = []
+    for end, out in (("lo", -np.inf), ("hi", np.inf)):
+        exact = np.concatenate([np.ravel(getattr(v, end)) for v in values])
+        with np.errstate(over="ignore"):
+            near = exact.astype(np.float32)
+        is_inside = near > exact if out < 0 else near < exact
+        found.append(np.where(is_inside, np.nextafter(near, np.float32(out)), near))
+    return found[0], found[1]
 
 
 def _put(choices: Choices, k: int, better: Choices) -> None:
