@@ -21,7 +21,7 @@ class Choices(NamedTuple):
     multipliers of constraints, not negative; each [R, *shape]."""
 
     slopes: dict[int, Any]
-    multipliers: dict[int, Any]
+    multipliers: dict[Any, Any]
 
 
 def halved(tree: Any) -> Any:

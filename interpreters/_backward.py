@@ -44,8 +44,10 @@ def about(equations, steps, values, sets, start, offset, slopes=None):
     rows, offset, _ = substituted(equations, steps, values, start, offset, slopes)
     for number, coefficients in rows.items():
         region = sets[number] if number in sets else Interval.lift(values[number])
-        least = minimum_over_ball if isinstance(region, Ball) else minimum_over
-        offset = offset + least(coefficients, region)[0]
+        if isinstance(region, Ball):
+            offset = offset + minimum_over_ball(coefficients, region)[0]
+        else:
+            offset = offset + minimum_over(coefficients, region)[0]
     return offset
 
 

@@ -9,6 +9,8 @@ Enclosures that contradict each other (lo > hi) prove that the property fails no
 Source: Kotha et al. 2023 (arXiv:2302.01404), section 4.2.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -73,10 +75,13 @@ def _ascended(graph, cell, part, shared, target, choices, scale, iterations):
             before, cell.steps, cell.values, number, indices
         )
         unit = jnp.tile(width[indices], 2)[:, None]
-        half = (*halved(cell, shared, target), *_ascent.halved((rows, offset, unit)))
+        half: list[Any] = [*halved(cell, shared, target)]
+        half += _ascent.halved([rows, offset, unit])
 
         def guess(choices):
-            start, constant, _ = _started(*half, source, 0, choices)
+            start, constant, _ = _started(
+                *half, source=source, error=0, choices=choices
+            )
             return about(
                 graph.equations,
                 half[0].steps,

@@ -64,10 +64,10 @@ def _ascended(result, number, position, wanted, iterations):
             equations, result.steps, values, number, indices
         )
 
-        quick = halved((values, result.sets, {source: rows}, offset))
+        quick = [*halved((values, result.sets, {source: rows}, offset))]
 
         def guess(choices):
-            return about(equations, result.steps, *quick, choices.slopes)
+            return about(equations, result.steps, *quick, slopes=choices.slopes)
 
         kept = jax.tree.map(
             lambda new, old: new.astype(old.dtype),

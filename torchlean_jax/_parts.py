@@ -20,9 +20,10 @@ from torchlean_jax._verdict import at_least
 from torchlean_jax.domains._errors import InputError, SearchFileError
 from torchlean_jax.search._boxes import Boxes
 from torchlean_jax.search._branch import Branching, Kind, Search
-from torchlean_jax.search._cells import Cells, Proofs, Region, clauses
+from torchlean_jax.search._cells import Cells, Proofs, clauses
 from torchlean_jax.search._executors import Executor, Spread
 from torchlean_jax.search._hints import Hints, begin
+from torchlean_jax.search._region import Region
 from torchlean_jax.search._saved import Slot
 from torchlean_jax.search._stop import is_asked_for
 

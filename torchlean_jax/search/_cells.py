@@ -4,137 +4,32 @@ A cell fixes phases of elements of max(x, c), c concrete; it is cut across one m
 them, where x equals c. What all cells have in common is bounded once (`Region`).
 """
 
-import functools
 import itertools
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import jax
 import numpy as np
 
-from torchlean_jax._constants import wide
-from torchlean_jax._problem import DEFAULT_MEMORY, Task, is_set, problem_of
-from torchlean_jax._snapshot import Snapshot
+from torchlean_jax._problem import is_set
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters._alpha import with_hinted
-from torchlean_jax.interpreters._cells import (
-    Bounded,
-    Choices,
-    Target,
-    bound_cell,
-    first_choices,
-    forms,
-)
-from torchlean_jax.interpreters._crown import crown, enclose
-from torchlean_jax.interpreters._failing import where_it_fails
-from torchlean_jax.interpreters._own_slopes import by_own_slopes
-from torchlean_jax.interpreters._phases import switches, whole
-from torchlean_jax.interpreters._splits import rank
+from torchlean_jax.interpreters._cells import Bounded, Choices
 from torchlean_jax.search import _branch, _corners
 from torchlean_jax.search._frontier import Rows
 from torchlean_jax.search._hints import PhaseCut
+from torchlean_jax.search._region import Region
 from torchlean_jax.search._tree import Splits
 
 TOGETHER = 32  # cells in one vmap
 # Narrowing takes about as long as some dozens of cells: as many share it
 _NARROWED_EVERY = 4  # cuts
 _NARROWED_AT_ONCE = 2  # cells of a batch, so that a search can end between two
-_ITERATIONS = 20
-_NARROWING = 12  # iterations
 _ABOVE = 2.0**-10  # of what a bound lacks: properties are taken to hold by less
-_CANDIDATES = 8
 _MOST_CLAUSES = 4096
 _LARGEST_PROGRAM = 2**20  # entries of the constraints of a cell, as linear program
-
-
-class Region:
-    """A model on its input sets: enclosures, and programs for cells of any rows.
-
-    method: "crown", or "alpha-crown" for enclosures with slopes of their own. Raises
-    InputError if nothing in the model has phases.
-    """
-
-    def __init__(self, model: Snapshot, args: tuple, method: str):
-        leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
-        self.leaves, self.task = leaves, problem_of(model).at(leaves, tree)
-        self.parts = _switches(self.task, leaves)
-        if not self.parts:
-            raise InputError(
-                "no max(x, c) of this model has phases to fix: cut its inputs instead"
-            )
-        key = "cells", tree, tuple(map(is_set, leaves))
-        programs = functools.partial(_programs, self.task, self.parts)
-        found = model.once(key, programs)
-        self.bounded, self.ranked, self.first, self.forms, self.narrowed = found
-        enclosed = functools.partial(_whole, self.task, self.parts, method)
-        enclosed = model.once((*key, method), lambda: jax.jit(enclosed))
-        with jax.enable_x64(True):
-            given = [x if is_set(x) else wide(x) for x in leaves]
-            self.shared = enclosed(self.task.wide_consts, given)
-
-
-def has_phases(model: Snapshot, args: tuple) -> bool:
-    """Whether anything in the model on its input sets has phases to fix."""
-    leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
-    return bool(_switches(problem_of(model).at(leaves, tree), leaves))
-
-
-def _switches(task: Task, leaves):
-    pairs = zip(task.graph.inputs, leaves, strict=True)
-    return switches(task.graph, {number for number, leaf in pairs if is_set(leaf)})
-
-
-def _whole(task: Task, parts, method, consts, leaves):
-    sets, operands = {}, {}
-    for number, leaf in zip(task.graph.inputs, leaves, strict=True):
-        if is_set(leaf):
-            sets[number] = leaf.lift(leaf) if hasattr(leaf, "lo") else leaf.lift()
-        else:
-            operands[number] = leaf
-    refine = by_own_slopes(_ITERATIONS) if method == "alpha-crown" else crown
-    options = {"memory": DEFAULT_MEMORY, "consts": consts, "refine": refine}
-    return whole(enclose(task.graph, operands, sets, **options), parts)
-
-
-def _programs(task: Task, parts):
-    """The jitted functions that bound cells, rank their cuts, start an ascent and
-    narrow enclosures."""
-    graph, memory = task.graph, DEFAULT_MEMORY
-
-    def bounded(shared, enclosures, phases, choices, rows, offset):
-        def one(enclosures, phases, choices):
-            shared_here = shared._replace(enclosures=enclosures)
-            target = Target(phases, rows, offset)
-            options = {"memory": memory, "iterations": _ITERATIONS}
-            return bound_cell(graph, shared_here, target, choices, **options)
-
-        return jax.vmap(one)(enclosures, phases, choices)
-
-    def ranked(shared, enclosures, phases, choices, rows, offset):
-        def one(enclosures, phases, choices):
-            shared_here = shared._replace(enclosures=enclosures)
-            target = Target(phases, rows, offset)
-            options = {"memory": memory, "candidates": _CANDIDATES}
-            return rank(graph, parts, shared_here, target, choices, **options)
-
-        return jax.vmap(one)(enclosures, phases, choices)
-
-    def first(shared, rows):
-        return first_choices(graph, shared, memory, len(rows))
-
-    def formed(shared, enclosures, phases, choices, rows, offset):
-        shared = shared._replace(enclosures=enclosures)
-        target = Target(phases, rows, offset)
-        return forms(graph, shared, target, choices, memory=memory)
-
-    def narrowed(shared, enclosures, phases, choices, rows, offset, scale):
-        shared = shared._replace(enclosures=enclosures)
-        target = Target(phases, rows, offset)
-        options = {"memory": memory, "iterations": _NARROWING}
-        return where_it_fails(graph, parts, shared, target, choices, scale, **options)
-
-    return tuple(map(jax.jit, (bounded, ranked, first, formed, narrowed)))
 
 
 class Cells:
@@ -289,12 +184,12 @@ class Cells:
         if "lo" in rows:
             ends = (rows[n].astype(np.float64) for n in ("lo", "hi"))
             lo, hi = map(self._by_part, ends)
-            return {n: Interval(lo[n], hi[n]) for n in lo}
-        lead = rows["phases"].shape[:-1]
-        return {
-            n: Interval(*(np.broadcast_to(e, (*lead, *e.shape)) for e in (v.lo, v.hi)))
-            for n, v in self.region.shared.enclosures.items()
-        }
+            return {n: _interval(lo[n], hi[n]) for n in lo}
+        lead, found = rows["phases"].shape[:-1], {}
+        for n, v in self.region.shared.enclosures.items():
+            ends = (np.broadcast_to(e, (*lead, *e.shape)) for e in (v.lo, v.hi))
+            found[n] = _interval(*ends)
+        return found
 
     def _laid_out(self):
         """(switch, (first, last) of its elements among all, shape) of each."""
@@ -420,6 +315,11 @@ def _ends_of(sets) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 _OF_A_CELL = ("phases", "lo", "hi")
+
+
+def _interval(lo: Any, hi: Any) -> Interval:
+    """Of NumPy arrays, which become JAX's where they are used."""
+    return Interval(lo, hi)
 
 
 def _outward(values) -> tuple[np.ndarray, np.ndarray]:

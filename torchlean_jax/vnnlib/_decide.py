@@ -25,8 +25,8 @@ from torchlean_jax._verify import verify
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.onnx import Network
 from torchlean_jax.search import Branching, Search
-from torchlean_jax.search._cells import has_phases
 from torchlean_jax.search._executors import Executor
+from torchlean_jax.search._region import has_phases
 from torchlean_jax.search._saved import Saved
 from torchlean_jax.search._stop import is_asked_for, on_signals
 from torchlean_jax.vnnlib._points import Problem, confirmed

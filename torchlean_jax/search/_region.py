@@ -1,0 +1,112 @@
+"""What the cells of a problem have in common: enclosures, and compiled programs.
+
+Cells themselves, and what is done with them, are in `_cells`.
+"""
+
+import functools
+
+import jax
+
+from torchlean_jax._constants import wide
+from torchlean_jax._problem import DEFAULT_MEMORY, Task, is_set, problem_of
+from torchlean_jax._snapshot import Snapshot
+from torchlean_jax.domains._errors import InputError
+from torchlean_jax.interpreters._cells import Target, bound_cell, first_choices, forms
+from torchlean_jax.interpreters._crown import crown, enclose
+from torchlean_jax.interpreters._failing import where_it_fails
+from torchlean_jax.interpreters._own_slopes import by_own_slopes
+from torchlean_jax.interpreters._phases import switches, whole
+from torchlean_jax.interpreters._splits import rank
+
+_ITERATIONS = 20
+_NARROWING = 12  # iterations
+_CANDIDATES = 8
+
+
+class Region:
+    """A model on its input sets: enclosures, and programs for cells of any rows.
+
+    method: "crown", or "alpha-crown" for enclosures with slopes of their own. Raises
+    InputError if nothing in the model has phases.
+    """
+
+    def __init__(self, model: Snapshot, args: tuple, method: str):
+        leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
+        self.leaves, self.task = leaves, problem_of(model).at(leaves, tree)
+        self.parts = _switches(self.task, leaves)
+        if not self.parts:
+            raise InputError(
+                "no max(x, c) of this model has phases to fix: cut its inputs instead"
+            )
+        key = "cells", tree, tuple(map(is_set, leaves))
+        programs = functools.partial(_programs, self.task, self.parts)
+        found = model.once(key, programs)
+        self.bounded, self.ranked, self.first, self.forms, self.narrowed = found
+        enclosed = functools.partial(_whole, self.task, self.parts, method)
+        enclosed = model.once((*key, method), lambda: jax.jit(enclosed))
+        with jax.enable_x64(True):
+            given = [x if is_set(x) else wide(x) for x in leaves]
+            self.shared = enclosed(self.task.wide_consts, given)
+
+
+def has_phases(model: Snapshot, args: tuple) -> bool:
+    """Whether anything in the model on its input sets has phases to fix."""
+    leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
+    return bool(_switches(problem_of(model).at(leaves, tree), leaves))
+
+
+def _switches(task: Task, leaves):
+    pairs = zip(task.graph.inputs, leaves, strict=True)
+    return switches(task.graph, {number for number, leaf in pairs if is_set(leaf)})
+
+
+def _whole(task: Task, parts, method, consts, leaves):
+    sets, operands = {}, {}
+    for number, leaf in zip(task.graph.inputs, leaves, strict=True):
+        if is_set(leaf):
+            sets[number] = leaf.lift(leaf) if hasattr(leaf, "lo") else leaf.lift()
+        else:
+            operands[number] = leaf
+    refine = by_own_slopes(_ITERATIONS) if method == "alpha-crown" else crown
+    options = {"memory": DEFAULT_MEMORY, "consts": consts, "refine": refine}
+    return whole(enclose(task.graph, operands, sets, **options), parts)
+
+
+def _programs(task: Task, parts):
+    """The jitted functions that bound cells, rank their cuts, start an ascent and
+    narrow enclosures."""
+    graph, memory = task.graph, DEFAULT_MEMORY
+
+    def bounded(shared, enclosures, phases, choices, rows, offset):
+        def one(enclosures, phases, choices):
+            shared_here = shared._replace(enclosures=enclosures)
+            target = Target(phases, rows, offset)
+            options = {"memory": memory, "iterations": _ITERATIONS}
+            return bound_cell(graph, shared_here, target, choices, **options)
+
+        return jax.vmap(one)(enclosures, phases, choices)
+
+    def ranked(shared, enclosures, phases, choices, rows, offset):
+        def one(enclosures, phases, choices):
+            shared_here = shared._replace(enclosures=enclosures)
+            target = Target(phases, rows, offset)
+            options = {"memory": memory, "candidates": _CANDIDATES}
+            return rank(graph, parts, shared_here, target, choices, **options)
+
+        return jax.vmap(one)(enclosures, phases, choices)
+
+    def first(shared, rows):
+        return first_choices(graph, shared, memory, len(rows))
+
+    def formed(shared, enclosures, phases, choices, rows, offset):
+        shared = shared._replace(enclosures=enclosures)
+        target = Target(phases, rows, offset)
+        return forms(graph, shared, target, choices, memory=memory)
+
+    def narrowed(shared, enclosures, phases, choices, rows, offset, scale):
+        shared = shared._replace(enclosures=enclosures)
+        target = Target(phases, rows, offset)
+        options = {"memory": memory, "iterations": _NARROWING}
+        return where_it_fails(graph, parts, shared, target, choices, scale, **options)
+
+    return tuple(map(jax.jit, (bounded, ranked, first, formed, narrowed)))
