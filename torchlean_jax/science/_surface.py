@@ -51,7 +51,7 @@ class Traced:
 
 
 def free_cells(
-    f: Callable, lo: Any, hi: Any, *, rounds: int = 12, batch: int = 4096
+    f: Callable, lo: Any, hi: Any, *, rounds: int = 12, batch: int = 1024
 ) -> Free:
     """The cells of a box in which f has no zero, by halving `rounds` times.
 
@@ -133,8 +133,7 @@ def _signs(enclose, cells: np.ndarray, batch: int) -> np.ndarray:
     found = np.zeros(len(cells), int)
     for start in range(0, len(cells), batch):
         part = cells[start : start + batch]
-        size = min(batch, 1 << (len(part) - 1).bit_length())
-        filled = part[np.resize(np.arange(len(part)), size)]  # few shapes to compile
+        filled = part[np.resize(np.arange(len(part)), batch)]  # one shape only
         found[start : start + batch] = _sign(enclose(filled[:, 0], filled[:, 1]))[
             : len(part)
         ]
