@@ -15,6 +15,7 @@ from torchlean_jax.science import (
     _dynamics,
     _examples,
 )
+from torchlean_jax.science._outcome import Outcome
 
 
 def test_the_command_offers_what_there_is():
@@ -91,6 +92,19 @@ def test_a_topic_without_certificates_says_so_at_once(tmp_path, capsys):
         asked = [*example, "--certificate", str(tmp_path / "x.json")]
         assert main(["science", *asked]) == 2
         assert "no certificate of it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("eps", "code", "said"),
+    [("0.5", 0, "proved: "), ("0.25", 3, "unknown: not decided"), ("-1", 2, "")],
+)
+def test_a_bound_can_be_asked_for(eps, code, said, monkeypatch, capsys):
+    """What is proved is 0.375, and it is not asked for more than that."""
+    found = Outcome("|residual| <= 0.375", "unknown", 0.375, 0.3, 1.0, {}, lambda _: 0)
+    names, _ = _examples.TOPICS["pinn"]
+    monkeypatch.setitem(_examples.TOPICS, "pinn", (names, lambda name: found))
+    assert main(["science", "pinn", "heat", "--certify", eps]) == code
+    assert capsys.readouterr().out.startswith(said)
 
 
 def test_a_false_claim_is_exit_code_1(monkeypatch, capsys):

@@ -94,7 +94,8 @@ def add_to(commands) -> None:
         run = functools.partial(_run, topic)
         shown = EXAMPLES.format(topic=topic, name=names[0])
         one = add_command(kinds, topic, run, text=TEXTS[topic], examples=shown)
-        one.add_argument("name", choices=names, help="which example")
+        shown = "which example: " + ", ".join(names)
+        one.add_argument("name", choices=names, metavar="NAME", help=shown)
         one.add_argument(
             "--certificate",
             type=writable_path,
