@@ -29,9 +29,7 @@ exact arithmetic, from the coefficients alone.""",
 Bound where a box appears in the pictures of every camera of a set.
 Its depth is positive and its picture lies in a rectangle, whatever the pose, the focal
 length and the centre within the set: decided in exact arithmetic. The figures are the
-widths of the rectangle and of the sampled corners. `surface` follows the rays of a
-camera to the surface of a neural distance function: how far each meets nothing, and
-where it has met it; the figures are the widest such interval, and by marching.""",
+widths of the rectangle and of the sampled corners.""",
     "ode": """\
 Enclose the solutions of a differential equation.
 The first three in a corridor: a sub- and a super-solution, whose inequalities are
@@ -63,7 +61,7 @@ exit code: 0 proved, 1 refuted, 2 bad usage, 3 unknown"""
 TOPICS = {
     "approximate": ("sin", "bump", "wave"),
     "spline": ("natural", "monotone", "kan-edge"),
-    "camera": ("pan", "handheld", "surface"),
+    "camera": ("pan", "handheld"),
     "ode": (
         *("logistic", "logistic-set", "driven"),
         *("lorenz", "oscillator", "van-der-pol", "neural"),
@@ -81,7 +79,6 @@ _UNWRITTEN = "no certificate of it is written; it rests on interval arithmetic"
 UNCERTIFIED = {
     "pinn": TOPICS["pinn"],
     "control": ("executed", "barrier"),
-    "camera": ("surface",),
 }
 
 

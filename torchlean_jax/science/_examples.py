@@ -16,7 +16,6 @@ from torchlean_jax.science._camera import Cameras, envelope, turn
 from torchlean_jax.science._control import LOOPS, stable
 from torchlean_jax.science._dynamics import CORRIDORS, SYSTEMS, bounded, enclosed
 from torchlean_jax.science._neural_control import EXAMPLES
-from torchlean_jax.science._neural_surface import surface
 from torchlean_jax.science._outcome import Outcome
 from torchlean_jax.science._spline import Spline, SplineClaim
 
@@ -266,10 +265,6 @@ def _draw_picture(axes, found, met) -> None:
     axes.legend()
 
 
-def _seen(name: str) -> Outcome:
-    return picture(name) if name in CAMERAS else surface(name)
-
-
 def _followed(name: str) -> Outcome:
     return bounded(name) if name in CORRIDORS else enclosed(name)
 
@@ -282,7 +277,7 @@ def _controlled(name: str) -> Outcome:
 TOPICS: dict[str, tuple[tuple[str, ...], Callable[[str], Outcome]]] = {
     "approximate": (tuple(FUNCTIONS), approximation),
     "spline": (tuple(SPLINES), spline),
-    "camera": ((*CAMERAS, "surface"), _seen),
+    "camera": (tuple(CAMERAS), picture),
     "ode": ((*CORRIDORS, *SYSTEMS), _followed),
     "pinn": (tuple(pinn.PROBLEMS), residual),
     "control": ((*LOOPS, *EXAMPLES), _controlled),
