@@ -24,6 +24,9 @@ BATCH = {
 LINEAR = RANDOM.standard_normal((64, 10)).astype(np.float32)
 
 
+PERCEPTRON = Classifier(mlp.ENTRY.network.apply)
+
+
 def linear(variables, image, training=False):
     return image @ variables.params["w"], variables.state
 
@@ -71,7 +74,7 @@ def test_the_loss_of_the_worst_case_is_above_that_of_an_attack(method):
 
     def certified(params):
         given = Variables(params, variables.state), BATCH, None, RADIUS, method
-        return entry.certified_loss(*given)[0]
+        return PERCEPTRON.certified_loss(*given)[0]
 
     worst, gradient = jax.value_and_grad(certified)(variables.params)
     assert float(ordinary(image)) < float(ordinary(attack)) <= float(worst)
@@ -90,7 +93,7 @@ def test_the_radius_grows_over_the_first_half():
 
     @jax.jit
     def within(radius):
-        return mlp.ENTRY.certified_loss(variables, BATCH, None, radius)[0]
+        return PERCEPTRON.certified_loss(variables, BATCH, None, radius)[0]
 
     none, half, whole = (float(within(share * RADIUS)) for share in (0.0, 0.5, 1.0))
     found = [float(at(number)) for number in (0, 25, 50, 99)]

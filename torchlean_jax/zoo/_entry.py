@@ -96,7 +96,8 @@ class Entry:
             raise InputError(f"{self.name} has no certified training")
         certified, method = self.certified_loss, settings.certified_by
         share = jnp.minimum(number / (GROWING * settings.steps), 1)
-        return lambda *args: certified(*args, settings.certified * share, method)
+        radius = settings.certified * share
+        return lambda *args: certified(*args, radius, method)
 
 
 GROWING = 0.5  # of the steps: while the radius of certified training does
