@@ -70,6 +70,17 @@ def test_an_interrupted_training_goes_on_bit_by_bit(mlp, tmp_path):
     assert all(isinstance(x, np.ndarray) for x in loaded.variables.params.values())
 
 
+@pytest.mark.parametrize("entry", toy.SMALL.values(), ids=toy.SMALL)
+def test_so_does_one_of_an_equation(entry, tmp_path, monkeypatch):
+    monkeypatch.setattr(_loop, "LOG_EVERY", 2)
+    settings = replace(entry.settings, steps=6, batch=4)
+    whole = zoo.train(entry, settings)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train(entry, settings, out=tmp_path, show=interrupted_at(4))
+    resumed = zoo.train(entry, settings, out=tmp_path, resume=True)
+    assert bits(resumed.variables) == bits(whole.variables)
+
+
 def test_resuming_elsewhere_is_refused(mlp, tmp_path):
     toy_run = toy.entry()
     zoo.train(toy_run, out=tmp_path)
@@ -131,6 +142,31 @@ def test_four_devices_have_the_losses_of_one():
         check=True,
     )
     assert json.loads(done.stdout) == toy.losses()
+
+
+def test_four_devices_train_an_equation_as_one_does():
+    """To float32's rounding: sums of at most 2^10 numbers, in another order."""
+    flags = "--xla_force_host_platform_device_count=4"
+    done = subprocess.run(
+        [sys.executable, "-c", EQUATIONS],
+        env=os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name, found in json.loads(done.stdout).items():
+        expected, other = (toy.first_losses(name, seed=seed) for seed in (0, 1))
+        np.testing.assert_allclose(found, expected, rtol=2.0**-13)
+        # a part of the batch would have told: losses of another are far away
+        assert abs(other[0] - expected[0]) > 2.0**-10 * expected[0]
+
+
+EQUATIONS = """
+import json
+from tests.zoo import toy
+print(json.dumps({name: toy.first_losses(name, devices=4) for name in toy.SMALL}))
+"""
 
 
 def test_devices_that_are_not_there_are_an_error():

@@ -57,6 +57,29 @@ def entry(size=2, name="toy", fails_at=None):
     )
 
 
+def _small():
+    from torchlean_jax.zoo import darcy, pinn
+
+    config = darcy.Config(points=4, modes=(3, 2), width=2, depth=1)
+    return {"darcy": darcy.make(config, train=4, held_out=1), "pinn": pinn.make(4)}
+
+
+SMALL = _small()  # entries whose teacher is an equation
+
+
+def first_losses(name, devices=1, seed=0):
+    """Of the first two steps of one of these."""
+    from torchlean_jax.zoo._step import Stepper
+
+    settings = replace(SMALL[name].settings, batch=8, seed=seed)
+    stepper, data = Stepper(SMALL[name], settings, devices), SMALL[name].load(None)
+    state, found = stepper.init(), []
+    for number in range(2):
+        state, metrics = stepper.step(state, number, stepper.batch(data, number))
+        found.append(float(metrics["loss"]))
+    return found
+
+
 def losses(devices=1, accumulate=1, steps=20):
     """The losses of a training, as its journal has them."""
     from torchlean_jax.zoo._step import Stepper

@@ -9,6 +9,7 @@ attain. Which problems there are is in `_problems`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -94,34 +95,47 @@ def train(
     Its parameters are float32 numbers; what is proved of it holds for these.
     """
     keys = jax.random.split(jax.random.key(seed), 4)
-    sizes = [problem.features or len(problem.lo), width, width, problem.fields]
-    weights = [
-        (jax.random.normal(k, (n, m)) / np.sqrt(n), jnp.zeros(m))
-        for k, n, m in zip(keys, sizes, sizes[1:], strict=False)
-    ]
+    weights = initial(problem, keys[:3], width)
     optimiser = optax.adam(optax.cosine_decay_schedule(5e-3, steps))
     lo, hi = (jnp.array(end, jnp.float32) for end in (problem.lo, problem.hi))
 
-    def loss(weights, points):
-        u = network(problem, weights)
-        off = jax.vmap(residual_of(problem, u))(points)
-        total = jnp.mean(off**2)
-        for each in problem.conditions:
-            s = jnp.linspace(each.lo, each.hi, 64)
-            misfit = jax.vmap(_misfit(each, u))(s)
-            total += 10 * jnp.mean(misfit**2)
-        return total
+    def off(weights, points):
+        return loss(problem, network(problem, weights), points)
 
     def step(carry, key):
         weights, state = carry
         points = jax.random.uniform(key, (256, len(lo)), minval=lo, maxval=hi)
-        change, state = optimiser.update(jax.grad(loss)(weights, points), state)
+        change, state = optimiser.update(jax.grad(off)(weights, points), state)
         return (optax.apply_updates(weights, change), state), None
 
     run = jax.jit(lambda start, keys: jax.lax.scan(step, start, keys)[0])
     start = weights, optimiser.init(weights)
     weights, _ = run(start, jax.random.split(keys[3], steps))
     return network(problem, weights)
+
+
+def initial(problem: Problem, keys, width: int) -> list:
+    """Weights before training, as `network` takes them, from three keys."""
+    sizes = [problem.features or len(problem.lo), width, width, problem.fields]
+    return [
+        (jax.random.normal(k, (n, m)) / np.sqrt(n), jnp.zeros(m))
+        for k, (n, m) in zip(keys, pairwise(sizes), strict=True)
+    ]
+
+
+def loss(problem: Problem, u: Callable, points: jax.Array) -> jax.Array:
+    """The mean square of the residual at these points, and ten times that of the misfit
+    in each condition at 64 points of its face.
+
+    Source: Raissi et al. 2019 (doi:10.1016/j.jcp.2018.10.045), equation 4.
+    """
+    off = jax.vmap(residual_of(problem, u))(points)
+    total = jnp.mean(off**2)
+    for each in problem.conditions:
+        s = jnp.linspace(each.lo, each.hi, 64)
+        misfit = jax.vmap(_misfit(each, u))(s)
+        total += 10 * jnp.mean(misfit**2)
+    return total
 
 
 def network(problem: Problem, weights) -> Callable:

@@ -20,6 +20,7 @@ NAMES = (
     "kan",
     "fno",
     "darcy",
+    "pinn",
     "gpt",
     "mamba",
     "ppo",
