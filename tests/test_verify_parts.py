@@ -140,6 +140,29 @@ def test_a_certificate_of_a_tree_is_accepted_and_small():
     assert grown / (report.leaves - 1) <= 200
 
 
+def test_a_search_that_stays_open_attacks_again(monkeypatch):
+    """Once more, harder, and in many inputs with no more than fit."""
+    given = []
+
+    def attacks(asked, options, seed):
+        given.append(options.restarts)
+        return {"tried": "recorded"}
+
+    monkeypatch.setattr(_parts, "by_attack", attacks)
+    monkeypatch.setattr(_parts, "_ATTACKS", {1: 1, 2: 128})
+    options = {"attack": QUICK, "split": Branching(batch=16, most_parts=100)}
+    positive = tl.spec.linear([1.0])  # but for 1/3, which is no float
+
+    def f(x):
+        return jnp.square(3 * x - 1)[:1]
+
+    verdict = tl.verify(f, tl.box(jnp.zeros(2), jnp.ones(2)), positive, **options)
+    assert given == [4, 512] and verdict.tried.count("recorded") == 2
+    monkeypatch.setattr(_parts, "_MOST_STARTS", 20)
+    tl.verify(f, tl.box(jnp.zeros(2), jnp.ones(2)), positive, **options)
+    assert given[2:] == [4, 10]
+
+
 def test_the_same_search_twice():
     layers = random_layers(2)
     below, _ = lower_and_higher(least(layers, ROWS))

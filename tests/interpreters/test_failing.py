@@ -15,7 +15,7 @@ from tests.interpreters import test_phases as phased
 from tests.search import exact_relu, faults
 from torchlean_jax.interpreters import _cells, _failing
 
-SEEDS = range(5)
+SEEDS = range(4)
 
 
 class Failing(phased.Net):
@@ -59,8 +59,9 @@ def check_enclosures():
         random, layers = np.random.default_rng(seed), phased.layers_of(seed)
         shared = net.whole(layers)
         first = net.first(shared)
-        rows, shift = random.normal(size=(2, 2)), random.choice([-3.0, 0.0, 1.0])
-        for share in (0.0, 0.3):
+        rows = random.normal(size=(2, 2))
+        # at a vertex of the cell both rows are minus the shift
+        for share, shift in ((0.0, 0.5), (0.3, 0.5), (0.0, -3.0)):
             phases = net.phases(random, share=share)
             cell = phased.pieces_of(layers, net.in_layers(phases))
             if not cell:

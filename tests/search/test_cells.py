@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ import torchlean_jax as tl
 from tests.search import exact_relu
 from tests.search.faults import notices, planted
 from torchlean_jax import _parts
+from torchlean_jax._question import question
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters._cells import Forms
 from torchlean_jax.search import Branching, _cells, _corners
+from torchlean_jax.search._region import Region
 
 LO, HI = (-1.0, -0.75), (1.25, 1.0)
 SIZES = (2, 5, 4, 2)
@@ -67,10 +71,47 @@ def test_answers_agree_with_exact_minima(method):
     assert check_answers(method=method) >= 1
 
 
-@pytest.mark.parametrize("method", ["crown", "alpha-crown"])
-def test_answers_agree_where_enclosures_are_narrowed_at_once(method, monkeypatch):
+def test_answers_agree_where_enclosures_are_narrowed_at_once(monkeypatch):
     monkeypatch.setattr(_cells, "_NARROWED_EVERY", 0)
-    check_answers(method=method)
+    check_answers()
+
+
+def check_margins_of_what_was_narrowed():
+    """No more is claimed than the assumption leaves, although the bound says more."""
+    layers = [(w, np.float32(b)) for w, b in layers_of(0)]
+    args = layers, tl.box(jnp.asarray(LO, jnp.float32), jnp.asarray(HI, jnp.float32))
+    row = np.float32([1.0, -0.5])
+    spec = tl.spec.linear(row, least_of(layers, row) - 0.1)
+    asked = question(network, args, spec, "real", None, None)
+    formula, region = asked.formula, Region(asked.model, asked.args, "crown")
+    kind = _cells.Cells(region, formula.rows, formula.offset, np.zeros(1))
+    rows, lacking, said = kind.root() | {"depth": np.zeros(1, np.int32)}, 2.0**-6, 0
+    for _ in range(6):  # each narrowing builds on those before
+        bounded = kind.bound(rows)
+        choices = kind.choices(bounded.extra)
+        kind._narrow(rows, 0, jax.tree.map(lambda c: c[0], choices), lacking)
+        assert 0 < rows["most"][0] <= lacking * 2.0**-10
+        said = max(said, kind.bound(rows).margin[0])
+        assert said <= rows["most"][0]
+
+
+def test_what_was_narrowed_claims_no_more_than_was_assumed():
+    check_margins_of_what_was_narrowed()
+
+
+def check_ends():
+    """Half the memory, never less than was enclosed."""
+    random = np.random.default_rng(0)
+    exact = random.normal(size=(2, 400)) * 10.0 ** random.integers(-300, 300, (2, 400))
+    exact[:, :3] = 0.0, 1.0, 1e-40
+    lo, hi = _cells._outward([Interval(*exact)])
+    assert lo.dtype == hi.dtype == np.float32
+    assert (lo.astype(float) <= exact[0]).all() and (hi.astype(float) >= exact[1]).all()
+    assert lo[0] == 0 and lo[1] == 1
+
+
+def test_ends_are_rounded_outward():
+    check_ends()
 
 
 def close_calls(seeds=range(4)) -> list[str]:
@@ -122,19 +163,23 @@ def test_a_fault_in_the_search_is_noticed(sound, faulty):
 
 
 @pytest.mark.parametrize(
-    "sound, faulty",
+    "check, sound, faulty",
     [
-        ('min(rows["most"][k], above)', "np.inf"),
-        ("self._slack + lacking * _ABOVE", "self._slack - lacking"),
-        ("is_inside = near > exact if", "is_inside = near - 0.5 > exact if"),
+        (check_answers, "self._slack + lacking * _ABOVE", "self._slack - lacking"),
+        (check_ends, "is_inside = near > exact if", "is_inside = near < exact if"),
+        (
+            check_margins_of_what_was_narrowed,
+            'min(rows["most"][k], above)',
+            "np.inf",
+        ),
     ],
 )
-def test_a_fault_in_narrowing_is_noticed(sound, faulty):
+def test_a_fault_in_narrowing_is_noticed(check, sound, faulty):
     with planted(_cells, sound, faulty, keep=("Region",)):
         sound_kind, _parts.Cells = _parts.Cells, _cells.Cells
-        _cells._NARROWED_EVERY = 0
+        vars(_cells)["_NARROWED_EVERY"] = 0
         try:
-            assert notices(check_answers)
+            assert notices(check)
         finally:
             _parts.Cells = sound_kind
 

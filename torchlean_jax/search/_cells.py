@@ -26,6 +26,7 @@ from torchlean_jax.search._tree import Splits
 TOGETHER = 32  # cells in one vmap
 # Narrowing takes about as long as some dozens of cells: as many share it
 _NARROWED_EVERY = 4  # cuts
+_MOST_NARROWED = 2048  # elements of switches: what it costs beyond was not measured
 _NARROWED_AT_ONCE = 2  # cells of a batch, so that a search can end between two
 _ABOVE = 2.0**-10  # of what a bound lacks: properties are taken to hold by less
 _MOST_CLAUSES = 4096
@@ -52,6 +53,7 @@ class Cells:
         self._shapes = [region.shared.enclosures[p.operand].shape for p in region.parts]
         sizes = [int(np.prod(shape)) for shape in self._shapes]
         self._ends = np.cumsum([0, *sizes])
+        self._narrows = not keeps and self._ends[-1] <= _MOST_NARROWED
         levels = [region.shared.levels[p.operand] for p in region.parts]
         self._levels = np.concatenate([np.ravel(level.lo) for level in levels])
         self._box = _ends_of(region.shared.sets.values())
@@ -59,12 +61,12 @@ class Cells:
     def root(self) -> Rows:
         rows = {f"choice{k}": _narrow(c)[None] for k, c in enumerate(self._first)}
         rows |= {"phases": np.zeros((1, self._ends[-1]), np.int8)}
-        return rows if self._keeps else rows | self._ends_at_first()
+        return rows | self._ends_at_first() if self._narrows else rows
 
     def bound(self, rows: Rows) -> _branch.Bounded:
         found = Bounded(*self._in_turns(self.region.bounded, rows))
         margin = self._margin(found.lower)
-        if not self._keeps:
+        if self._narrows:
             margin = np.minimum(margin, rows["most"])
             self._narrow_some(rows, found.choices, margin)
         best, points = self._next_cuts(rows, found.choices, margin)
