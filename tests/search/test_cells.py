@@ -80,7 +80,7 @@ def check_margins_of_what_was_narrowed():
     """No more is claimed than the assumption leaves, although the bound says more."""
     layers = [(w, np.float32(b)) for w, b in layers_of(0)]
     args = layers, tl.box(jnp.asarray(LO, jnp.float32), jnp.asarray(HI, jnp.float32))
-    row = np.float32([1.0, -0.5])
+    row = np.array([1.0, -0.5], np.float32)
     spec = tl.spec.linear(row, least_of(layers, row) - 0.1)
     asked = question(network, args, spec, "real", None, None)
     formula, region = asked.formula, Region(asked.model, asked.args, "crown")
@@ -177,7 +177,7 @@ def test_a_fault_in_the_search_is_noticed(sound, faulty):
 def test_a_fault_in_narrowing_is_noticed(check, sound, faulty):
     with planted(_cells, sound, faulty, keep=("Region",)):
         sound_kind, _parts.Cells = _parts.Cells, _cells.Cells
-        vars(_cells)["_NARROWED_EVERY"] = 0
+        _cells._NARROWED_EVERY = 0
         try:
             assert notices(check)
         finally:
@@ -186,7 +186,7 @@ def test_a_fault_in_narrowing_is_noticed(check, sound, faulty):
 
 def test_a_disjunction_is_proved_by_one_of_its_rows():
     layers = [(w, np.float32(b)) for w, b in layers_of(0)]
-    row = np.float32([1.0, -0.5])
+    row = np.array([1.0, -0.5], np.float32)
     least = least_of(layers, row)
     true, false = (tl.spec.linear(row, d) for d in (least - 0.1, least + 50))
     assert decided(layers, false | true).status == "proved"
@@ -196,7 +196,7 @@ def test_a_disjunction_is_proved_by_one_of_its_rows():
 
 def test_a_violation_is_found():
     layers = [(w, np.float32(b)) for w, b in layers_of(2)]
-    row = np.float32([1.0, 1.0])
+    row = np.array([1.0, 1.0], np.float32)
     least = least_of(layers, row)
     found = decided(layers, tl.spec.linear(row, least + 1e-3), attack=True)
     assert found.status == "refuted" and found.margin <= 0
