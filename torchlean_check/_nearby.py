@@ -108,7 +108,8 @@ class _Curved:
         x = [min(max(0.0, a), b) for a, b in ends]
         for k, (a, b) in itertools.chain(*[list(enumerate(ends))] * SWEEPS):
             pull = sum(c * y for c, y in zip(P[k], x, strict=True))
-            x[k] = min(max(x[k] - pull / P[k][k], a), b)
+            if P[k][k] > 0:  # nothing was shown of V at 0 itself
+                x[k] = min(max(x[k] - pull / P[k][k], a), b)
         return [min(max(Fraction(y), a), b) for y, (a, b) in zip(x, cell, strict=True)]
 
 

@@ -214,6 +214,19 @@ def test_sets_that_are_not_shown_to_be_stable(path, value, words, monkeypatch):
     assert re.search(words, report.reason)
 
 
+def test_a_function_that_is_flat_at_0_is_refused():
+    """x^4 + y^4: its Hessian is 0 at 0, and definite at the middle of a box beside."""
+    steps = [["product", 0, 0], ["product", 1, 1], ["product", 2, 2], ["product", 3, 3]]
+    steps.append(["linear", "0", [["1", 4], ["1", 5]]])
+    document = STABLE | {
+        "function": {"steps": steps, "outputs": [6]},
+        "box": {"lo": ["-1", "-1"], "hi": ["2", "2"]},
+        "inner": {"lo": ["-1/8", "-1/8"], "hi": ["1", "1"]},
+    }
+    report = check(canonical_json(document))
+    assert not report.accepted and "definite" in report.reason
+
+
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
