@@ -229,6 +229,7 @@ def test_nonsense_about_phases_and_slopes_changes_no_answer(seed):
         for _ in range(5)
     ]
     leaves.append([[0, "<=", 0.25]])  # about an input, of which none is cut here
+    leaves.append([[0, 2**70, "<="], [2**70, 0, ">="]])
     chance.shuffle(leaves)
     slopes = [[float(chance.random() < 0.5) for _ in range(n)] for n in HIDDEN]
     hints = listed_phases(leaves) | {"slopes": slopes}

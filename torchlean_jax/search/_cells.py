@@ -240,9 +240,9 @@ class Cells:
         if not isinstance(cut, PhaseCut) or cut.layer >= len(self.region.parts):
             return None
         start, end = self._ends[cut.layer : cut.layer + 2]
-        index = start + cut.element
-        if index >= end or rows["phases"][0, index]:
+        if cut.element >= end - start or rows["phases"][0, start + cut.element]:
             return None
+        index = start + cut.element
         lower, upper = ({n: a.copy() for n, a in rows.items()} for _ in range(2))
         lower["phases"][0, index], upper["phases"][0, index] = -1, 1
         value = np.array([self.region.parts[cut.layer].operand])
