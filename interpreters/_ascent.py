@@ -35,12 +35,15 @@ def halved(tree: Any) -> Any:
 
 
 def ascend(about: Callable, first: Choices, iterations: int) -> Choices:
-    """The best choices met, for each row.
+    """The best choices met, for each row, in the dtypes of `first`.
 
-    about: from choices to what bounds [R] are, but for rounding, each of which depends
-    on its own row alone. Choices have the dtypes of `first`.
+    about: from choices in single precision to what bounds [R] are, but for rounding,
+    each of which depends on its own row alone.
     """
     import optax
+
+    if not jax.tree.leaves(first):  # nothing is free
+        return first
 
     optimiser = optax.adam(optax.exponential_decay(1.0, 1, DECAY))
 
@@ -48,7 +51,8 @@ def ascend(about: Callable, first: Choices, iterations: int) -> Choices:
         bound = about(choices).astype(nothing.dtype)
         return -jnp.sum(jnp.where(jnp.isfinite(bound), bound, 0)), bound
 
-    leaf = jax.tree.leaves(first)[0]
+    start = halved(first)
+    leaf = jax.tree.leaves(start)[0]
     nothing = jnp.full(len(leaf), -jnp.inf, leaf.dtype)
 
     def step(state, _):
@@ -59,10 +63,10 @@ def ascend(about: Callable, first: Choices, iterations: int) -> Choices:
         change, memory = optimiser.update(slope, memory, choices)
         return (_moved(choices, change), memory, best, kept), None
 
-    state = first, optimiser.init(first), nothing, first
+    state = start, optimiser.init(start), nothing, start
     # the last turn is there for its bound: evaluated elsewhere, it is compiled again
-    last = jax.lax.scan(step, state, None, length=iterations + 1)[0]
-    return last[-1]
+    kept = jax.lax.scan(step, state, None, length=iterations + 1)[0][-1]
+    return jax.tree.map(lambda new, old: new.astype(old.dtype), kept, first)
 
 
 def _better(bound, choices, best, kept):

@@ -51,10 +51,7 @@ def bound_cell(
     """Lower bounds of a target, from `first` upward."""
     cell, empty = on_cell(graph, shared, target.phases, memory)
     half = halved(cell, shared, target)
-    kept = _ascent.ascend(
-        lambda choices: about_with(*half, choices), _ascent.halved(first), iterations
-    )
-    kept = jax.tree.map(lambda new, old: new.astype(old.dtype), kept, first)
+    kept = _ascent.ascend(lambda choices: about_with(*half, choices), first, iterations)
     lower = lower_with(cell, shared, cell.values, target, kept)
     return Bounded(jnp.where(empty, jnp.inf, lower), kept)
 

@@ -11,7 +11,6 @@ Source: Kotha et al. 2023 (arXiv:2302.01404), section 4.2.
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -90,8 +89,7 @@ def _ascended(graph, cell, part, shared, target, choices, scale, iterations):
                 choices.slopes,
             )
 
-        kept = _ascent.ascend(guess, _ascent.halved(first), iterations)
-        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), kept, first)
+        kept = _ascent.ascend(guess, first, iterations)
         start, constant, error = _started(
             cell, shared, target, rows, offset, unit, source, error, kept
         )

@@ -6,7 +6,6 @@ Xu 1_1, twenty steps: width 352 against 555). What is shared (`_alpha`) fits int
 certificate.
 """
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -69,11 +68,7 @@ def _ascended(result, number, position, wanted, iterations):
         def guess(choices):
             return about(equations, result.steps, *quick, slopes=choices.slopes)
 
-        kept = jax.tree.map(
-            lambda new, old: new.astype(old.dtype),
-            ascend(guess, halved(first), iterations),
-            first,
-        )
+        kept = ascend(guess, first, iterations)
         best = lower_bounds(
             equations,
             result.steps,

@@ -20,8 +20,8 @@ from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._exact import is_tracer
 from torchlean_jax.interpreters._affine_forward import enclose_forward
 from torchlean_jax.interpreters._alpha import initial_slopes, optimise
-from torchlean_jax.interpreters._ascent import Choices, ascend
-from torchlean_jax.interpreters._backward import below
+from torchlean_jax.interpreters._ascent import Choices, ascend, halved
+from torchlean_jax.interpreters._backward import about, below
 from torchlean_jax.interpreters._chunk import in_chunks
 from torchlean_jax.interpreters._crown import crown, enclose, lowered, raised
 from torchlean_jax.interpreters._graph import flatten
@@ -169,12 +169,15 @@ class Task:
         rows = jnp.concatenate([unit, -unit])
         start, _ = result.start(moving, rows)  # no value twice: nothing is lost
         zero = jnp.zeros(len(rows), rows.dtype)
-        best, _ = ascend(
-            lambda choices: result.lower(start, zero, slopes=choices.slopes),
-            Choices(initial_slopes(result, len(rows)), {}),
-            iterations,
-        )
-        lower, upper = jnp.split(best, 2)
+        quick = [*halved((result.values, result.sets, start, zero))]
+
+        def guess(choices):
+            equations = self.graph.equations[: len(result.steps)]
+            return about(equations, result.steps, *quick, slopes=choices.slopes)
+
+        first = Choices(initial_slopes(result, len(rows)), {})
+        slopes = ascend(guess, first, iterations).slopes
+        lower, upper = jnp.split(result.lower(start, zero, slopes=slopes), 2)
         for number, lo, hi in zip(
             moving, _split(lower, sizes), _split(-upper, sizes), strict=True
         ):
