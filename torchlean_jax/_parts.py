@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -50,7 +50,7 @@ class Course:
     slot: Slot | None = None
     executor: Executor | None = None
     model: Any = None
-    hints: Hints | None = None
+    hints: Hints = field(default_factory=lambda: Hints([]))
 
     @property
     def is_over(self) -> bool:
@@ -69,7 +69,7 @@ def by_parts(
         return by_cells(asked, method, course, attack, seed)
     search = Search(_kind(asked, method, course), course.options)
     _restore(search, course.slot)
-    if course.hints is not None and not (search.rounds or search.given):
+    if course.hints.leaves and not (search.rounds or search.given):
         begin(search, course.hints.leaves)
     refuting = Refuting(asked)
 
@@ -164,8 +164,8 @@ def by_cells(
     def refutes(points):
         return None if attack is None else refuting.try_points(points)
 
-    hints = course.hints or Hints([])
-    rest = not course.trims, hints.slopes  # without trims a certificate is wanted
+    keeps = not course.trims  # as a certificate is wanted
+    rest = keeps, course.hints.slopes
     kinds = [
         Cells(region, formula.rows[rows], formula.offset[rows], slack[rows], *rest)
         for rows in clauses(formula.shape)
@@ -174,8 +174,8 @@ def by_cells(
     slots = [course.slot and course.slot.under(str(k)) for k in range(len(searches))]
     for search, slot in zip(searches, slots, strict=True):
         _restore(search, slot)
-        if not (search.rounds or search.given):
-            begin(search, hints.leaves)
+        if course.hints.leaves and not (search.rounds or search.given):
+            begin(search, course.hints.leaves)
     evidence = _by_turns(searches, slots, course, refutes)
     parts = sum(search.parts for search in searches)
     margin = min(search.bound for search in searches)

@@ -121,17 +121,17 @@ class _LosesTheLastTile(RowTiles):
 class _DropsTheEdge(RowTiles):
     """Rows of an incomplete tile are left out."""
 
-    def __init__(self, shape, tile):
-        super().__init__(shape, tile)
+    def __init__(self, shape, tile, place, held=()):
+        super().__init__(shape, tile, place, held)
         self.real = self.row < shape[0] // 4 * 4
 
 
 class _WrongRow(RowTiles):
     """The block index is not multiplied by the tile's height."""
 
-    def __init__(self, shape, tile):
-        super().__init__(shape, tile)
-        self.row = pl.program_id(0) + jnp.arange(tile.rows)
+    def __init__(self, shape, tile, place, held=()):
+        super().__init__(shape, tile, place, held)
+        self.row = place + jnp.arange(tile.rows)
         self.real = self.row < shape[0]
 
 
