@@ -58,7 +58,7 @@ class Spread:
         self._kind, self._executor, self._recipe = kind, executor, recipe
         self.root, self.split, self.trimmed = kind.root, kind.split, kind.trimmed
         self.shares, self.share = kind.shares, kind.share
-        self.coordinate = getattr(kind, "coordinate", None)
+        self.halves = getattr(kind, "halves", None)
 
     def bound(self, rows: Rows) -> Bounded:
         dealt = dealt_out(rows, self._executor.workers)
