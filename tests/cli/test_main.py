@@ -78,10 +78,8 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     others |= {("kernels", kind) for kind in ("list", "explain", "check")}
     others |= {("kernels", kind) for kind in ("compile", "sanitize", "bench")}
     others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
-    others |= {
-        ("science", topic)
-        for topic in ("approximate", "spline", "ode", "pinn", "control", "camera")
-    }
+    topics = ("approximate", "spline", "ode", "pinn", "control", "camera", "cloud")
+    others |= {("science", topic) for topic in topics}
     others |= {("zoo", "list"), ("certificate", "coq")}
     others |= {("verify", name) for name in ("suite", "margin-cert", "leaf-cert")}
     assert found == computing | others

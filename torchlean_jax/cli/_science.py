@@ -30,6 +30,11 @@ Bound where a box appears in the pictures of every camera of a set.
 Its depth is positive and its picture lies in a rectangle, whatever the pose, the focal
 length and the centre within the set: decided in exact arithmetic. The figures are the
 widths of the rectangle and of the sampled corners.""",
+    "cloud": """\
+Prove that a solid's cloud of points keeps its class whatever way it is turned.
+A small PointNet is trained, and rotation and network are bounded as one function of the
+angles. The figures are the margin of the class, proved at every angle and met at
+samples; `upright` was trained without turns, and is refuted with the angle.""",
     "ode": """\
 Enclose the solutions of a differential equation.
 The first three in a corridor: a sub- and a super-solution, whose inequalities are
@@ -62,6 +67,7 @@ TOPICS = {
     "approximate": ("sin", "bump", "wave"),
     "spline": ("natural", "monotone", "kan-edge"),
     "camera": ("pan", "handheld"),
+    "cloud": ("cube", "sphere", "cylinder", "cone", "tilted", "upright"),
     "ode": (
         *("logistic", "logistic-set", "driven"),
         *("lorenz", "oscillator", "van-der-pol", "neural"),

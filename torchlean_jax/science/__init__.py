@@ -6,10 +6,10 @@ residuals of differential equations; a `Spline` has exact coefficients, and what
 claimed of it is decided; between two of them a `Corridor` keeps the solutions of an
 ordinary differential equation, and a `trajectory` those of a system in boxes; an
 `envelope` holds the pictures of a box by every camera of a set, `free_cells` and
-`trace` say where a surface is not, and `lyapunov` decides
-which sets a closed loop draws to the origin, `attracted` which it does not leave though
-disturbed or rounded, and `synthesize` trains both; `stability_document` and
-`trajectory_document` write certificates. How enclosures come
+`trace` say where a surface is not, `rotated` turns a cloud of points by angles, and
+`lyapunov` decides which sets a closed loop draws to the origin, `attracted` which it
+does not leave though disturbed or rounded, and `synthesize` trains both;
+`stability_document` and `trajectory_document` write certificates. How enclosures come
 about belongs to the domains, and how certificates are checked to `torchlean_check`.
 """
 
@@ -22,6 +22,7 @@ from torchlean_jax.science._disturbed import as_executed, attracted, barrier, es
 from torchlean_jax.science._documents import stability_document, trajectory_document
 from torchlean_jax.science._hats import HatNetwork
 from torchlean_jax.science._lyapunov import Stability, lyapunov
+from torchlean_jax.science._rotations import rotated
 from torchlean_jax.science._spline import Spline, SplineClaim
 from torchlean_jax.science._supremum import Supremum
 from torchlean_jax.science._surface import Free, Traced, free_cells, trace
@@ -61,6 +62,7 @@ __all__ = [
     "lyapunov",
     "pinn",
     "regulator",
+    "rotated",
     "stability_document",
     "supremum",
     "synthesize",

@@ -10,7 +10,7 @@ import numpy as np
 
 import torchlean_jax as tl
 from torchlean_jax.domains._errors import InputError
-from torchlean_jax.science import pinn
+from torchlean_jax.science import _clouds, pinn
 from torchlean_jax.science._approximate import Approximation, approximate
 from torchlean_jax.science._camera import Cameras, envelope, turn
 from torchlean_jax.science._control import LOOPS, stable
@@ -278,6 +278,7 @@ TOPICS: dict[str, tuple[tuple[str, ...], Callable[[str], Outcome]]] = {
     "approximate": (tuple(FUNCTIONS), approximation),
     "spline": (tuple(SPLINES), spline),
     "camera": (tuple(CAMERAS), picture),
+    "cloud": (tuple(_clouds.EXAMPLES), _clouds.same_at_every_angle),
     "ode": ((*CORRIDORS, *SYSTEMS), _followed),
     "pinn": (tuple(pinn.PROBLEMS), residual),
     "control": ((*LOOPS, *EXAMPLES), _controlled),
