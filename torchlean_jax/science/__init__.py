@@ -22,6 +22,11 @@ from torchlean_jax.science._disturbed import as_executed, attracted, barrier, es
 from torchlean_jax.science._documents import stability_document, trajectory_document
 from torchlean_jax.science._hats import HatNetwork
 from torchlean_jax.science._lyapunov import Stability, lyapunov
+from torchlean_jax.science._range_network import (
+    RangeApproximation,
+    RangeNetwork,
+    approximate_range,
+)
 from torchlean_jax.science._rotations import rotated
 from torchlean_jax.science._spline import Spline, SplineClaim
 from torchlean_jax.science._supremum import Supremum
@@ -42,6 +47,8 @@ __all__ = [
     "EscapeError",
     "Free",
     "HatNetwork",
+    "RangeApproximation",
+    "RangeNetwork",
     "Regulator",
     "Spline",
     "SplineClaim",
@@ -51,6 +58,7 @@ __all__ = [
     "Traced",
     "Trajectory",
     "approximate",
+    "approximate_range",
     "as_executed",
     "attracted",
     "barrier",
