@@ -1,57 +1,65 @@
-"""A box of points in the picture of a camera whose parameters range over a set.
+"""A box or a mesh in the picture of a camera whose parameters range over a set.
 
 A camera turns a point p of the world into R p + t, R the rotation of the quaternion q
 divided by |q|^2, so that q need not be of length 1 and everything stays rational. In
 the convention "opencv" (x right, y down, z forward) the depth is the third coordinate;
 in "opengl" (x right, y up, z backward) it is its negative, and the second changes sign
-as well. The picture is focal * (X / depth, Y / depth) + center.
+as well. A pinhole shows the point at (x, y) = (X / depth, Y / depth), a lens elsewhere
+(`_lenses`), and the picture is focal * that + center.
 
 For one camera the depth is linear in p, and X / depth, where the depth is positive, is
-a quotient of linear functions, so both are extreme at corners of the box. Only the
-camera needs intervals, in exact arithmetic, cell by cell of its quaternion.
+a quotient of linear functions, so both are extreme at corners of a convex hull: a box
+is one of 8 points, a mesh many of 3. Only the camera needs intervals, in exact
+arithmetic, cell by cell of its quaternion; and the lens, over the rectangle in which a
+pinhole shows the hull.
 """
 
 import itertools
+import math
 from fractions import Fraction
+from typing import Any, NamedTuple
 
 from torchlean_check._errors import NotProved
+from torchlean_check._lenses import distorted, turning
+from torchlean_check._ranges import (
+    Range,
+    add,
+    cells,
+    hull,
+    outward,
+    read_ranges,
+    scale,
+    square,
+    times,
+    told,
+)
 from torchlean_check._schema import fail, fields
 from torchlean_check._splines import rational
 
 CONVENTIONS = ("opencv", "opengl")
-MAX_CELLS = 20_000
-Range = tuple[Fraction, Fraction]
+MAX_WORK = 400_000
 
 
-def add(*xs: Range) -> Range:
-    return sum(x[0] for x in xs), sum(x[1] for x in xs)  # type: ignore[return-value]
+class Shape(NamedTuple):
+    """Convex hulls of points; a part lists the numbers of its own."""
+
+    points: list
+    parts: list[tuple[int, ...]]
 
 
-def scale(x: Range, c: Fraction | int) -> Range:
-    return (x[0] * c, x[1] * c) if c >= 0 else (x[1] * c, x[0] * c)
+class View(NamedTuple):
+    """A part of a shape by the cameras of a cell.
 
+    nearest: the point that may have the least depth. field: the most that x^2 + y^2 may
+    be without the lens. at: ranges of both coordinates of the picture; None if the
+    depth may be 0 or less.
+    """
 
-def times(x: Range, y: Range) -> Range:
-    ends = [a * b for a in x for b in y]
-    return min(ends), max(ends)
-
-
-def square(x: Range) -> Range:
-    low, high = sorted((x[0] ** 2, x[1] ** 2))
-    return (Fraction(0) if x[0] < 0 < x[1] else low), high
-
-
-def read_ranges(entry, where: str, count: int) -> list[Range]:
-    entry = fields(entry, where, lo=[str], hi=[str])
-    if not len(entry["lo"]) == len(entry["hi"]) == count:
-        fail(where, f"lo and hi need {count} numbers each")
-    pairs = []
-    for k, both in enumerate(zip(entry["lo"], entry["hi"], strict=True)):
-        lo, hi = (rational(text, f"{where}[{k}]") for text in both)
-        if lo > hi:
-            fail(f"{where}[{k}]", "lo > hi")
-        pairs.append((lo, hi))
-    return pairs
+    part: int
+    nearest: int
+    depth: Range
+    field: Fraction
+    at: list[Range] | None
 
 
 def turned(q: list[Range], p) -> tuple[list[Range], Range]:
@@ -75,11 +83,11 @@ def _diagonal(a, b, c, d):
     return add(a, b, scale(c, -1), scale(d, -1))
 
 
-def project(camera: dict, q: list[Range], p):
-    """(depth, [u, v]) of a point for all cameras with quaternions in the cell q.
+def project(camera: dict, q: list[Range], p) -> tuple[Range, list[Range] | None]:
+    """(depth, [X / depth, Y / depth]) of a point for all cameras with q in a cell.
 
-    None in place of [u, v] if the depth may be 0 or less. Raises NotProved if q may be
-    0, which is no rotation.
+    None in place of the pair if the depth may be 0 or less. Raises NotProved if q may
+    be 0, which is no rotation.
     """
     numerators, length = turned(q, p)
     if length[0] <= 0:
@@ -95,27 +103,43 @@ def project(camera: dict, q: list[Range], p):
     if moved[2][0] <= 0:
         return depth, None
     over = 1 / moved[2][1], 1 / moved[2][0]
-    flat = [times(x, over) for x in moved[:2]]
-    pairs = zip(camera["focal"], flat, camera["center"], strict=True)
-    return depth, [add(times(f, x), c) for f, x, c in pairs]
+    return depth, [times(x, over) for x in moved[:2]]
 
 
-def cells(ranges: list[Range], counts: list[int]):
-    """Boxes of equal parts along each range."""
-    parts = []
-    for (lo, hi), n in zip(ranges, counts, strict=True):
-        cuts = [lo + (hi - lo) * Fraction(k, n) for k in range(n + 1)]
-        parts.append(list(itertools.pairwise(cuts)))
-    return map(list, itertools.product(*parts))
+def views(camera: dict, quaternion, splits, shape: Shape, pieces: int):
+    """A View of each part of a shape by each cell of quaternions."""
+    used = sorted({k for part in shape.parts for k in part})
+    for q in cells(quaternion, splits):
+        seen = {k: project(camera, q, shape.points[k]) for k in used}
+        for number, part in enumerate(shape.parts):
+            depth = hull(seen[k][0] for k in part)
+            nearest = min(part, key=lambda k: seen[k][0][0])
+            flat = [seen[k][1] for k in part]
+            if None in flat:
+                yield View(number, nearest, depth, Fraction(0), None)
+                continue
+            x, y = (hull(axis) for axis in zip(*flat, strict=True))  # type: ignore
+            yield View(number, nearest, depth, *_through(camera, x, y, pieces))
+
+
+def _through(camera, x, y, pieces):
+    """(field, at) of what a pinhole shows in the rectangle x, y."""
+    if any(map(any, camera["distortion"])):
+        x, y = outward(x), outward(y)
+        at = distorted(camera["distortion"], x, y, pieces)
+    else:
+        at = x, y
+    triples = zip(camera["focal"], at, camera["center"], strict=True)
+    field = square(x)[1] + square(y)[1]
+    return field, [add(times(f, v), c) for f, v, c in triples]
 
 
 def read_camera(document: dict) -> dict:
-    camera = {
-        "translation": read_ranges(document["translation"], "translation", 3),
-        "focal": read_ranges(document["focal"], "focal", 2),
-        "center": read_ranges(document["center"], "center", 2),
-        "convention": document["convention"],
+    sizes = {"translation": 3, "focal": 2, "center": 2, "distortion": 5}
+    camera: dict[str, Any] = {
+        name: read_ranges(document[name], name, n) for name, n in sizes.items()
     }
+    camera["convention"] = document["convention"]
     if camera["convention"] not in CONVENTIONS:
         fail("convention", f"must be one of {', '.join(CONVENTIONS)}")
     if any(lo <= 0 for lo, _ in camera["focal"]):
@@ -123,46 +147,90 @@ def read_camera(document: dict) -> dict:
     return camera
 
 
+def read_shape(document: dict) -> Shape:
+    if (document["box"] is None) == (document["mesh"] is None):
+        fail("box", "there must be a box or a mesh, and not both")
+    if document["mesh"] is None:
+        return of_box(read_ranges(document["box"], "box", 3))
+    triple = (str, str, str), (int, int, int)
+    mesh = fields(document["mesh"], "mesh", vertices=[triple[0]], triangles=[triple[1]])
+    points = [
+        tuple(rational(text, f"mesh.vertices[{k}]") for text in vertex)
+        for k, vertex in enumerate(mesh["vertices"])
+    ]
+    if not mesh["triangles"]:
+        fail("mesh.triangles", "there must be one at least")
+    for k, triangle in enumerate(mesh["triangles"]):
+        if not all(0 <= v < len(points) for v in triangle):
+            fail(f"mesh.triangles[{k}]", f"a vertex is not in 0 .. {len(points) - 1}")
+    return Shape(points, mesh["triangles"])
+
+
+def of_box(box) -> Shape:
+    return Shape(list(itertools.product(*box)), [tuple(range(8))])
+
+
 def check_camera(document: dict) -> str:
     """The claim of a document, in words; NotProved if a cell does not keep it."""
-    names = ("box", "quaternion", "translation", "focal", "center", "image")
+    names = ("quaternion", "translation", "focal", "center", "distortion", "image")
     document = fields(
         document,
         "camera",
+        ("box", "mesh"),
         format=str,
         version=int,
         convention=str,
         depth=str,
+        field=str,
         splits=[int],
-        **dict.fromkeys(names),
+        pieces=int,
+        **dict.fromkeys((*names, "box", "mesh")),
     )
-    if document["version"] != 1:
-        fail("version", "must be 1")
-    camera, least = read_camera(document), rational(document["depth"], "depth")
-    box = read_ranges(document["box"], "box", 3)
+    if document["version"] != 2:
+        fail("version", "must be 2")
+    camera, shape = read_camera(document), read_shape(document)
+    least, field = (rational(document[k], k) for k in ("depth", "field"))
+    if least <= 0 or field < 0:
+        fail("depth", "a positive depth, and a field of 0 or more, are needed")
     quaternion = read_ranges(document["quaternion"], "quaternion", 4)
     image = read_ranges(document["image"], "image", 2)
-    splits, total = document["splits"], 1
-    if len(splits) != 4 or any(not 1 <= n <= MAX_CELLS for n in splits):
-        fail("splits", f"four numbers in 1 .. {MAX_CELLS}")
-    for n in splits:
-        total *= n
-    if total > MAX_CELLS or least <= 0:
-        fail("splits", f"at most {MAX_CELLS} cells, and a positive depth")
-    for q in cells(quaternion, splits):
-        for corner in itertools.product(*box):
-            depth, at = project(camera, q, corner)
-            where = f"corner {[str(c) for c in corner]}"
-            if at is None or depth[0] < least:
-                raise NotProved(f"depth {depth[0]} < {least} at {where}", "depth")
-            for k, ((lo, hi), (a, b)) in enumerate(zip(at, image, strict=True)):
-                if lo < a or hi > b:
-                    raise NotProved(
-                        f"[{lo}, {hi}] leaves [{a}, {b}] at {where}", "uv"[k]
-                    )
+    splits, pieces = document["splits"], document["pieces"]
+    if len(splits) != 4 or any(not 1 <= n <= MAX_WORK for n in (*splits, pieces)):
+        fail("splits", f"four numbers, and pieces, in 1 .. {MAX_WORK}")
+    if work(splits, pieces, shape) > MAX_WORK:
+        fail("splits", f"cells times points and pieces are more than {MAX_WORK}")
+    if (turn := turning(camera["distortion"], field)) is not None:
+        raise NotProved(f"a lens turns back at r^2 = {told(turn)}, within it", "field")
+    for view in views(camera, quaternion, splits, shape, pieces):
+        _require(view, least, field, image)
     u, v = (f"[{lo}, {hi}]" for lo, hi in image)
+    triangles = f"{len(shape.parts)} triangles" if document["mesh"] else "box"
+    straight = not any(map(any, camera["distortion"]))
+    lens = "" if straight else ", through every lens of the file, none of which folds"
     return (
-        f"Every point of the box of the file has depth at least {least} and lies in "
-        f"{u} x {v} in the picture of every camera of the file ({camera['convention']} "
-        "axes). Assumed: nothing further."
+        f"Every point of the {triangles} of the file has depth at least {least}, is "
+        f"seen without distortion within x^2 + y^2 <= {field} of the axis, and lies in "
+        f"{u} x {v} in the picture of every camera of the file "
+        f"({camera['convention']} axes{lens}). Assumed: nothing further."
     )
+
+
+def work(splits, pieces: int, shape: Shape) -> int:
+    """How many points are projected and how many pieces are seen through a lens."""
+    points = sum(map(len, shape.parts))
+    return math.prod(splits) * (points + len(shape.parts) * pieces**2)
+
+
+def _require(view: View, least, field, image):
+    where = f"part {view.part}"
+    if view.at is None or view.depth[0] < least:
+        raise NotProved(
+            f"depth {told(view.depth[0])} < {told(least)} at point {view.nearest}",
+            "depth",
+        )
+    if view.field > field:
+        raise NotProved(f"{told(view.field)} > {told(field)} at {where}", "field")
+    for k, ((lo, hi), (a, b)) in enumerate(zip(view.at, image, strict=True)):
+        if lo < a or hi > b:
+            text = f"[{told(lo)}, {told(hi)}] leaves [{told(a)}, {told(b)}]"
+            raise NotProved(f"{text} at {where}", "uv"[k])

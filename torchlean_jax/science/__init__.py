@@ -5,8 +5,9 @@ stay within a stated distance of a function; `supremum` bounds derivatives; `pin
 residuals of differential equations; a `Spline` has exact coefficients, and what is
 claimed of it is decided; between two of them a `Corridor` keeps the solutions of an
 ordinary differential equation, and a `trajectory` those of a system in boxes; an
-`envelope` holds the pictures of a box by every camera of a set, `free_cells` and
-`trace` say where a surface is not, `rotated` turns a cloud of points by angles, and
+`envelope` holds the pictures of a box or a mesh by every camera of a set, `visible`
+says what is in view, `free_cells` and `trace` say where a surface is not, `rotated`
+turns a cloud of points by angles, and
 `lyapunov` decides which sets a closed loop draws to the origin, `attracted` which it
 does not leave though disturbed or rounded, and `synthesize` trains both;
 `stability_document` and `trajectory_document` write certificates. How enclosures come
@@ -15,13 +16,20 @@ about belongs to the domains, and how certificates are checked to `torchlean_che
 
 from torchlean_jax.science import pinn
 from torchlean_jax.science._approximate import Approximation, approximate
-from torchlean_jax.science._camera import Cameras, Envelope, envelope, turn
+from torchlean_jax.science._camera import (
+    Cameras,
+    Envelope,
+    FoldError,
+    envelope,
+    turn,
+)
 from torchlean_jax.science._corridor import Corridor, check_corridor, corridor
 from torchlean_jax.science._derivatives import supremum
 from torchlean_jax.science._disturbed import as_executed, attracted, barrier, escape
 from torchlean_jax.science._documents import stability_document, trajectory_document
 from torchlean_jax.science._hats import HatNetwork
 from torchlean_jax.science._lyapunov import Stability, lyapunov
+from torchlean_jax.science._mesh import Mesh
 from torchlean_jax.science._range_network import (
     RangeApproximation,
     RangeNetwork,
@@ -38,6 +46,7 @@ from torchlean_jax.science._synthesis import (
     synthesize,
 )
 from torchlean_jax.science._trajectory import EscapeError, Trajectory, trajectory
+from torchlean_jax.science._visible import visible
 
 __all__ = [
     "Approximation",
@@ -45,8 +54,10 @@ __all__ = [
     "Corridor",
     "Envelope",
     "EscapeError",
+    "FoldError",
     "Free",
     "HatNetwork",
+    "Mesh",
     "RangeApproximation",
     "RangeNetwork",
     "Regulator",
@@ -78,4 +89,5 @@ __all__ = [
     "trajectory",
     "trajectory_document",
     "turn",
+    "visible",
 ]
