@@ -43,6 +43,62 @@ def test_what_is_decided_is_certified(topic, name, tmp_path, capsys):
     assert torchlean_check.check(files["cert"]).accepted
 
 
+CUBE = "".join(
+    f"v {x} {y} {z}\n" for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)
+) + "f 1 2 4 3\nf 5 6 8 7\nf 1 2 6 5\nf 3 4 8 7\nf 1 3 7 5\nf 2 4 8 6\n"  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _science.TOPICS["camera"])
+def test_a_mesh_is_seen_through_a_lens(name, tmp_path, capsys):
+    (tmp_path / "cube.obj").write_text(CUBE)
+    files = [tmp_path / f"out.{kind}" for kind in ("json", "png", "cert")]
+    asked = ["--distortion", "-0.3:-0.28,0.1,0.01,-1/100:0,0"]
+    asked += ["--mesh", str(tmp_path / "cube.obj"), "--json", str(files[0])]
+    asked += ["--plot", str(files[1]), "--certificate", str(files[2])]
+    assert main(["science", "camera", name, *asked]) == 0
+    printed = capsys.readouterr().out
+    assert "12 triangles" in printed and "through every lens" in printed
+    found = json.loads(files[0].read_text())
+    assert 0.8 * found["certified"] <= found["sampled"] <= found["certified"]
+    assert files[1].read_bytes().startswith(b"\x89PNG")
+    assert torchlean_check.check(files[2]).accepted
+    document = json.loads(files[2].read_text())
+    assert document["distortion"]["lo"] == ["-3/10", "1/10", "1/100", "-1/100", "0"]
+
+
+def test_what_a_lens_or_a_mesh_leaves_open_is_said(tmp_path, capsys):
+    files = [tmp_path / "near.obj", tmp_path / "out.json", tmp_path / "out.png"]
+    files[0].write_text("v 0 0 0\nv 1 0 0\nv 0 0 -4\nf 1 2 3\n")
+    asked = ["science", "camera", "pan", "--json", str(files[1]), "--plot"]
+    asked.append(str(files[2]))
+    for more, said in (
+        (["--distortion", "-2,0,0,0,0"], "folds at radius 0.408"),
+        (["--mesh", str(files[0])], "corner [0.0, 0.0, -4.0]"),
+    ):
+        assert main([*asked, *more]) == 3
+        printed = capsys.readouterr().out
+        assert printed.startswith("unknown: not decided: ") and said in printed
+        found = json.loads(files[1].read_text())
+        assert found["status"] == "unknown" and found["certified"] is None
+        assert files[2].read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--distortion", "0,0,0,0"], "five numbers"),
+        (["--distortion", "0,0,0,0,0:1:2"], "five numbers"),
+        (["--distortion", "0,0,0,0,x"], "'x' is not a finite rational"),
+        (["--distortion", "1:0,0,0,0,0"], "lo <= hi"),
+        (["--mesh", "nowhere.obj"], "nowhere.obj: No such file"),
+    ],
+)
+def test_a_lens_that_cannot_be_meant_is_bad_usage(more, said, capsys):
+    assert main(["science", "camera", "pan", *more]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
 def test_a_residual_is_bounded_and_drawn(monkeypatch, tmp_path, capsys):
     problem = _examples.pinn.PROBLEMS["heat"]
     short = functools.partial(_examples.pinn.train, steps=20, width=4)

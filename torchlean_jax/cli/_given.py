@@ -19,7 +19,7 @@ from torchlean_jax.cli import _arguments
 ARRAY = """\
 ARRAY is a number, a list (1,0.2), nested JSON ([[0, 1], [2, 3]]) or a .npy file."""
 
-ARRAYS = ("--lo", "--hi", "--center", "--radius")
+ARRAYS = ("--lo", "--hi", "--center", "--radius", "--distortion")
 
 
 def add_function(command) -> None:

@@ -1,5 +1,6 @@
 """`torchlean science`: statements about scientific models over whole regions."""
 
+import argparse
 import dataclasses
 import functools
 
@@ -26,10 +27,11 @@ Decide claims about a spline with exact rational coefficients.
 Continuity of derivatives, interpolation, monotonicity, convexity, range: decided by
 exact arithmetic, from the coefficients alone.""",
     "camera": """\
-Bound where a box appears in the pictures of every camera of a set.
+Bound where a box or a mesh appears in the pictures of every camera of a set.
 Its depth is positive and its picture lies in a rectangle, whatever the pose, the focal
-length and the centre within the set: decided in exact arithmetic. The figures are the
-widths of the rectangle and of the sampled corners.""",
+length, the centre and the lens within the set: decided in exact arithmetic. The figures
+are the widths of the rectangle and of the sampled corners. The cameras look at the cube
+[-1, 1]^3, or the mesh in its place, from 4 units away.""",
     "cloud": """\
 Prove that a solid's cloud of points keeps its class whatever way it is turned.
 A small PointNet is trained, and rotation and network are bounded as one function of the
@@ -114,6 +116,8 @@ def add_to(commands) -> None:
             metavar="FILE",
             help="write the claim, the certified and the sampled figure, and seconds",
         )
+        if topic == "camera":
+            _add_camera(one)
         if topic == "pinn":
             one.add_argument(
                 "--certify",
@@ -125,6 +129,34 @@ def add_to(commands) -> None:
             )
 
 
+def _add_camera(command) -> None:
+    command.add_argument(
+        "--distortion",
+        type=coefficients,
+        metavar="K1,K2,P1,P2,K3",
+        help="of the lens, in OpenCV's order: each a number, or a range LO:HI",
+    )
+    command.add_argument(
+        "--mesh",
+        metavar="FILE.obj",
+        help="triangles in place of the cube: the lines v x y z and f i j k (or l)",
+    )
+
+
+def coefficients(text: str):
+    """(lo, hi) of five numbers or ranges."""
+    from torchlean_jax.science._spline import exact
+
+    parts = [part.split(":") for part in text.split(",")]
+    if len(parts) != 5 or any(len(part) > 2 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text} is not five numbers or ranges LO:HI")
+    try:
+        ends = [(exact(part[0]), exact(part[-1])) for part in parts]
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return tuple(zip(*ends, strict=True))
+
+
 def _run(topic, options) -> int:
     from torchlean_jax.science import _examples
 
@@ -133,6 +165,8 @@ def _run(topic, options) -> int:
     if options.plot is not None:
         import_extra("matplotlib", extra="zoo", purpose="--plot")
     _, run = _examples.TOPICS[topic]
+    if topic == "camera":
+        run = functools.partial(run, distortion=options.distortion, mesh=options.mesh)
     with live(f"{topic} {options.name}"):
         found = run(options.name)
     if topic == "pinn" and options.certify is not None:

@@ -12,11 +12,11 @@ import torchlean_jax as tl
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.science import _clouds, pinn
 from torchlean_jax.science._approximate import Approximation, approximate
-from torchlean_jax.science._camera import Cameras, envelope, turn
 from torchlean_jax.science._control import LOOPS, stable
 from torchlean_jax.science._dynamics import CORRIDORS, SYSTEMS, bounded, enclosed
 from torchlean_jax.science._neural_control import EXAMPLES
 from torchlean_jax.science._outcome import Outcome
+from torchlean_jax.science._pictures import CAMERAS, picture
 from torchlean_jax.science._spline import Spline, SplineClaim
 
 
@@ -208,63 +208,6 @@ def _draw_residual(axes, problem, u, found) -> None:
     axes.set(xlabel="first input", ylabel="second input")
 
 
-_CUBE = (-1, -1, -1), (1, 1, 1)
-_ONE = (1, 1), (1, 1)
-CAMERAS = {
-    "pan": Cameras(turn((0, 1, 0), -0.25, 0.25), ((0, 0, 4), (0, 0, 4)), _ONE),
-    "handheld": Cameras(
-        turn((0, 0, 1), -0.125, 0.125),
-        ((-0.125, -0.125, 4), (0.125, 0.125, 4.5)),
-        ((1, 1), (1.0625, 1.0625)),
-    ),
-}
-
-
-def picture(name: str) -> Outcome:
-    found = envelope(_CUBE, CAMERAS[name])
-    sizes = [float(b - a) for a, b in zip(found.lo, found.hi, strict=True)]
-    met = _pictured(CAMERAS[name])
-    return Outcome(
-        claim=found.claim,
-        status="proved",
-        certified=sizes[0],
-        sampled=float(np.ptp(met[:, 0])),
-        seconds=found.seconds,
-        figures={"least depth": float(found.depth), "height": sizes[1]},
-        draw=lambda axes: _draw_picture(axes, found, met),
-        certificate=lambda: found.document,
-    )
-
-
-def _pictured(cameras: Cameras, count=4000) -> np.ndarray:
-    """Corners of the cube by random cameras of the set."""
-    rng = np.random.default_rng(0)
-    w, x, y, z = (
-        rng.uniform(float(a), float(b), count)
-        for a, b in zip(*cameras.quaternion, strict=True)
-    )
-    others = cameras.translation, cameras.focal, cameras.center
-    t, focal, center = (
-        rng.uniform(np.array(a, float), np.array(b, float), (count, len(a)))
-        for a, b in others
-    )
-    p = rng.choice([-1.0, 1.0], (count, 3))
-    q = np.stack([x, y, z], -1)
-    crossed = np.cross(q, p)
-    length = w**2 + (q**2).sum(1)
-    twist = w[:, None] * crossed + np.cross(q, crossed)
-    moved = p + 2 * twist / length[:, None] + t
-    return focal * moved[:, :2] / moved[:, 2:] + center
-
-
-def _draw_picture(axes, found, met) -> None:
-    axes.plot(*met.T, ".", color="#0072B2", markersize=2, label="corners, at samples")
-    (a, b), (c, d) = ([float(v) for v in end] for end in (found.lo, found.hi))
-    axes.plot([a, c, c, a, a], [b, b, d, d, b], color="#D55E00", label="proved")
-    axes.set(xlabel="u", ylabel="v", aspect="equal")
-    axes.legend()
-
-
 def _followed(name: str) -> Outcome:
     return bounded(name) if name in CORRIDORS else enclosed(name)
 
@@ -274,7 +217,7 @@ def _controlled(name: str) -> Outcome:
 
 
 # topic -> (names, what runs one)
-TOPICS: dict[str, tuple[tuple[str, ...], Callable[[str], Outcome]]] = {
+TOPICS: dict[str, tuple[tuple[str, ...], Callable[..., Outcome]]] = {
     "approximate": (tuple(FUNCTIONS), approximation),
     "spline": (tuple(SPLINES), spline),
     "camera": (tuple(CAMERAS), picture),
