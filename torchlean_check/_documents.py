@@ -29,6 +29,7 @@ from torchlean_check._splines import check_spline
 from torchlean_check._stability import check_stability
 from torchlean_check._trajectory_files import check_trajectory
 from torchlean_check._verdict import Report
+from torchlean_check._visibility import check_visibility
 
 FORMATS = {
     "torchlean-camera": check_camera,
@@ -36,6 +37,7 @@ FORMATS = {
     "torchlean-spline": check_spline,
     "torchlean-stability": check_stability,
     "torchlean-trajectory": check_trajectory,
+    "torchlean-visibility": check_visibility,
 }
 NEIGHBOURS = {
     _leaves.FORMAT: check_leaves,

@@ -8,6 +8,7 @@ import pytest
 
 import torchlean_check
 import torchlean_jax as tl
+from torchlean_check import _visibility
 from torchlean_check._container import canonical_json
 from torchlean_jax.science import Cameras, Mesh, envelope, turn, visible
 from torchlean_jax.science import _visible as module
@@ -158,7 +159,8 @@ def around():
     rng = random.Random(3)
     triangles = [tuple(rng.sample(range(len(AROUND)), 3)) for _ in range(60)]
     near = [(k, k + 1, k + 3) for k in range(0, len(AROUND) - 4, 2)]
-    return Mesh(AROUND, triangles + near)
+    aside = [tuple(k for k, p in enumerate(AROUND) if (p[0], p[2]) == (12, 4))]
+    return Mesh(AROUND, triangles + near + aside)
 
 
 def wrong_words(mesh, cameras, view, words):
@@ -180,25 +182,67 @@ def test_what_is_in_view_is_and_what_is_not_is_not(distortion):
     mesh, view = around(), ((-1, -1), (1, 1))
     turned = turn((0, 1, 0), -0.125, 0.125)
     cameras = Cameras(turned, AHEAD, ONE, distortion=distortion)
-    words = visible(mesh, cameras, view, splits=4)
+    found = visible(mesh, cameras, view, splits=4)
+    words = found.words
     expected = {"inside", "outside", "behind", "undecided"}
     assert set(words) == expected | ({"folded"} if any(distortion[0]) else set())
+    assert words[-1] == "outside"  # to the side
     assert not wrong_words(mesh, cameras, view, words)
+    assert torchlean_check.check(found.document).accepted
+    assert f"{words.count('outside')} others" in str(found.claim)
 
 
 @pytest.mark.parametrize(
     ("word", "told"),
     [("inside", "outside"), ("behind", "outside"), ("undecided", "inside")],
 )
-def test_a_wrong_word_is_noticed(word, told, monkeypatch):
-    mesh, view = around(), ((-1, -1), (1, 1))
-    cameras = Cameras(turn((0, 1, 0), -0.125, 0.125), AHEAD, ONE)
-    right = module._word
+def test_the_checker_refuses_a_wrong_word(word, told, monkeypatch):
+    right = module._joined
     monkeypatch.setattr(
-        module, "_word", lambda *given: {word: told}.get(right(*given), right(*given))
+        module, "_joined", lambda words: {word: told}.get(right(words), right(words))
     )
-    words = visible(mesh, cameras, view, splits=4)
+    cameras = Cameras(turn((0, 1, 0), -0.125, 0.125), AHEAD, ONE)
+    with pytest.raises(AssertionError, match="not shown"):
+        visible(around(), cameras, ((-1, -1), (1, 1)), splits=4)
+
+
+FAULTS = {
+    "only the first coordinate": (
+        "inside",
+        lambda view, window: (
+            view.at is not None
+            and window[0][0] <= view.at[0][0] <= view.at[0][1] <= window[0][1]
+        ),
+    ),
+    "a part behind is all behind": (
+        "outside",
+        lambda view, window: view.at is None,
+    ),
+    "a part aside is all aside": (
+        "outside",
+        lambda view, window: view.at is not None and view.at[0][1] > window[0][1],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_broken_rule_is_noticed(fault, monkeypatch):
+    """In the checker as well, so that it does not refuse."""
+    name, broken = FAULTS[fault]
+    broken.__name__ = name
+    monkeypatch.setattr(module, name, broken)
+    monkeypatch.setattr(_visibility, name, broken)
+    mesh, view = around(), ((-1, -0.25), (1, 0.25))
+    cameras = Cameras(turn((0, 1, 0), -0.125, 0.125), AHEAD, ONE)
+    words = visible(mesh, cameras, view, splits=4).words
     assert wrong_words(mesh, cameras, view, words)
+
+
+def test_nothing_certain_is_no_certificate():
+    corners = [(0, 0, 0), (9, 0, 0), (0, 9, 0)]
+    mesh, cameras = Mesh(corners, [(0, 1, 2)]), Cameras(STILL, AHEAD, ONE)
+    found = visible(mesh, cameras, ((-1, -1), (1, 1)))
+    assert found.words == ("undecided",) and found.document is None
 
 
 def test_a_vertex_behind_the_camera_is_named(cube):
@@ -207,6 +251,16 @@ def test_a_vertex_behind_the_camera_is_named(cube):
         envelope(mesh, Cameras(STILL, AHEAD, ONE))
     # a vertex of no triangle does not matter
     assert envelope(Mesh(mesh.vertices, cube.triangles), Cameras(STILL, AHEAD, ONE))
+
+
+def put(name, k, value, *ends):
+    """Set one number of a set, at one end or at both."""
+
+    def change(document):
+        for end in ends or ("lo", "hi"):
+            document[name][end][k] = value
+
+    return change
 
 
 CHANGES = {
@@ -243,6 +297,58 @@ def test_changed_meshes_are_rejected(name, document):
     except torchlean_check.MalformedCertificate:
         accepted = False
     assert not accepted
+
+
+REFUTED = {
+    "a smaller view": (lambda d: d["view"]["hi"].__setitem__(0, "1/8"), "inside: "),
+    "a wider view": (lambda d: d["view"]["hi"].__setitem__(0, "99"), "outside: "),
+    "the camera farther": (put("translation", 2, "8"), "not shown"),
+    "a lens that folds": (put("distortion", 0, "-9", "lo"), "turns back"),
+    "a narrower field": (lambda d: d.update(field="1/64"), "> 0.015625"),
+    "a wider field": (lambda d: d.update(field="99"), "turns back"),
+    "the other convention": (lambda d: d.update(convention="opengl"), "not shown"),
+    "the one as the other": (
+        lambda d: d.update(inside=d["outside"], outside=d["inside"]),
+        "not shown",
+    ),
+}
+MALFORMED = {
+    "another version": lambda d: d.update(version=2),
+    "twice": lambda d: d["inside"].append(d["inside"][0]),
+    "in both": lambda d: d["outside"].append(d["inside"][0]),
+    "none": lambda d: d.update(inside=[], outside=[]),
+    "no such triangle": lambda d: d["inside"].append(10**6),
+    "counted from the end": lambda d: d["inside"].append(-1),
+    "a truth": lambda d: d["inside"].append(True),
+    "no mesh": lambda d: d.update(mesh=None),
+    "a box": lambda d: d.update(box={"lo": ["0"] * 3, "hi": ["0"] * 3}),
+    "no view": lambda d: d.pop("view"),
+    "a negative field": lambda d: d.update(field="-1"),
+    "no pieces": lambda d: d.update(pieces=0),
+    "too much work": lambda d: d.update(splits=[1, 1, 40000, 1]),
+}
+
+
+@pytest.fixture(scope="module")
+def seen():
+    cameras = Cameras(turn((0, 1, 0), -0.125, 0.125), AHEAD, ONE, distortion=FOLDING)
+    return visible(around(), cameras, ((-1, -1), (1, 1)), splits=4, pieces=1).document
+
+
+@pytest.mark.parametrize("name", REFUTED)
+def test_changed_views_are_refuted(name, seen):
+    copy, (change, words) = json.loads(seen), REFUTED[name]
+    change(copy)
+    report = torchlean_check.check(canonical_json(copy))
+    assert not report.accepted and words in report.reason
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_views_are_refused(name, seen):
+    copy = json.loads(seen)
+    MALFORMED[name](copy)
+    with pytest.raises(torchlean_check.MalformedCertificate):
+        torchlean_check.check(canonical_json(copy))
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ from torchlean_jax.science._synthesis import (
     synthesize,
 )
 from torchlean_jax.science._trajectory import EscapeError, Trajectory, trajectory
-from torchlean_jax.science._visible import visible
+from torchlean_jax.science._visible import Visibility, visible
 
 __all__ = [
     "Approximation",
@@ -68,6 +68,7 @@ __all__ = [
     "Synthesis",
     "Traced",
     "Trajectory",
+    "Visibility",
     "approximate",
     "approximate_range",
     "as_executed",

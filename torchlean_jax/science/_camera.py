@@ -132,28 +132,26 @@ def envelope(
     for view in seen:
         if view.at is None:
             raise UndecidedError(_behind(view, of(shape), cameras))
-    field = _short(max(v.field for v in seen), 1)
+    field = short(max(v.field for v in seen), 1)
     if (turn := turning(camera["distortion"], field)) is not None:
         raise _fold(turn, field)
     at: Any = [v.at for v in seen]
-    lo = tuple(_short(min(p[k][0] for p in at), -1) for k in (0, 1))
-    hi = tuple(_short(max(p[k][1] for p in at), 1) for k in (0, 1))
+    lo = tuple(short(min(p[k][0] for p in at), -1) for k in (0, 1))
+    hi = tuple(short(max(p[k][1] for p in at), 1) for k in (0, 1))
     least = min(v.depth[0] for v in seen)
-    least = _short(least, -1) if _short(least, -1) > 0 else least
-    sets = {name: _text(getattr(cameras, name)) for name in SIZES}
+    least = short(least, -1) if short(least, -1) > 0 else least
     what = (
         {"mesh": shape.document()}
         if isinstance(shape, Mesh)
-        else {"box": _text(ranges(shape, "box", 3))}
+        else {"box": text_of(ranges(shape, "box", 3))}
     )
     document = canonical_json(
-        sets
+        sets_of(cameras)
         | what
         | {
             "format": "torchlean-camera",
             "version": 2,
-            "convention": cameras.convention,
-            "image": _text((lo, hi)),
+            "image": text_of((lo, hi)),
             "depth": str(least),
             "field": str(field),
             "splits": counts,
@@ -233,11 +231,18 @@ def ranges(pair, name: str, size: int):
     return tuple(lo), tuple(hi)
 
 
-def _text(pair):
+def sets_of(cameras: Cameras) -> dict:
+    """The cameras as certificates hold them."""
+    sets = {name: text_of(getattr(cameras, name)) for name in SIZES}
+    return sets | {"convention": cameras.convention}
+
+
+def text_of(pair) -> dict:
+    """(lo, hi) as certificates hold it."""
     return {k: [str(v) for v in end] for k, end in zip(("lo", "hi"), pair, strict=True)}
 
 
-def _short(x: Fraction, sign: int) -> Fraction:
+def short(x: Fraction, sign: int) -> Fraction:
     """A multiple of 2^-24 beyond x: shorter to write."""
     scaled = x * 2**24
     whole = scaled.numerator // scaled.denominator
