@@ -30,7 +30,7 @@ exact arithmetic, from the coefficients alone.""",
 Bound where a box or a mesh appears in the pictures of every camera of a set.
 Its depth is positive and its picture lies in a rectangle, whatever the pose, the focal
 length, the centre and the lens within the set: decided in exact arithmetic. The figures
-are the widths of the rectangle and of the sampled corners. The cameras look at the cube
+are the widths of the rectangle and of the sampled points. The cameras look at the cube
 [-1, 1]^3, or the mesh in its place, from 4 units away.""",
     "cloud": """\
 Prove that a solid's cloud of points keeps its class whatever way it is turned.

@@ -25,6 +25,7 @@ from torchlean_check._cameras import (
 from torchlean_check._container import canonical_json
 from torchlean_check._errors import NotProved
 from torchlean_check._lenses import turning
+from torchlean_check._ranges import told
 from torchlean_jax.domains._errors import InputError, UndecidedError
 from torchlean_jax.science._mesh import Mesh
 from torchlean_jax.science._spline import exact
@@ -111,12 +112,17 @@ def turn(axis: Sequence, lo: float, hi: float) -> Set:
 
 
 def envelope(
-    shape: Set | Mesh, cameras: Cameras, *, splits: int = 16, pieces: int = 2
+    shape: Set | Mesh,
+    cameras: Cameras,
+    *,
+    splits: int = 16,
+    pieces: int | None = None,
 ) -> Envelope:
     """The picture of a box, (lo, hi) of three coordinates, or a mesh, by all of a set.
 
-    splits: cells along each coordinate of the quaternion that varies. pieces: cuts,
-    along both axes, of what a lens with distortion shows. More of both are tighter.
+    splits: cells along each coordinate of the quaternion that varies. pieces: parts,
+    along both axes, of what a lens with distortion shows of the box (2 by default) or
+    of each triangle (1). More of both are tighter, and take longer.
 
     Raises InputError for inconsistent sets, FoldError where a lens may fold, and
     UndecidedError, naming corner and depth, if a point of the shape may be at or behind
@@ -128,6 +134,8 @@ def envelope(
     (3.0, 0.333333)
     """
     start = time.perf_counter()
+    if pieces is None:
+        pieces = 1 if isinstance(shape, Mesh) else 2
     seen, camera, counts, pieces = views_of(of(shape), cameras, splits, pieces)
     for view in seen:
         if view.at is None:
@@ -203,7 +211,7 @@ def views_of(shape: Shape, cameras: Cameras, splits: int, pieces: int):
 def _behind(view: View, shape: Shape, cameras: Cameras) -> str:
     shown = [float(c) for c in shape.points[view.nearest]]
     return (
-        f"the corner {shown} may have depth {float(view.depth[0]):.6g}: at or behind a "
+        f"the corner {shown} may have depth {told(view.depth[0])}: at or behind a "
         f"camera, in the convention {cameras.convention!r}; choose the other, narrow "
         "the set, or take more splits"
     )

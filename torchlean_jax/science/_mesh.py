@@ -9,8 +9,9 @@ from pathlib import Path
 from torchlean_jax.domains._errors import FileFormatError, InputError
 from torchlean_jax.science._spline import exact
 
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
-_INDEX = re.compile(r"[1-9]\d{0,8}", re.ASCII)
+# more digits than anybody measures, and no power that is beyond the floats
+_DECIMAL = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d\d?)?", re.A)
+_INDEX = re.compile(r"[1-9]\d{0,8}", re.A)
 
 
 @dataclass(frozen=True)

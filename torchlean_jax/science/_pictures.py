@@ -56,7 +56,7 @@ def picture(
 
 
 def _pictured(shape, cameras: Cameras, count=4000) -> np.ndarray:
-    """Corners of the shape by random cameras of the set."""
+    """Corners, and points between two, since a lens bends edges, by random cameras."""
     rng = np.random.default_rng(0)
     w, x, y, z = (
         rng.uniform(float(a), float(b), count)
@@ -68,8 +68,11 @@ def _pictured(shape, cameras: Cameras, count=4000) -> np.ndarray:
         for a, b in others
     )
     hulls = of(shape)
-    used = sorted({k for part in hulls.parts for k in part})
-    p = rng.choice(np.array([hulls.points[k] for k in used], float), count)
+    corners = np.array([[hulls.points[k] for k in p] for p in hulls.parts], float)
+    part = rng.integers(len(corners), size=count)
+    a, b = corners[part, rng.integers(corners.shape[1], size=(2, count))]
+    mix = rng.uniform(0, 1, (count, 1)) * rng.integers(2, size=(count, 1))
+    p = a + mix * (b - a)
     q = np.stack([x, y, z], -1)
     crossed = np.cross(q, p)
     length = w**2 + (q**2).sum(1)
@@ -92,7 +95,7 @@ def _draw_nothing(axes) -> None:
 
 
 def _draw_picture(axes, found, met) -> None:
-    axes.plot(*met.T, ".", color="#0072B2", markersize=2, label="corners, at samples")
+    axes.plot(*met.T, ".", color="#0072B2", markersize=2, label="points, at samples")
     (a, b), (c, d) = ([float(v) for v in end] for end in (found.lo, found.hi))
     axes.plot([a, c, c, a, a], [b, b, d, d, b], color="#D55E00", label="proved")
     axes.set(xlabel="u", ylabel="v", aspect="equal")

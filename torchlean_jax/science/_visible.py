@@ -35,7 +35,7 @@ class Visibility:
 
 
 def visible(
-    mesh: Mesh, cameras: Cameras, view: Set, *, splits: int = 16, pieces: int = 2
+    mesh: Mesh, cameras: Cameras, view: Set, *, splits: int = 16, pieces: int = 1
 ) -> Visibility:
     """What is certain of each triangle of a mesh, for every camera of a set.
 
@@ -43,7 +43,7 @@ def visible(
     "inside": all of the triangle is in front of it and in the view; "outside": nothing
     of it is, since it is behind, or all to one side of the view. Else: "behind": a part
     may be at or behind a camera; "folded": a lens may fold it in; "undecided". Whether
-    something else hides it is not asked.
+    something else hides it is not asked. splits, pieces: as of `envelope`.
 
     Raises InputError for inconsistent sets, UndecidedError if the quaternion may be 0.
 
