@@ -14,7 +14,7 @@ from torchlean_check._cameras import check_camera
 from torchlean_check._container import read_manifest
 from torchlean_check._corridor_files import check_corridor_file
 from torchlean_check._corridors import check_corridor
-from torchlean_check._errors import NotProved
+from torchlean_check._errors import NotProved, UnsupportedCertificate
 from torchlean_check._graph_files import check_graph_file
 from torchlean_check._interval_files import check_interval_file
 from torchlean_check._leaves import check_leaves
@@ -79,5 +79,10 @@ def check_document(blob: bytes, folder: Path | None = None) -> Report:
             fail("format", f"must be one of {', '.join(known)}")
     except NotProved as error:
         return Report(False, str(error), seconds=time.perf_counter() - start)
+    except (ValueError, OverflowError) as error:
+        # Python writes no integer of more than 4300 digits, and no float above 2^1024:
+        # what a reason was to tell of is a number that no certificate needs
+        message = "numbers too long or too large to be written out"
+        raise UnsupportedCertificate(message) from error
     seconds = time.perf_counter() - start
     return Report(True, "the claim was decided exactly", claim, seconds=seconds)
