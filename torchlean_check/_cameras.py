@@ -166,6 +166,22 @@ def read_shape(document: dict) -> Shape:
     return Shape(points, mesh["triangles"])
 
 
+def read_cells(document: dict, shape: Shape) -> tuple[list[int], int]:
+    """(splits, pieces), if they are not too many for the shape."""
+    splits, pieces = document["splits"], document["pieces"]
+    if len(splits) != 4 or any(not 1 <= n <= MAX_WORK for n in (*splits, pieces)):
+        fail("splits", f"four numbers, and pieces, in 1 .. {MAX_WORK}")
+    if work(splits, pieces, shape) > MAX_WORK:
+        fail("splits", f"cells times points and pieces are more than {MAX_WORK}")
+    return splits, pieces
+
+
+def require_growing(lens: list[Range], field: Fraction) -> None:
+    """NotProved if a lens of the set shows points again within x^2 + y^2 <= field."""
+    if (turn := turning(lens, field)) is not None:
+        raise NotProved(f"a lens turns back at r^2 = {told(turn)}, within it", "field")
+
+
 def of_box(box) -> Shape:
     return Shape(list(itertools.product(*box)), [tuple(range(8))])
 
@@ -194,19 +210,15 @@ def check_camera(document: dict) -> str:
         fail("depth", "a positive depth, and a field of 0 or more, are needed")
     quaternion = read_ranges(document["quaternion"], "quaternion", 4)
     image = read_ranges(document["image"], "image", 2)
-    splits, pieces = document["splits"], document["pieces"]
-    if len(splits) != 4 or any(not 1 <= n <= MAX_WORK for n in (*splits, pieces)):
-        fail("splits", f"four numbers, and pieces, in 1 .. {MAX_WORK}")
-    if work(splits, pieces, shape) > MAX_WORK:
-        fail("splits", f"cells times points and pieces are more than {MAX_WORK}")
-    if (turn := turning(camera["distortion"], field)) is not None:
-        raise NotProved(f"a lens turns back at r^2 = {told(turn)}, within it", "field")
+    splits, pieces = read_cells(document, shape)
+    require_growing(camera["distortion"], field)
     for view in views(camera, quaternion, splits, shape, pieces):
         _require(view, least, field, image)
     u, v = (f"[{lo}, {hi}]" for lo, hi in image)
     triangles = f"{len(shape.parts)} triangles" if document["mesh"] else "box"
-    straight = not any(map(any, camera["distortion"]))
-    lens = "" if straight else ", through every lens of the file, none of which folds"
+    lens = ""
+    if any(map(any, camera["distortion"])):
+        lens = ", through every lens of the file, whose radial part increases so far"
     return (
         f"Every point of the {triangles} of the file has depth at least {least}, is "
         f"seen without distortion within x^2 + y^2 <= {field} of the axis, and lies in "

@@ -7,16 +7,15 @@ and seen to one side of the view. Whether something else hides it is not asked.
 """
 
 from torchlean_check._cameras import (
-    MAX_WORK,
     Shape,
     View,
     read_camera,
+    read_cells,
     read_shape,
+    require_growing,
     views,
-    work,
 )
 from torchlean_check._errors import NotProved
-from torchlean_check._lenses import turning
 from torchlean_check._ranges import Range, read_ranges, told
 from torchlean_check._schema import fail, fields
 from torchlean_check._splines import rational
@@ -66,13 +65,8 @@ def check_visibility(document: dict) -> str:
     if field < 0 or not all(0 <= k < len(shape.parts) for k in named):
         fail("inside", "a field of 0 or more, and numbers of triangles, are needed")
     shape = Shape(shape.points, [shape.parts[k] for k in named])
-    splits, pieces = document["splits"], document["pieces"]
-    if len(splits) != 4 or any(not 1 <= n <= MAX_WORK for n in (*splits, pieces)):
-        fail("splits", f"four numbers, and pieces, in 1 .. {MAX_WORK}")
-    if work(splits, pieces, shape) > MAX_WORK:
-        fail("splits", f"cells times points and pieces are more than {MAX_WORK}")
-    if (turn := turning(camera["distortion"], field)) is not None:
-        raise NotProved(f"a lens turns back at r^2 = {told(turn)}, within it", "field")
+    splits, pieces = read_cells(document, shape)
+    require_growing(camera["distortion"], field)
     for view in views(camera, quaternion, splits, shape, pieces):
         kept = inside if view.part < len(document["inside"]) else outside
         where = f"{kept.__name__}: triangle {named[view.part]}"
@@ -86,7 +80,7 @@ def check_visibility(document: dict) -> str:
     return (
         f"Of the {total} triangles of the file every camera of the file "
         f"({camera['convention']} axes) has {kept} wholly in front and in view, {u} x "
-        f"{v}, and none has any point of {left} others in view. No lens of the file "
-        f"folds within x^2 + y^2 <= {field}, where those in front are. Assumed: "
-        "nothing further."
+        f"{v}, and none has any point of {left} others in view. Those in front lie in "
+        f"x^2 + y^2 <= {field}, and there the radial part of every lens of the file "
+        "increases. Assumed: nothing further."
     )
