@@ -82,7 +82,7 @@ def test_claims_are_printed_with_their_status(tmp_path, capsys, monkeypatch):
 def test_claims_about_no_entry_need_no_training(tmp_path, capsys):
     out = tmp_path / "claims.json"
     assert main(["claims", "schedules", "--json", str(out)]) == 0
-    assert capsys.readouterr().out.count("holds ") == 4
+    assert capsys.readouterr().out.count("holds ") == 5
     assert json.loads(out.read_text())["step"] is None
     assert main(["claims", "schedules", "--checkpoint", str(tmp_path)]) == 2
 
