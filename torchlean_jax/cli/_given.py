@@ -19,7 +19,9 @@ from torchlean_jax.cli import _arguments
 ARRAY = """\
 ARRAY is a number, a list (1,0.2), nested JSON ([[0, 1], [2, 3]]) or a .npy file."""
 
-ARRAYS = ("--lo", "--hi", "--center", "--radius", "--distortion")
+ARRAYS = ("--lo", "--hi", "--center", "--radius")
+# Options whose values may begin with a minus and go on with a comma.
+_SIGNED = (*ARRAYS, "--distortion")
 
 
 def add_function(command) -> None:
@@ -55,7 +57,7 @@ def join_negative_numbers(argv: list[str]) -> list[str]:
     for word in argv:
         if (
             joined
-            and joined[-1] in ARRAYS
+            and joined[-1] in _SIGNED
             and word[:1] == "-"
             and word[1:2] in "0123456789."
         ):
