@@ -100,7 +100,8 @@ class FP32:
                 "parts"
             )
         if jnp.issubdtype(dtype, jnp.floating):
-            return self.inputs(Interval.lift(x), dtype)
+            format_of(dtype)  # refuses one that has no error model
+            return _as_inputs(Interval.lift(x), dtype)
         real = Interval.lift(x)
         nothing = jnp.zeros(real.shape, working(real))
         return FP32Value(real, nothing, real, dtype, READ)
@@ -108,7 +109,7 @@ class FP32:
     @_on_class_or_instance
     def inputs(self, box: Interval, dtype) -> FP32Value:
         """The numbers of a dtype in a box, whose ends may be finer than the dtype."""
-        format_of(dtype)  # refuses one that has no error model
+        format_of(dtype)
         return _as_inputs(box, dtype)
 
     @_on_class_or_instance
