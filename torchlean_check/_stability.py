@@ -16,9 +16,9 @@ from torchlean_check._fixed import fixed, text
 from torchlean_check._loops import Box, Loop, all_grades, bounds, parts
 from torchlean_check._nearby import require_near
 from torchlean_check._programs import NOTHING, digest, read_program
+from torchlean_check._ranges import read_ranges
 from torchlean_check._schema import fail, fields
 from torchlean_check._splines import rational
-from torchlean_check._trajectory_files import read_box
 
 MAX_SIZE, MAX_CELLS = 8, 20_000
 
@@ -122,7 +122,7 @@ def check_stability(document: dict) -> str:
         read_program(document["function"], "function", size, 1),
         size,
     )
-    box, inner = (read_box(document[k], k, size) for k in ("box", "inner"))
+    box, inner = (read_ranges(document[k], k, size) for k in ("box", "inner"))
     for (a, b), (lo, hi) in zip(box, inner, strict=True):
         if not a <= lo < 0 < hi <= b:
             fail("inner", "must have 0 inside, and lie in the box")

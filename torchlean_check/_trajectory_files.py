@@ -5,29 +5,15 @@ the frame of the set at its end; both are evidence, and only what follows from t
 believed (`_trajectories`).
 """
 
-from fractions import Fraction
-
 from torchlean_check._errors import NotProved
 from torchlean_check._fixed import exact, fixed
 from torchlean_check._programs import digest, read_program
+from torchlean_check._ranges import read_ranges
 from torchlean_check._schema import fail, fields
 from torchlean_check._splines import rational
 from torchlean_check._trajectories import Matrix, begin, step
 
 MAX_SIZE, MAX_DEGREE, MAX_STEPS = 12, 40, 20_000
-
-
-def read_box(entry, where: str, size: int) -> list[tuple[Fraction, Fraction]]:
-    entry = fields(entry, where, lo=[str], hi=[str])
-    if not len(entry["lo"]) == len(entry["hi"]) == size:
-        fail(where, f"lo and hi need {size} numbers each")
-    pairs = []
-    for k, both in enumerate(zip(entry["lo"], entry["hi"], strict=True)):
-        lo, hi = (rational(text, f"{where}[{k}]") for text in both)
-        if lo > hi:
-            fail(f"{where}[{k}]", "lo > hi")
-        pairs.append((lo, hi))
-    return pairs
 
 
 def _frame(entry, where: str, size: int) -> Matrix:
@@ -51,7 +37,7 @@ def check_trajectory(document: dict) -> str:
     if not 1 <= len(document["steps"]) <= MAX_STEPS:
         fail("steps", f"1 to {MAX_STEPS} of them")
     field = read_program(document["field"], "field", 1 + size, size)
-    start, end = (read_box(document[k], k, size) for k in ("start", "end"))
+    start, end = (read_ranges(document[k], k, size) for k in ("start", "end"))
     first = now = rational(document["begin"], "begin")
     state = begin([fixed(*x) for x in start])
     for k, entry in enumerate(document["steps"]):
@@ -61,7 +47,7 @@ def check_trajectory(document: dict) -> str:
         if until <= now:
             fail(f"{where}.until", f"{until} is not after {now}")
         held = {name: entry[name] for name in ("lo", "hi")}
-        around = [fixed(*x) for x in read_box(held, where, size)]
+        around = [fixed(*x) for x in read_ranges(held, where, size)]
         chosen = _frame(entry["frame"], f"{where}.frame", size)
         try:
             state = step(field, order, state, now, until, around, lambda _, a=chosen: a)

@@ -166,13 +166,9 @@ def envelope(
             "pieces": pieces,
         }
     )
-    try:
-        report = torchlean_check.check(document)
-    except torchlean_check.CertificateError as error:
-        raise InputError(f"the claim cannot be stated: {error}") from error
-    assert report.accepted, report.reason
+    claim = claim_of(document)
     seconds = time.perf_counter() - start
-    return Envelope(least, lo, hi, field, report.claim, document, seconds)
+    return Envelope(least, lo, hi, field, claim, document, seconds)
 
 
 def of(shape: Set | Mesh) -> Shape:
@@ -255,3 +251,14 @@ def short(x: Fraction, sign: int) -> Fraction:
     scaled = x * 2**24
     whole = scaled.numerator // scaled.denominator
     return Fraction(whole if sign < 0 or whole == scaled else whole + 1, 2**24)
+
+
+def claim_of(document: bytes) -> str:
+    """What the checker says of a document that was derived in exact arithmetic; it is
+    InputError if the claim cannot be stated."""
+    try:
+        report = torchlean_check.check(document)
+    except torchlean_check.CertificateError as error:
+        raise InputError(f"the claim cannot be stated: {error}") from error
+    assert report.accepted, report.reason
+    return report.claim

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-import torchlean_check
 from torchlean_check._cameras import View
 from torchlean_check._container import canonical_json
 from torchlean_check._lenses import turning
 from torchlean_check._visibility import KINDS, inside, outside
-from torchlean_jax.domains._errors import InputError
 from torchlean_jax.science._camera import (
     Cameras,
     Set,
+    claim_of,
     of,
     ranges,
     sets_of,
@@ -85,12 +84,7 @@ def visible(
             "pieces": pieces,
         }
     )
-    try:
-        report = torchlean_check.check(document)
-    except torchlean_check.CertificateError as error:
-        raise InputError(f"the claim cannot be stated: {error}") from error
-    assert report.accepted, report.reason
-    return Visibility(words, report.claim, document)
+    return Visibility(words, claim_of(document), document)
 
 
 def _word(one: View, view, safe: Fraction) -> str:
