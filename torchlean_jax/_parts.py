@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,14 +15,14 @@ from torchlean_jax import _bounds, _execution
 from torchlean_jax._problem import is_set
 from torchlean_jax._question import Question
 from torchlean_jax._refute import Refuting, by_attack
-from torchlean_jax._snapshot import snapshot
+from torchlean_jax._snapshot import Snapshot, snapshot
 from torchlean_jax._trace import as_function
 from torchlean_jax._verdict import at_least
 from torchlean_jax.domains._errors import InputError, SearchFileError
 from torchlean_jax.search._boxes import Boxes
 from torchlean_jax.search._branch import Branching, Kind, Search
 from torchlean_jax.search._cells import Cells, Proofs, clauses
-from torchlean_jax.search._executors import Executor, Spread
+from torchlean_jax.search._executors import Executor, Spread, pickled
 from torchlean_jax.search._hints import Hints, begin
 from torchlean_jax.search._region import Region
 from torchlean_jax.search._saved import Slot
@@ -145,8 +146,6 @@ def by_cells(
 
     The attack comes first: it is the cheapest way to an answer in many inputs.
     """
-    if course.executor is not None:
-        raise InputError("executors are for cuts of inputs, not for cells of phases")
     if method not in ("crown", "alpha-crown") or asked.where is not None:
         raise InputError(
             "a search by phases bounds cells by crown or alpha-crown, without "
@@ -166,11 +165,13 @@ def by_cells(
 
     keeps = not course.trims  # as a certificate is wanted
     rest = keeps, course.hints.slopes
-    kinds = [
-        Cells(region, formula.rows[rows], formula.offset[rows], slack[rows], *rest)
+    asks = [
+        (formula.rows[rows], formula.offset[rows], slack[rows], *rest)
         for rows in clauses(formula.shape)
     ]
-    searches = [Search(kind, course.options) for kind in kinds]
+    kinds = [Cells(region, *ask) for ask in asks]
+    spread = _spread(asked, method, course, kinds, asks)
+    searches = [Search(kind, course.options) for kind in spread]
     slots = [course.slot and course.slot.under(str(k)) for k in range(len(searches))]
     for search, slot in zip(searches, slots, strict=True):
         _restore(search, slot)
@@ -245,11 +246,39 @@ def _kind(asked: Question, method, course: Course) -> Kind:
 
 
 def _elsewhere(digest, model, args, *rest) -> Kind:
-    """The boxes of a model in another process, where it has to be the same one."""
+    """The boxes of a model in another process."""
+    return Boxes(_same(digest, model, args), args, *rest)
+
+
+def _same(digest, model, args) -> Snapshot:
+    """The model in another process, where it has to be the same one."""
     found = snapshot(as_function(model), args, is_set)
     if found.digest() != digest:
         raise InputError("in another process the model is traced to another program")
-    return Boxes(found, args, *rest)
+    return found
+
+
+def _spread(asked: Question, method, course: Course, kinds, asks) -> list[Kind]:
+    """Cells as they are, or bounded by an executor."""
+    if course.executor is None:
+        return kinds
+    region = pickled((asked.model.digest(), course.model, asked.args, method))
+    return [
+        Spread(kind, course.executor, functools.partial(_cells_elsewhere, region, *ask))
+        for kind, ask in zip(kinds, asks, strict=True)
+    ]
+
+
+def _cells_elsewhere(region: bytes, *ask) -> Kind:
+    """The cells of a clause in another process."""
+    return Cells(_region_elsewhere(region), *ask)
+
+
+@functools.lru_cache(maxsize=1)
+def _region_elsewhere(blob: bytes) -> Region:
+    """Once for all clauses: what their cells have in common."""
+    digest, model, args, method = pickle.loads(blob)
+    return Region(_same(digest, model, args), args, method)
 
 
 def _slack(asked: Question):

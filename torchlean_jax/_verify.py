@@ -109,7 +109,7 @@ def verify(
         batches, with the answer "unknown", and only a second one raises. (It may also
         be a `search.Slot`, the place of one search among several in a file, whose
         owner decides about signals.)
-      executor: who bounds the parts of boxes: a `search.Processes`, `search.Devices` or
+      executor: who bounds the parts: a `search.Processes`, `search.Devices` or
         `search.Ray`; by default this process on JAX's default device. It turns `split`
         on, and changes nothing about the answer.
       hints: cuts of the inputs (or of phases, if those are cut) and slopes of lower

@@ -12,6 +12,7 @@ import threading
 from fractions import Fraction
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -136,11 +137,40 @@ def test_what_cannot_be_sent_is_refused():
         pickled(functools.partial(Thirds, lock))
 
 
-def test_cells_of_phases_stay_here(processes):
-    split = Branching(cut="phases")
-    model = lambda x: np.float32(1) + abs(x[:1])
-    with pytest.raises(tl.InputError, match="not for cells of phases"):
-        tl.verify(model, BOX, POSITIVE, split=split, executor=processes)
+def folded(x):
+    """Of 40 ReLUs; -38.27 at a corner of its box, the least of 20,000."""
+    rng = np.random.default_rng(3)
+    weights = rng.standard_normal((8, 40)).astype(np.float32)
+    return jax.nn.relu(x @ weights) @ rng.standard_normal((40, 1)).astype(np.float32)
+
+
+@pytest.mark.parametrize("certified", [True, False])
+def test_cells_of_phases_are_the_same_from_two_processes(
+    processes, monkeypatch, certified
+):
+    """... where enclosures are narrowed on the way, and where a certificate forbids."""
+    dealt_shares, bound = [], Processes.bound
+
+    def seen(self, kind, recipe, shares):
+        dealt_shares.append(len(shares))
+        return bound(self, kind, recipe, shares)
+
+    monkeypatch.setattr(Processes, "bound", seen)
+    asked = functools.partial(
+        tl.verify,
+        folded,
+        tl.box(-np.ones(8, np.float32), np.ones(8, np.float32)),
+        tl.spec.linear([1.0], -38.8),
+        method="crown",
+        attack=False,
+        certificate=certified,
+        split=Branching(cut="phases", batch=64),
+    )
+    alone, dealt = asked(), asked(executor=processes)
+    assert alone.status == dealt.status == "proved" and max(dealt_shares) == 2
+    assert (alone.parts, alone.margin) == (dealt.parts, dealt.margin)
+    if certified:
+        assert dealt.certificate.bytes == alone.certificate.bytes
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True])

@@ -27,7 +27,9 @@ TOGETHER = 32  # cells in one vmap
 # Narrowing takes about as long as some dozens of cells: as many share it
 _NARROWED_EVERY = 4  # cuts
 _MOST_NARROWED = 2048  # elements of switches: what it costs beyond was not measured
-_NARROWED_AT_ONCE = 2  # cells of a batch, so that a search can end between two
+# So that a search can end between two; and the same ones whoever bounds them, so of
+# the cells in one vmap
+_NARROWED_AT_ONCE = 2
 _ABOVE = 2.0**-10  # of what a bound lacks: properties are taken to hold by less
 _MOST_CLAUSES = 4096
 _LARGEST_PROGRAM = 2**20  # entries of the constraints of a cell, as linear program
@@ -64,6 +66,8 @@ class Cells:
         return rows | self._ends_at_first() if self._narrows else rows
 
     def bound(self, rows: Rows) -> _branch.Bounded:
+        if self._narrows:
+            rows = rows | {name: rows[name].copy() for name in _NARROWED}
         found = Bounded(*self._in_turns(self.region.bounded, rows))
         margin = self._margin(found.lower)
         if self._narrows:
@@ -78,6 +82,8 @@ class Cells:
         kept = enumerate(jax.tree.leaves(found.choices))
         evidence = {f"choice{k}": _narrow(c) for k, c in kept}
         extra = evidence | {"best": best}
+        if self._narrows:
+            extra |= {name: rows[name] for name in _NARROWED}
         evidence = evidence | {"margin": margin} if self._keeps else {}
         return _branch.Bounded(margin, points, extra, evidence)
 
@@ -133,9 +139,12 @@ class Cells:
 
     def _narrow_some(self, rows: Rows, choices: Choices, margin) -> None:
         """Narrow the enclosures of the worst cells that are due; all is updated."""
-        due = ~(margin >= 0) & np.isfinite(margin) & (rows["cuts"] >= _NARROWED_EVERY)
-        due = np.flatnonzero(due)
-        due = due[np.argsort(margin[due], kind="stable")][:_NARROWED_AT_ONCE]
+        can = ~(margin >= 0) & np.isfinite(margin) & (rows["cuts"] >= _NARROWED_EVERY)
+        due = np.array([], int)
+        for start in range(0, len(margin), TOGETHER):
+            here = start + np.flatnonzero(can[start : start + TOGETHER])
+            worst = here[np.argsort(margin[here], kind="stable")][:_NARROWED_AT_ONCE]
+            due = np.concatenate([due, worst])
         for k in due.tolist():
             own = jax.tree.map(lambda c, k=k: c[k], choices)
             self._narrow(rows, k, own, -float(margin[k]))
@@ -230,8 +239,8 @@ class Cells:
             phases = rows["phases"][can].copy()
             phases[np.arange(len(index)), index] = phase
             half = {n: array[can] for n, array in extra.items() if n != "best"}
-            if "cuts" in rows:
-                half["cuts"] = rows["cuts"][can] + 1
+            if "cuts" in extra:
+                half["cuts"] = extra["cuts"][can] + 1
             halves.append(half | {"phases": phases})
         return can, Splits(value, index - self._ends[part], at), *halves
 
@@ -317,6 +326,7 @@ def _ends_of(sets) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 _OF_A_CELL = ("phases", "lo", "hi")
+_NARROWED = ("lo", "hi", "cuts", "most")  # what narrowing changes
 
 
 def _interval(lo: Any, hi: Any) -> Interval:

@@ -77,12 +77,16 @@ def dealt_out(rows: Rows, workers: int) -> list[Rows]:
 
 def joined(parts: list[Bounded]) -> Bounded:
     """The bounds of one batch of those of its shares."""
-    names = parts[0].extra
     return Bounded(
         np.concatenate([part.margin for part in parts]),
         [point for part in parts for point in part.points],
-        {name: np.concatenate([part.extra[name] for part in parts]) for name in names},
+        _in_one([part.extra for part in parts]),
+        _in_one([part.evidence for part in parts]),
     )
+
+
+def _in_one(parts: list[Rows]) -> Rows:
+    return {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
 
 
 class Devices:
@@ -203,7 +207,7 @@ class Ray:
             ) from error
 
 
-def pickled(recipe: Recipe) -> bytes:
+def pickled(recipe: Any) -> bytes:
     """Raises InputError for what cannot be sent to another process."""
     try:
         import cloudpickle as pickler

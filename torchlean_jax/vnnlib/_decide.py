@@ -91,16 +91,15 @@ def decide(
 
     resume: a file in which searches by parts are kept, and from which they go on (see
         `tl.verify`); without one they are kept in memory, for their next turn.
-    executor, hints: who bounds parts of inputs, and cuts to begin with in each case
-        that has them inside (see `tl.verify`); they need a timeout, as a search does.
+    executor, hints: who bounds parts, and cuts to begin with in each case that has them
+        inside (see `tl.verify`); they need a timeout, as a search does.
 
     "unsat" and "sat" are statements about real arithmetic on the exact weights and the
     exact decimals of the file; with `semantics="fp32"`, "unsat" about every execution
     on inputs that the network's dtype can hold, and "sat" about one execution.
 
     Raises InputError if the network and the file do not fit, if a coefficient of the
-    file has no exact float64 form, if `resume` is the file of another problem, or if an
-    executor or hints are given and the inputs are not what is cut.
+    file has no exact float64 form, or if `resume` is the file of another problem.
     """
     start = time.perf_counter()
     spread = {"executor": executor, "hints": hints}
