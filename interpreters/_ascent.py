@@ -18,7 +18,7 @@ DECAY = 0.98
 
 class Choices(NamedTuple):
     """The free numbers of a bound: slopes by equation position, in [0, 1], and
-    multipliers of constraints, not negative; each [R, *shape]."""
+    multipliers of constraints; each [R, *shape]."""
 
     slopes: dict[int, Any]
     multipliers: dict[Any, Any]
@@ -34,8 +34,12 @@ def halved(tree: Any) -> Any:
     return jax.tree.map(half, tree)
 
 
-def ascend(about: Callable, first: Choices, iterations: int) -> Choices:
+def ascend(
+    about: Callable, first: Choices, iterations: int, lowest: Any = None
+) -> Choices:
     """The best choices met, for each row, in the dtypes of `first`.
+
+    lowest: of multipliers, as a tree of arrays like theirs; None for 0.
 
     about: from choices in single precision to what bounds [R] are, but for rounding,
     each of which depends on its own row alone.
@@ -52,6 +56,8 @@ def ascend(about: Callable, first: Choices, iterations: int) -> Choices:
         return -jnp.sum(jnp.where(jnp.isfinite(bound), bound, 0)), bound
 
     start = halved(first)
+    if lowest is None:
+        lowest = jax.tree.map(lambda m: 0.0, first.multipliers)
     leaf = jax.tree.leaves(start)[0]
     nothing = jnp.full(len(leaf), -jnp.inf, leaf.dtype)
 
@@ -61,7 +67,7 @@ def ascend(about: Callable, first: Choices, iterations: int) -> Choices:
         best, kept = _better(bound, choices, best, kept)
         slope = jax.tree.map(lambda g: jnp.where(jnp.isfinite(g), g, 0), slope)
         change, memory = optimiser.update(slope, memory, choices)
-        return (_moved(choices, change), memory, best, kept), None
+        return (_moved(choices, change, lowest), memory, best, kept), None
 
     state = start, optimiser.init(start), nothing, start
     # the last turn is there for its bound: evaluated elsewhere, it is compiled again
@@ -78,13 +84,14 @@ def _better(bound, choices, best, kept):
     return jnp.where(better, bound, best), jax.tree.map(pick, choices, kept)
 
 
-def _moved(choices: Choices, change: Any) -> Choices:
+def _moved(choices: Choices, change: Any, lowest: Any) -> Choices:
     slopes = jax.tree.map(
         lambda s, d: jnp.clip(s + SLOPE_RATE * d, 0, 1), choices.slopes, change.slopes
     )
     multipliers = jax.tree.map(
-        lambda m, d: jnp.maximum(m + MULTIPLIER_RATE * d, 0),
+        lambda m, d, low: jnp.maximum(m + MULTIPLIER_RATE * d, low).astype(m.dtype),
         choices.multipliers,
         change.multipliers,
+        lowest,
     )
     return Choices(slopes, multipliers)

@@ -16,7 +16,12 @@ from torchlean_jax.interpreters import _ascent
 from torchlean_jax.interpreters._alpha import initial_slopes
 from torchlean_jax.interpreters._ascent import Choices
 from torchlean_jax.interpreters._backward import about, lower_bounds, substituted
-from torchlean_jax.interpreters._phases import Whole, on_cell, subtract
+from torchlean_jax.interpreters._phases import (
+    Whole,
+    lowest_multipliers,
+    on_cell,
+    subtract,
+)
 
 
 class Target(NamedTuple):
@@ -51,7 +56,12 @@ def bound_cell(
     """Lower bounds of a target, from `first` upward."""
     cell, empty = on_cell(graph, shared, target.phases, memory)
     half = halved(cell, shared, target)
-    kept = _ascent.ascend(lambda choices: about_with(*half, choices), first, iterations)
+    kept = _ascent.ascend(
+        lambda choices: about_with(*half, choices),
+        first,
+        iterations,
+        lowest_multipliers(target.phases),
+    )
     lower = lower_with(cell, shared, cell.values, target, kept)
     return Bounded(jnp.where(empty, jnp.inf, lower), kept)
 
@@ -96,7 +106,8 @@ class Forms(NamedTuple):
 def forms(graph, shared: Whole, target: Target, choices: Choices, *, memory) -> Forms:
     """What is minimised over the input sets, as a function of the multipliers.
 
-    It is an affine one. Computed in floating point: for choosing multipliers.
+    Where only switches are cut, it is an affine one. Computed in floating point: for
+    choosing multipliers.
     """
     cell, _ = on_cell(graph, shared, target.phases, memory)
     equations = cell.graph.equations[: len(cell.steps)]

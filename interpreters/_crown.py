@@ -144,7 +144,7 @@ def enclose(
         nonlinear = bool(moving) and not _linear.is_linear(
             equation, values, result.abstract
         )
-        if nonlinear and refine is not None and _has_step(equation):
+        if nonlinear and refine is not None and has_step(equation):
             for number in dict.fromkeys(moving):
                 known = number in mixings or number in refined
                 # where a stair bends, its lines are the same on any enclosure
@@ -208,7 +208,8 @@ def undecided_elements(equation, number, values):
     return jnp.broadcast_to(rule.function(equation.operation, *operands), value.shape)
 
 
-def _has_step(equation) -> bool:
+def has_step(equation) -> bool:
+    """Whether a nonlinear equation of this kind has linear bounds."""
     if _linear.is_bilinear(equation) or _extremes.step_for(equation) is not None:
         return True
     return relaxations.find(equation.name) is not None

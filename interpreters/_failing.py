@@ -22,13 +22,13 @@ from torchlean_jax.interpreters._backward import about, lower_bounds
 from torchlean_jax.interpreters._cells import Target, halved
 from torchlean_jax.interpreters._crown import both, undecided_elements
 from torchlean_jax.interpreters._own_slopes import block_size
-from torchlean_jax.interpreters._phases import Switch, Whole
+from torchlean_jax.interpreters._phases import Bend, Switch, Whole
 from torchlean_jax.interpreters._units import unit_rows
 
 
 def where_it_fails(
     graph,
-    parts: tuple[Switch, ...],
+    parts: tuple[Switch | Bend, ...],
     shared: Whole,
     target: Target,
     choices: Choices,
@@ -37,7 +37,7 @@ def where_it_fails(
     memory: int,
     iterations: int,
 ) -> dict[int, Interval]:
-    """By operand of a switch, an enclosure where no row of the target is positive on
+    """By operand that is cut, an enclosure where no row of the target is positive on
     its cell.
 
     shared: enclosures on the cell, or where the target fails on it. choices: with which
@@ -63,6 +63,7 @@ def _ascended(graph, cell, part, shared, target, choices, scale, iterations):
     order = jnp.argsort(~wanted, stable=True)
     order = jnp.concatenate([order, order[-1:].repeat(-value.size % block)])
     first = _first(cell, part, target, choices, 2 * block)
+    lowest = {"phases": _phases.lowest_multipliers(target.phases), "rows": 0.0}
     width = (value.hi - value.lo).reshape(-1) / scale
     width = jnp.where(jnp.isfinite(width), width, 0)
 
@@ -89,7 +90,7 @@ def _ascended(graph, cell, part, shared, target, choices, scale, iterations):
                 choices.slopes,
             )
 
-        kept = _ascent.ascend(guess, first, iterations)
+        kept = _ascent.ascend(guess, first, iterations, lowest)
         start, constant, error = _started(
             cell, shared, target, rows, offset, unit, source, error, kept
         )

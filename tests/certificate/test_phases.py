@@ -65,9 +65,9 @@ def test_certificates_are_as_good_as_the_search():
 @pytest.mark.parametrize(
     "sound, faulty",
     [
-        ("above += [(*path, (value, index))] * 2", "above += [path] * 2"),
-        ("flat[v][r, index]", "-flat[v][r, index]"),
-        ("flat[v][r, index]", "flat[v][r, -1 - index]"),
+        ("(*path, (value, index, side)) for", "path for"),
+        ("float(flat[value][row, index])", "-float(flat[value][row, index])"),
+        ("float(flat[value][row, index])", "float(flat[value][row, -1 - index])"),
         ("k = places[node]", "k = 0"),
         ("math.ldexp(round(math.ldexp(m, bits)), e - bits)", "0.0"),
         ("row + len(case[", "row + 0 * len(case["),

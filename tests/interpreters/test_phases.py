@@ -46,7 +46,7 @@ class Net:
         self.graph = recognise(flatten(jaxpr.jaxpr, jaxpr.consts))
         *self.weights, x = self.graph.inputs
         sets = {x: Interval(jnp.asarray(LO), jnp.asarray(HI))}
-        self.parts = _phases.switches(self.graph, sets)
+        self.parts = _phases.places_to_cut(self.graph, sets)
 
         def whole(weights):
             base = enclose(self.graph, weights, sets, memory=MEMORY, refine=refine)
@@ -165,13 +165,13 @@ def test_bounds_on_cells_are_below_exact_minima():
     "sound, faulty",
     [
         ("start, number, -weights", "start, number, weights"),
-        ("jnp.sign(phases[number])", "jnp.roll(jnp.sign(phases[number]), 1)"),
+        ("jnp.sign(phase)", "jnp.roll(jnp.sign(phase), 1)"),
         ("jnp.where(phase > 0,", "jnp.where(phase < 0,"),
         ("jnp.where(given >= tiny, given, 0)", "given"),
     ],
 )
 def test_a_fault_in_cells_is_noticed(sound, faulty):
-    keep = ("Switch", "Whole")
+    keep = ("Switch", "Bend", "Whole")
     with faults.planted(_phases, sound, faulty, keep=keep):
         old, _cells.subtract = _cells.subtract, _phases.subtract
         try:
@@ -219,13 +219,13 @@ def test_multiples_of_constraints_are_taken_off_with_their_rounding():
     "sound, faulty",
     [
         ("error = error + _steps.accumulate(", "_ = _steps.accumulate("),
-        ("minimum_over(weights, shared", "minimum_over(-weights, shared"),
+        ("minimum_over(weights, _ends", "minimum_over(-weights, _ends"),
         ("start, number, -weights", "start, number, weights"),
         ("jnp.where(given >= tiny, given, 0)", "given"),
     ],
 )
 def test_a_fault_in_the_multiples_is_noticed(sound, faulty):
-    with faults.planted(_phases, sound, faulty, keep=("Switch", "Whole")):
+    with faults.planted(_phases, sound, faulty, keep=("Switch", "Bend", "Whole")):
         assert faults.notices(check_subtract)
 
 
@@ -239,7 +239,7 @@ def test_multipliers_are_found():
     jaxpr = jax.make_jaxpr(f)(jnp.zeros(2))
     graph = recognise(flatten(jaxpr.jaxpr, jaxpr.consts))
     sets = {graph.inputs[0]: Interval(-jnp.ones(2), jnp.ones(2))}
-    (part,) = parts = _phases.switches(graph, sets)
+    (part,) = parts = _phases.places_to_cut(graph, sets)
     shared = _phases.whole(enclose(graph, {}, sets, memory=MEMORY), parts)
     target = _cells.Target(
         {part.operand: np.ones(2, np.int8)}, np.array([[1.0, 0, 0]]), np.zeros(1)

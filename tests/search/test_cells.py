@@ -150,7 +150,7 @@ def test_an_empty_cell_is_proved_empty():
     [
         ("for phase in (-1, 1)", "for phase in (-1, -1)"),
         ("lower - self._slack", "lower + 0.2"),
-        ("phases[np.arange(len(index)), index]", "phases[np.arange(len(index)), 0]"),
+        ("phases[which, index] = cut", "phases[which, 0] = cut"),
     ],
 )
 def test_a_fault_in_the_search_is_noticed(sound, faulty):

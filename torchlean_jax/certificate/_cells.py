@@ -1,16 +1,19 @@
 """The proof of a search by phases, as the tree of cases of a certificate.
 
 Enclosures of the whole hold on all cells and are derived once, at the top. A leaf has a
-slope for each element that they leave undecided and a multiplier for each split above
-it. Both may be rounded as one likes: any slope and any multiplier makes a valid bound.
+slope for each element of a switch that they leave undecided and a multiplier for each
+split above it. Both may be rounded as one likes: any slope and any multiplier makes a
+valid bound. Around what bends otherwise the checker draws lines by a rule of its own.
 """
 
 import math
+import operator
 from collections.abc import Iterator
 
 import numpy as np
 
 from torchlean_jax.domains._errors import CertificateWriteError
+from torchlean_jax.interpreters._phases import Bend
 from torchlean_jax.search._cells import Cells, Proofs, clauses
 
 _BITS = range(8, 25)  # of a multiplier: as few as its part's margin allows
@@ -44,6 +47,8 @@ def _undecided(proofs: Proofs, number) -> list[tuple]:
     """(its name in the file, position, undecided places) of each relaxed max(x, c)."""
     region, found = proofs.region, []
     for part in region.parts:
+        if isinstance(part, Bend):
+            continue
         value, level = (
             d[part.operand] for d in (region.shared.enclosures, region.shared.levels)
         )
@@ -87,12 +92,13 @@ def _tree(cells: Cells, search, number, undecided) -> Iterator[dict]:
             value, index, at = cut
             if value not in number:
                 raise CertificateWriteError("a value that was split is not in the file")
-            above += [(*path, (value, index))] * 2
+            above += [(*path, (value, index, side)) for side in (1, -1)]
             yield {"split": {"value": number[value], "index": index, "at": at}}
             continue
         k = places[node]
         flat = {v: m[k].reshape(len(m[k]), -1) for v, m in choices.multipliers.items()}
-        bits = _bits_for(flat, path, reach, rows["margin"][k])
+        of_splits = [_of_splits(path, flat, r) for r in _rows(flat)]
+        bits = _bits_for(of_splits, path, reach, rows["margin"][k])
         yield {
             "method": "crown-ibp",
             "refining": {},
@@ -100,11 +106,26 @@ def _tree(cells: Cells, search, number, undecided) -> Iterator[dict]:
                 name: _short_slopes(choices.slopes[position][k], which)
                 for name, position, which in undecided
             },
-            "split_multipliers": [
-                [_short(float(flat[v][r, index]), bits) for v, index in path]
-                for r in _rows(flat)
-            ],
+            "split_multipliers": [[_short(b, bits) for b in row] for row in of_splits],
         }
+
+
+def _of_splits(path, flat, row: int) -> list[float]:
+    """The multiplier of each split above a leaf, for a row of the property.
+
+    An element has one number, positive on the side of its first cut. Of several cuts on
+    a side the last one says the most.
+    """
+    found, last = [0.0] * len(path), {}
+    for depth, (value, index, side) in enumerate(path):
+        last.setdefault((value, index), {})[side] = depth
+    for (value, index), cuts in last.items():
+        first = next(iter(cuts))
+        multiplier = float(flat[value][row, index])
+        side = first if multiplier > 0 else -first
+        if side in cuts:
+            found[cuts[side]] = abs(multiplier)
+    return found
 
 
 def _short_slopes(slopes, places):
@@ -113,12 +134,14 @@ def _short_slopes(slopes, places):
 
 
 def _reach(region) -> dict[int, np.ndarray]:
-    """By operand of a switch, how far from its level each element may be."""
+    """By operand, how far from where it is cut each element may be."""
     found = {}
     for part in region.parts:
-        value, level = (
-            d[part.operand] for d in (region.shared.enclosures, region.shared.levels)
-        )
+        value = region.shared.enclosures[part.operand]
+        if isinstance(part, Bend):
+            found[part.operand] = np.ravel(value.hi - value.lo)
+            continue
+        level = region.shared.levels[part.operand]
         ends = (
             np.abs(np.ravel(end) - np.ravel(level.lo)) for end in (value.lo, value.hi)
         )
@@ -126,13 +149,14 @@ def _reach(region) -> dict[int, np.ndarray]:
     return found
 
 
-def _bits_for(flat, path, reach, margin: float) -> int:
+def _bits_for(of_splits, path, reach, margin: float) -> int:
     """Of multipliers whose rounding costs at most half of a margin.
 
     A multiplier b of n bits is at most b 2^-n off, and so is the bound by that times
     the reach of its element.
     """
-    most = [sum(flat[v][r, k] * reach[v][k] for v, k in path) for r in _rows(flat)]
+    reaches = [reach[value][index] for value, index, _ in path]
+    most = [sum(map(operator.mul, row, reaches)) for row in of_splits]
     for bits in _BITS:
         if math.ldexp(max(most), 1 - bits) <= margin:
             return bits

@@ -30,9 +30,11 @@ class Branching:
     batch: parts that are bounded together. memory: bytes that the open parts may take;
         beyond it the search goes depth-first, which hardly needs more.
     most_parts: an end to a search without a time limit; None for none.
-    cut: "inputs" cuts boxes across an input; "phases" cuts across the kink of a
-        max(x, c), such as a ReLU, which suits networks of many inputs. Where none is
-        left to cut, a linear program decides (at most 2**20 coefficients, boxes only).
+    cut: "inputs" cuts boxes across an input; "phases" cuts values inside the model,
+        which suits networks of many inputs: across the kink of a max(x, c), such as a
+        ReLU, and in the middle of what goes through any other bend (tanh, products of
+        values, the largest of several). Where ReLUs are all that bends and none is left
+        to cut, a linear program decides (at most 2**20 coefficients, boxes only).
     """
 
     batch: int = 512

@@ -1,7 +1,8 @@
-"""Cells as parts: the kind of sub-problem for ReLU networks of many inputs.
+"""Cells as parts: the kind of sub-problem for networks of many inputs.
 
-A cell fixes phases of elements of max(x, c), c concrete; it is cut across one more of
-them, where x equals c. What all cells have in common is bounded once (`Region`).
+A cell fixes phases of elements of max(x, c), c concrete, and intervals of elements that
+go through other bends (`_phases`); it is cut across one more of them. What all cells
+have in common is bounded once (`Region`).
 """
 
 import itertools
@@ -17,6 +18,7 @@ from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters._alpha import with_hinted
 from torchlean_jax.interpreters._cells import Bounded, Choices
+from torchlean_jax.interpreters._phases import Bend, Switch, cut_again
 from torchlean_jax.search import _branch, _corners
 from torchlean_jax.search._frontier import Rows
 from torchlean_jax.search._hints import PhaseCut
@@ -26,7 +28,7 @@ from torchlean_jax.search._tree import Splits
 TOGETHER = 32  # cells in one vmap
 # Narrowing takes about as long as some dozens of cells: as many share it
 _NARROWED_EVERY = 4  # cuts
-_MOST_NARROWED = 2048  # elements of switches: what it costs beyond was not measured
+_MOST_NARROWED = 2048  # elements: what it costs beyond was not measured
 # So that a search can end between two; and the same ones whoever bounds them, so of
 # the cells in one vmap
 _NARROWED_AT_ONCE = 2
@@ -50,20 +52,38 @@ class Cells:
         with jax.enable_x64(True):
             first: Choices = region.first(region.shared, self._rows)
             hinted = with_hinted(first.slopes, slopes, region.task.graph)
-            first = first._replace(slopes=hinted)
+            first = first._replace(slopes=self._usable(hinted))
         self._first, self._tree = jax.tree.flatten(jax.tree.map(np.asarray, first))
         self._shapes = [region.shared.enclosures[p.operand].shape for p in region.parts]
         sizes = [int(np.prod(shape)) for shape in self._shapes]
         self._ends = np.cumsum([0, *sizes])
         self._narrows = not keeps and self._ends[-1] <= _MOST_NARROWED
-        levels = [region.shared.levels[p.operand] for p in region.parts]
-        self._levels = np.concatenate([np.ravel(level.lo) for level in levels])
+        self._bends = [isinstance(part, Bend) for part in region.parts]
+        self._levels = np.concatenate([*map(self._levels_of, region.parts)])
         self._box = _ends_of(region.shared.sets.values())
+
+    def _usable(self, slopes):
+        """Slopes that are free. The checker has a rule of its own for bends: with a
+        certificate in view they are bounded as there."""
+        if not self._keeps:
+            return slopes
+        switched = {p.position for p in self.region.parts if isinstance(p, Switch)}
+        return {k: slope for k, slope in slopes.items() if k in switched}
+
+    def _levels_of(self, part) -> np.ndarray:
+        """Where the elements of a switch are cut; NaN for a bend."""
+        if isinstance(part, Bend):
+            return np.full(self.region.shared.enclosures[part.operand].size, np.nan)
+        return np.ravel(self.region.shared.levels[part.operand].lo)
 
     def root(self) -> Rows:
         rows = {f"choice{k}": _narrow(c)[None] for k, c in enumerate(self._first)}
         rows |= {"phases": np.zeros((1, self._ends[-1]), np.int8)}
-        return rows | self._ends_at_first() if self._narrows else rows
+        if self._narrows or any(self._bends):
+            rows |= self._ends_at_first()
+        if self._narrows:
+            rows |= {"cuts": np.zeros(1, np.int32), "most": np.full(1, np.inf)}
+        return rows
 
     def bound(self, rows: Rows) -> _branch.Bounded:
         if self._narrows:
@@ -73,7 +93,7 @@ class Cells:
         if self._narrows:
             margin = np.minimum(margin, rows["most"])
             self._narrow_some(rows, found.choices, margin)
-        best, points = self._next_cuts(rows, found.choices, margin)
+        best, at, points = self._next_cuts(rows, found.choices, margin)
         for k in np.flatnonzero(~(margin > 0) & (best < 0)).tolist():
             better = self._at_the_corner(rows, found.choices, k)
             if better is not None and better[0] > margin[k]:
@@ -81,7 +101,7 @@ class Cells:
                 _put(found.choices, k, better[1])
         kept = enumerate(jax.tree.leaves(found.choices))
         evidence = {f"choice{k}": _narrow(c) for k, c in kept}
-        extra = evidence | {"best": best}
+        extra = evidence | {"best": best, "at": at}
         if self._narrows:
             extra |= {name: rows[name] for name in _NARROWED}
         evidence = evidence | {"margin": margin} if self._keeps else {}
@@ -89,16 +109,17 @@ class Cells:
 
     def _next_cuts(self, rows: Rows, choices: Choices, margin):
         """(the element that `_splits.rank` puts first, -1 if none is free or the cell
-        is proved; where the bound of the worst cell is reached)."""
+        is proved; where to cut it; where the bound of the worst cell is reached)."""
         best, open_ = np.full(len(margin), -1), np.flatnonzero(~(margin > 0))
+        at = np.full(len(margin), np.nan)
         if not len(open_):
-            return best, []
+            return best, at, []
         kept = {f"choice{k}": c for k, c in enumerate(jax.tree.leaves(choices))}
         left = {name: array[open_] for name, array in (rows | kept).items()}
         found = self._in_turns(self.region.ranked, left)
         can = found.gains[:, 0] > -np.inf
-        best[open_[can]] = found.indices[can, 0]
-        return best, self._point(found.points, int(np.argmin(margin[open_])))
+        best[open_[can]], at[open_[can]] = found.indices[can, 0], found.at[can, 0]
+        return best, at, self._point(found.points, int(np.argmin(margin[open_])))
 
     def _margin(self, lower) -> np.ndarray:
         lower = np.nextafter(lower - self._slack, -np.inf)
@@ -114,7 +135,9 @@ class Cells:
     def _at_the_corner(self, rows: Rows, choices: Choices, k: int):
         """(margin, choices) of a cell without free phases by the multipliers of
         `_corners`, or None."""
-        if self._box is None or self._ends[-1] * len(self._box[0]) > _LARGEST_PROGRAM:
+        if any(self._bends) or self._box is None:
+            return None
+        if self._ends[-1] * len(self._box[0]) > _LARGEST_PROGRAM:
             return None
         own = jax.tree.map(lambda c: c[k], choices)
         phases = rows["phases"][k]
@@ -183,15 +206,13 @@ class Cells:
         rows["most"][k] = min(rows["most"][k], above)
 
     def _ends_at_first(self) -> Rows:
-        """What cells whose enclosures are narrowed have besides: their ends (float32),
-        cuts since they were narrowed, and the `most` a bound may say."""
+        """The ends (float32) of what is cut, for cells with enclosures of their own."""
         shared = self.region.shared.enclosures
         lo, hi = _outward([shared[part.operand] for part in self.region.parts])
-        found = {"lo": lo[None], "hi": hi[None], "cuts": np.zeros(1, np.int32)}
-        return found | {"most": np.full(1, np.inf)}
+        return {"lo": lo[None], "hi": hi[None]}
 
     def _enclosures(self, rows: Rows) -> dict[int, Interval]:
-        """Of the operands of switches, on cells or on a single one."""
+        """Of what is cut, on cells or on a single one."""
         if "lo" in rows:
             ends = (rows[n].astype(np.float64) for n in ("lo", "hi"))
             lo, hi = map(self._by_part, ends)
@@ -203,7 +224,7 @@ class Cells:
         return found
 
     def _laid_out(self):
-        """(switch, (first, last) of its elements among all, shape) of each."""
+        """(part, (first, last) of its elements among all, shape) of each."""
         return zip(
             self.region.parts,
             itertools.pairwise(self._ends),
@@ -212,7 +233,7 @@ class Cells:
         )
 
     def _by_part(self, phases) -> dict[int, np.ndarray]:
-        """[..., M], all switches end to end, by the operand of each."""
+        """[..., M], all that is cut end to end, by the operand of each."""
         return {
             part.operand: phases[..., a:b].reshape(*phases.shape[:-1], *shape)
             for part, (a, b), shape in self._laid_out()
@@ -224,7 +245,7 @@ class Cells:
         return jax.tree.unflatten(self._tree, kept)
 
     def trimmed(self, rows: Rows, extra: Rows):
-        """Nothing: a cell ends where phases change."""
+        """Nothing: cells are cut by `split` alone."""
         return iter(())
 
     def split(self, rows: Rows, extra: Rows) -> tuple[np.ndarray, Splits, Rows, Rows]:
@@ -233,28 +254,35 @@ class Cells:
         index = extra["best"][can]
         part = np.searchsorted(self._ends, index, side="right") - 1
         value = np.array([p.operand for p in self.region.parts])[part]
-        at = self._levels[index]
-        halves = []
+        level = self._levels[index]
+        bent, at = np.isnan(level), np.where(np.isnan(level), extra["at"][can], level)
+        halves, which = [], np.arange(len(index))
         for phase in (-1, 1):  # lower: x <= c
-            phases = rows["phases"][can].copy()
-            phases[np.arange(len(index)), index] = phase
-            half = {n: array[can] for n, array in extra.items() if n != "best"}
+            half = {n: array[can] for n, array in extra.items() if n not in _OF_CUTS}
+            half["phases"] = phases = rows["phases"][can].copy()
+            phases[which, index] = cut_again(phases[which, index], phase)
+            if bent.any():
+                end = "hi" if phase < 0 else "lo"
+                half[end] = (rows | extra)[end][can]  # narrowed, if it was
+                half[end][which[bent], index[bent]] = at[bent]
             if "cuts" in extra:
                 half["cuts"] = extra["cuts"][can] + 1
-            halves.append(half | {"phases": phases})
+            halves.append(half)
         return can, Splits(value, index - self._ends[part], at), *halves
 
     def halves(self, rows: Rows, cut) -> tuple[Splits, Rows, Rows] | None:
         """One cell cut where a hint says so; None if that does not cut it in two."""
-        if not isinstance(cut, PhaseCut) or cut.layer >= len(self.region.parts):
+        layers = np.flatnonzero(~np.array(self._bends))
+        if not isinstance(cut, PhaseCut) or cut.layer >= len(layers):
             return None
-        start, end = self._ends[cut.layer : cut.layer + 2]
+        layer = int(layers[cut.layer])
+        start, end = self._ends[layer : layer + 2]
         if cut.element >= end - start or rows["phases"][0, start + cut.element]:
             return None
         index = start + cut.element
         lower, upper = ({n: a.copy() for n, a in rows.items()} for _ in range(2))
         lower["phases"][0, index], upper["phases"][0, index] = -1, 1
-        value = np.array([self.region.parts[cut.layer].operand])
+        value = np.array([self.region.parts[layer].operand])
         return (
             Splits(value, np.array([cut.element]), self._levels[[index]]),
             lower,
@@ -327,6 +355,7 @@ def _ends_of(sets) -> tuple[np.ndarray, np.ndarray] | None:
 
 _OF_A_CELL = ("phases", "lo", "hi")
 _NARROWED = ("lo", "hi", "cuts", "most")  # what narrowing changes
+_OF_CUTS = ("best", "at")
 
 
 def _interval(lo: Any, hi: Any) -> Interval:

@@ -15,28 +15,31 @@ from torchlean_jax.interpreters._cells import Target, bound_cell, first_choices,
 from torchlean_jax.interpreters._crown import crown, enclose
 from torchlean_jax.interpreters._failing import where_it_fails
 from torchlean_jax.interpreters._own_slopes import by_own_slopes
-from torchlean_jax.interpreters._phases import switches, whole
+from torchlean_jax.interpreters._phases import Bend, places_to_cut, whole
 from torchlean_jax.interpreters._splits import rank
 
 _ITERATIONS = 20
 _NARROWING = 12  # iterations
 _CANDIDATES = 8
+# Cells with more elements of bends only if asked for: their memory was not measured
+_MOST_BENDS = 2**14
 
 
 class Region:
     """A model on its input sets: enclosures, and programs for cells of any rows.
 
     method: "crown", or "alpha-crown" for enclosures with slopes of their own. Raises
-    InputError if nothing in the model has phases.
+    InputError if nothing inside the model can be cut.
     """
 
     def __init__(self, model: Snapshot, args: tuple, method: str):
         leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
         self.leaves, self.task = leaves, problem_of(model).at(leaves, tree)
-        self.parts = _switches(self.task, leaves)
+        self.parts = _places(self.task, leaves)
         if not self.parts:
             raise InputError(
-                "no max(x, c) of this model has phases to fix: cut its inputs instead"
+                "no value inside this model has phases to fix, as no bend comes after "
+                "its inputs: cut these instead"
             )
         key = "cells", tree, tuple(map(is_set, leaves))
         programs = functools.partial(_programs, self.task, self.parts)
@@ -50,14 +53,17 @@ class Region:
 
 
 def has_phases(model: Snapshot, args: tuple) -> bool:
-    """Whether anything in the model on its input sets has phases to fix."""
+    """Whether a search would cut values inside the model on its input sets, unasked."""
     leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
-    return bool(_switches(problem_of(model).at(leaves, tree), leaves))
+    task = problem_of(model).at(leaves, tree)
+    parts = _places(task, leaves)
+    bends = [task.graph.avals[p.operand] for p in parts if isinstance(p, Bend)]
+    return bool(parts) and sum(aval.size for aval in bends) <= _MOST_BENDS
 
 
-def _switches(task: Task, leaves):
+def _places(task: Task, leaves):
     pairs = zip(task.graph.inputs, leaves, strict=True)
-    return switches(task.graph, {number for number, leaf in pairs if is_set(leaf)})
+    return places_to_cut(task.graph, {number for number, leaf in pairs if is_set(leaf)})
 
 
 def _whole(task: Task, parts, method, consts, leaves):
