@@ -40,13 +40,13 @@ def rows_are_independent(trained: Trained):
 def a_layer_decodes_as_it_reads(trained: Trained):
     """One layer that decodes four tokens with a cache gives what it gives to the whole
     text, for all weights and all inputs: rotary positions, mask and cache included."""
-    return decoders.cached_is_full(decoders.one_layer(trained), TOKENS, 4)
+    return decoders.cached_is_full(decoders.one_layer(trained), TOKENS, 6)
 
 
 def cached_decoding_is_full_decoding(trained: Trained):
     """The whole model, all its layers, decodes two tokens with a cache as it reads
     them, for all weights."""
-    return decoders.cached_is_full(decoders.network(trained), TOKENS[:2], 6)
+    return decoders.cached_is_full(decoders.network(trained), TOKENS[:2], 9)
 
 
 def left_padding_does_not_matter(trained: Trained):
