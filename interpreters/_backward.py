@@ -16,7 +16,9 @@ from torchlean_jax.domains.affine._ball import Ball, minimum_over_ball
 from torchlean_jax.domains.affine._sets import minimum_over
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._arithmetic import magnitude
+from torchlean_jax.domains.interval._exact import working_dtype
 from torchlean_jax.domains.interval._rounding import round_down, round_up
+from torchlean_jax.interpreters._products import Product, Weighting
 from torchlean_jax.interpreters._steps import accumulate, add
 
 
@@ -53,13 +55,20 @@ def about(equations, steps, values, sets, start, offset, slopes=None):
 
 @dataclass(frozen=True)
 class _InOneDtype:
-    """A step whose results have the dtype of its rows: rules widen constants."""
+    """A step whose results have the dtype of its rows: rules widen constants, and what
+    fixes an operand of a product is one."""
 
     step: Any
 
     def back(self, rows, values, slope=None):
-        part = self.step.back(rows, values, slope=slope)
         kind = rows[0].dtype
+        if isinstance(self.step, Product | Weighting):
+            wide = working_dtype()
+            rows = [row.astype(wide) for row in rows]
+            for n in self.step.equation.inputs:
+                ends = (values[n].lo.astype(wide), values[n].hi.astype(wide))
+                values = values | {n: Interval(*ends)}
+        part = self.step.back(rows, values, slope=slope)
         moved = [(number, row.astype(kind)) for number, row in part.rows]
         return replace(part, rows=moved, offset=jnp.asarray(part.offset, kind))
 

@@ -158,7 +158,8 @@ def enclose(
         )
         values.update(zip(equation.outputs, outputs, strict=True))
         for number in before.keys() & set(equation.outputs):
-            values[number] = both(values[number], before[number])
+            # a choice that is decided everywhere may have left an array
+            values[number] = both(Interval.lift(values[number]), before[number])
         step = step_of(equation, result)
         result.steps.append(step)
         prepare = getattr(step, "prepare", None)

@@ -121,7 +121,7 @@ def whole(base: Enclosed, parts) -> Whole:
         {n: values[n] for n in base.graph.constants},
         {n: values[n] for n in base.graph.inputs if n not in base.sets},
         base.sets,
-        {part.operand: values[part.operand] for part in parts},
+        {part.operand: Interval.lift(values[part.operand]) for part in parts},
         levels,
     )
 

@@ -19,8 +19,8 @@ N = 52  # inputs; u is the mean of the first half of them, v of the second
 LO, HI = ["-1"] * N, ["1"] * N
 
 
-def network(columns, mixed):
-    """relu(columns of u and v) @ mixed: a float32 network whose weights are powers of
+def network(columns, mixed, bend="Relu"):
+    """bend(columns of u and v) @ mixed: a float32 network whose weights are powers of
     two times 26 of them, all exact."""
     rows = [[c[half] / 32 for c in columns] for half in (0, 1) for _ in range(N // 2)]
     flat = ", ".join(str(v) for row in rows for v in row)
@@ -29,7 +29,7 @@ def network(columns, mixed):
     small (float[1, {N}] x) => (float[1, {len(mixed[0])}] y)
     <float[{N}, {len(columns)}] w = {{{flat}}},
      float[{len(mixed)}, {len(mixed[0])}] v = {{{back}}}>
-    {{ a = MatMul(x, w)  b = Relu(a)  y = MatMul(b, v) }}"""
+    {{ a = MatMul(x, w)  b = {bend}(a)  y = MatMul(b, v) }}"""
     return tl.from_onnx(onnx.parser.parse_model(text))
 
 
@@ -73,6 +73,16 @@ def test_what_bounds_leave_open_is_decided_by_phases(query):
     assert seen[0].options.cut == "phases"
     compiled, again = (s for s in seen if isinstance(s, float))
     assert again < compiled / 2
+
+
+def test_what_is_no_relu_is_decided_by_cuts_too(query):
+    """tanh(4 u) + tanh(-4 u) = 0, which lines around both do not say."""
+    net = network([(4, 0), (-4, 0)], [[1.0], [1.0]], "Tanh")
+    asked, given = query("(>= Y_0 0.5)"), {"attack": QUICK, "certificate": False}
+    assert decide(*net, asked, **given).status == "unknown"
+    answer = decide(*net, asked, timeout=300, **given)
+    assert answer.status == "unsat" and answer.verdicts[0].parts > 1
+    assert "cells" in answer.tried
 
 
 def test_the_edge_is_never_unsat(query):

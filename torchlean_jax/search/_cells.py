@@ -235,7 +235,7 @@ class Cells:
     def _by_part(self, phases) -> dict[int, np.ndarray]:
         """[..., M], all that is cut end to end, by the operand of each."""
         return {
-            part.operand: phases[..., a:b].reshape(*phases.shape[:-1], *shape)
+            part.operand: phases[..., a:b].reshape((*phases.shape[:-1], *shape))
             for part, (a, b), shape in self._laid_out()
         }
 
