@@ -56,13 +56,12 @@ def decided(weights, row, level, **options):
 
 def check_answers():
     """Proved below the least value, which one pass of bounds is not; never above it."""
-    for seed in range(2):
-        weights, row, least = question(seed)
-        assert decided(weights, row, least - BELOW, split=False).status == "unknown"
-        options = {"certificate": False}
-        below = decided(weights, row, least - BELOW, **options)
-        assert below.status == "proved" and below.parts > 1
-        assert decided(weights, row, least + ABOVE, **options).status == "unknown"
+    weights, row, least = question(0)
+    assert decided(weights, row, least - BELOW, split=False).status == "unknown"
+    options = {"certificate": False}
+    below = decided(weights, row, least - BELOW, **options)
+    assert below.status == "proved" and below.parts > 1
+    assert decided(weights, row, least + ABOVE, **options).status == "unknown"
 
 
 def test_answers_agree_with_a_fine_grid():
