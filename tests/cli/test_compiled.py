@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from torchlean_jax import _kept_programs
 from torchlean_jax.cli import _compiled
 
 CACHE = "jax_compilation_cache_dir"
@@ -29,7 +30,10 @@ def test_the_folder_of_compiled_programs(given, folder, monkeypatch):
         monkeypatch.setenv(name, value)
     set_to = []
     monkeypatch.setattr(jax.config, "update", lambda *pair: set_to.append(pair))
+    kept = []
+    monkeypatch.setattr(_kept_programs, "keep_in", kept.append)
     _compiled.keep_compiled()
+    assert kept == ([] if folder is None else [Path(folder)])
     assert dict(set_to).get(CACHE) == folder
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import jax
 
+from torchlean_jax import _kept_programs
+
 _LEAST = 0.1  # seconds of compilation that are worth a file
 
 
@@ -23,6 +25,7 @@ def keep_compiled() -> None:
     folder = _folder()
     if folder is None or jax.config.values["jax_compilation_cache_dir"]:
         return
+    _kept_programs.keep_in(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlean_jax import _execution
+from torchlean_jax import _execution, _kept_programs
 from torchlean_jax._constants import wide
 from torchlean_jax._float_error import traced_errors
 from torchlean_jax._problem import How, Task, is_set, problem_of
@@ -72,7 +72,9 @@ class Boxes:
         self._task = problem_of(model).at(leaves, tree)
         key = "boxes", how, errors, tree, tuple(map(is_set, leaves))
         program = _program(self._task, model, tree, leaves, how, errors)
-        self._bounded = model.once(key, lambda: jax.jit(program))
+        self._bounded = model.once(
+            key, lambda: _kept_programs.jit(program, lambda: f"{key} {model.digest()}")
+        )
         with jax.enable_x64(True):
             self._wide = [None if is_set(x) else wide(x) for x in leaves]
         self._given = [None if is_set(x) else x for x in leaves]
@@ -89,7 +91,12 @@ class Boxes:
         ]
         with jax.enable_x64(True):
             found = self._bounded(
-                self._task.wide_consts, self._wide, self._given, count, *corners, *spec
+                self._task.wide_consts,
+                self._wide,
+                self._given,
+                np.asarray(count),
+                *corners,
+                *spec,
             )
         lower, forms, least, error, points, values = jax.tree.map(np.asarray, found)
         used = len(self._formula.offset)
