@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import torchlean_check
 import torchlean_jax as tl
@@ -74,6 +75,37 @@ def test_answers_agree_where_enclosures_are_narrowed_at_once(monkeypatch):
     options = {"certificate": False}
     assert decided(weights, row, least - BELOW, **options).status == "proved"
     assert decided(weights, row, least + ABOVE, **options).status == "unknown"
+
+
+def pooled(weights, x):
+    """The largest of each window of a picture."""
+    first, second = weights
+    windows = 1, 2, 2, 1
+    picture = (x @ first).reshape(1, 4, 4, 1)
+    most = lax.reduce_window(picture, -jnp.inf, lax.max, windows, windows, "VALID")
+    return most.reshape(4) @ second
+
+
+def test_windows_of_a_pool_are_cut():
+    """The oracle is the least of many points: the least of all is no higher."""
+    random = np.random.default_rng(5)
+    weights = [
+        random.normal(size=shape).astype(np.float32) for shape in ((4, 16), (4, 1))
+    ]
+    points = random.uniform(-1, 1, (100_000, 4))
+    hidden = (points @ weights[0].astype(float)).reshape(-1, 2, 2, 2, 2)
+    least = float((hidden.max((2, 4)).reshape(-1, 4) @ weights[1]).min())
+    box = tl.box(-np.ones(4, np.float32), np.ones(4, np.float32))
+
+    def status(level, **options):
+        options = {"attack": False, "certificate": False} | options
+        spec = tl.spec.linear([1.0], np.float32(level))
+        with jax.default_matmul_precision("highest"):
+            return tl.verify(pooled, (weights, box), spec, **options).status
+
+    assert status(least - BELOW, split=False) == "unknown"
+    assert status(least - BELOW, split=CELLS) == "proved"
+    assert status(least + ABOVE, split=CELLS) == "unknown"
 
 
 @pytest.mark.parametrize(
