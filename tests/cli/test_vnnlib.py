@@ -1,6 +1,8 @@
 """`torchlean verify vnnlib`: its last line, exit code, and the files it leaves."""
 
+import errno
 import json
+import os
 import re
 import signal
 import subprocess
@@ -17,6 +19,7 @@ import onnx.parser
 import pytest
 
 import torchlean_check
+from tests.published import published
 from tests.vnnlib.evaluator import expressions, satisfied
 from tests.vnnlib.files import boxed, declared
 from torchlean_jax.cli import _deadline, main
@@ -97,6 +100,44 @@ def test_a_property_that_fails(files, tmp_path, capsys):
     exact = [max(0, 2 * x[0] + x[1] / 2), max(0, -x[0] + 3 * x[1] / 2)]
     assert satisfied(text, x, exact)
     assert np.allclose([float(v) for v in values[2:]], [float(y) for y in exact])
+
+
+def test_a_full_disk_leaves_no_part_of_a_certificate(
+    files, tmp_path, monkeypatch, capsys
+):
+    """... nor the verdict that would have had it; an older one stays as it was."""
+    proof = tmp_path / "proof.tlc"
+    proof.write_bytes(b"older")
+
+    def full(path, data):
+        path.open("wb").close()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    options = ["--certificate", str(proof), "--timeout", "300"]
+    assert main(["verify", "vnnlib", *files("(<= Y_0 Y_1)"), *options]) == 2
+    said = capsys.readouterr()
+    assert "No space left" in said.err and "Traceback" not in said.err
+    assert not said.out.endswith("unsat\n")
+    assert proof.read_bytes() == b"older"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    "name, semantics, expected",
+    [
+        ("false_cert_B", "real", "sat"),
+        ("false_cert_A_f32run", "real", "unsat"),
+        ("false_cert_A_f32run", "fp32", "sat"),
+    ],
+)
+def test_what_other_tools_answer_wrongly(name, semantics, expected, capsys):
+    """As the README beside these networks says: that of B holds nowhere, that of A over
+    the reals alone."""
+    path = published(f"soundness_counterexamples/{name}.onnx")
+    files = str(path), str(path.with_suffix(".vnnlib"))
+    code = main(["verify", "vnnlib", *files, "--semantics", semantics])
+    assert last_line(capsys) == expected and code == (expected == "sat")
 
 
 def test_onnxruntime_is_asked_about_a_counterexample(files, tmp_path, capsys):

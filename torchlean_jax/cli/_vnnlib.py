@@ -67,7 +67,8 @@ def add_to(commands) -> None:
         "--certificate",
         type=_arguments.writable_path,
         metavar="P.tlc",
-        help="write the proof here; of several cases, the second to P-2.tlc and so on",
+        help="write the proof here; of several cases, the second to P-2.tlc and so on. "
+        "Searches then leave out what a checker does not follow, and may take longer",
     )
     command.add_argument(
         "--counterexample",
