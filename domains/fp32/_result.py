@@ -2,8 +2,8 @@
 
 A rule knows what the operation does to the reals (`real`), to exact numbers in the
 place of the runs (`exact`), and how far apart those two are (`carried`). The machine
-then rounds: within `relative` of the result plus `absolute`, or to 0 what is below the
-smallest normal number. So
+then rounds: within `relative` of the result plus `absolute`, or to 0 what is then below
+the smallest normal number. So, without the last term where no result can be so small,
 
     error      <=  carried + relative |exact| + absolute + tiny
     execution  in  exact, widened by the same, and in real +- error
@@ -39,7 +39,7 @@ def rounded(
     kind, working = format_of(dtype), jnp.finfo(exact.dtype)
     eps, smallest = float(working.eps), 4 * float(working.smallest_normal)
     relative = jnp.asarray(relative, exact.dtype) * (1 + 4 * eps)
-    may_flush = (exact.lo < 2 * kind.tiny) & (exact.hi > -2 * kind.tiny)
+    may_flush = _may_flush(kind, exact, relative, absolute)
     nothing = (exact.lo == 0) & (exact.hi == 0)
     fixed = jnp.where(may_flush & ~nothing, kind.tiny, 0) + absolute
     # a product that underflows here is not 0
@@ -62,6 +62,24 @@ def rounded(
     error = (carried + own_error) * (1 + 4 * eps)
     run, may_overflow = _in_format(kind, exact, Interval(lo, hi))
     return limited(dtype, real, run, jnp.where(may_overflow, jnp.inf, error))
+
+
+def _may_flush(kind, exact, relative, absolute):
+    """Where a rounded result may be subnormal: from a number y on, none is if
+
+        (1 - relative) y - absolute  >=  tiny
+
+    The nearest number to y >= tiny would do with less, for tiny is a number as well.
+    """
+    slack = 8 * float(jnp.finfo(exact.dtype).eps)
+    kept = jnp.maximum(1 - relative, 0) - slack
+    least = kind.tiny * (1 + slack)
+
+    def stays(size):
+        """False where it is not known, as of 0 times an infinity."""
+        return (size > 0) & (kept * size - absolute * (1 + slack) >= least)
+
+    return ~(stays(exact.lo) | stays(-exact.hi))
 
 
 def _in_format(kind, exact, run):
