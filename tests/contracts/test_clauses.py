@@ -50,6 +50,23 @@ def test_a_formula_that_is_no_kernel_has_no_precision_to_state():
 
 
 @pytest.mark.parametrize(
+    ("kernel", "formula", "holds"),
+    [
+        (lambda x: x, lambda x: x + x[:0].sum(), True),
+        (lambda x: jnp.zeros(3), lambda x: 0 * x, True),
+        (lambda x: x, lambda x: 2 * x, False),
+        (lambda x: jnp.zeros(3), lambda x: x, False),
+        (lambda x: x[:2], lambda x: x, False),
+    ],
+)
+def test_without_a_kernel_only_what_is_there_is_returned(kernel, formula, holds):
+    planted = Program("planted", kernel, formula, *UNUSED)
+    found, detail = _precision.is_stated(planted, (jnp.ones(3),))
+    assert found is holds, detail
+    assert not holds or "no kernel is called" in detail
+
+
+@pytest.mark.parametrize(
     ("kernel", "holds"),
     [
         (lambda x: jnp.tanh(x) * 3, True),

@@ -81,7 +81,27 @@ def test_other_ranks():
     np.testing.assert_array_equal(y[1], np.ones((2, 2)))
 
 
+def test_without_updates_there_is_no_product():
+    """And no kernel: the operand is the result, and a gradient of nothing is empty."""
+    base.assert_contract_holds(
+        "scatter_add", shapes=["no updates"], clauses=["precision"]
+    )
+
+
 # Planted faults --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("program", "kernel"),
+    [
+        (FORWARD, lambda operand, places, updates: operand),
+        (BACKWARD, lambda source, places: jnp.zeros((12, 3), source.dtype)),
+    ],
+)
+def test_a_kernel_that_is_missing_where_there_are_updates(program, kernel):
+    terms = base.with_kernel(TERMS, program, kernel)
+    (failure,) = base.failures(terms, clauses=["precision"], **base.ONE)
+    assert "the formula returns something else" in failure.detail
 
 
 def _race(x_ref, order_ref, starts_ref, updates_ref, y_ref, *, tile):
