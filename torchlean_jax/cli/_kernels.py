@@ -1,22 +1,26 @@
 """`torchlean kernels`: fused kernels, and whether they keep their contracts."""
 
+import contextlib
 import textwrap
-from collections.abc import Callable, Iterator
+import time
 from dataclasses import asdict
 
 from torchlean_jax.cli import _bench, _machine, _sanitize
 from torchlean_jax.cli._arguments import add_command, count, on_device, writable_path
-from torchlean_jax.cli._output import live, provenance, write_json
+from torchlean_jax.cli._cases import shown
+from torchlean_jax.cli._output import provenance, write_json
 from torchlean_jax.contracts import (
     CLAUSES,
     Clause,
     Contract,
     ContractReport,
+    Question,
     contract,
     contracts,
 )
-from torchlean_jax.contracts._jobs import Job, in_processes, split
+from torchlean_jax.contracts._jobs import in_processes, one_by_one
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.search._stop import is_asked_for, on_signals
 
 TEXT = """\
 Fused kernels, each beside the formula that it must equal.
@@ -33,8 +37,10 @@ Nothing is checked: that is what `torchlean kernels check` does."""
 CHECK = """\
 Check the contracts of some kernels, or of all.
 Each clause is decided at every named shape and dtype of the kernel, unless some are
-asked for, and printed when it fails, or when one kernel is named. With --device gpu the
-kernels themselves run there too, beside the real numbers."""
+asked for. How far it is goes to stderr, failures as soon as they are found; at the end
+come the clauses that failed, or all if a kernel is named, and a count of each kind.
+Ctrl-C ends it with what was decided. With --device gpu the kernels themselves run there
+too, beside the real numbers."""
 
 EXPLAIN = """\
 Explain what the contract of a kernel says.
@@ -155,56 +161,70 @@ def _check(options) -> int:
     if options.sample and (options.shape or options.dtype):
         raise InputError("--sample chooses the shape and the dtype itself")
     chosen = {"shapes": options.shape, "dtypes": options.dtype}
-    jobs = [
-        Job(
-            each.name,
-            **each.asked(
-                **(each.sample() if options.sample else chosen), clauses=options.clause
-            ),
-        )
+    questions = [
+        question
         for each in wanted
+        for question in each.questions(
+            **(each.sample() if options.sample else chosen), clauses=options.clause
+        )
     ]
-    found: list[Clause] = []
-    with on_device(options.device) as device, live("checking") as show:
-
-        def watch(clause: Clause) -> None:
-            found.append(clause)
-            show(f"{clause.kernel} {clause.clause} {clause.program} {clause.shape}")
-            if clause.status != "pass" or options.names:
-                print(clause, flush=True)
-
+    start = time.perf_counter()
+    with on_device(options.device) as device, on_signals():
         gpu = device if options.device == "gpu" else None
-        for clauses in _decided(jobs, options.jobs, gpu, watch):
-            for (kernel, clause), counts in ContractReport(clauses).summary().items():
-                parts = ", ".join(f"{n} {status}" for status, n in counts.items())
-                print(f"{kernel:<28}{clause:<13}{parts}", flush=True)
-    seconds = sum(clause.seconds for clause in found)
+        processes = 1 if gpu is not None else max(1, min(options.jobs, len(questions)))
+        answers = _answers(questions, processes, gpu)
+        interrupted = is_asked_for()
+    open_yet = "not decided: the check was interrupted"
+    report = ContractReport(
+        tuple(
+            answers.get(question) or question.answered("not run", open_yet, 0.0)
+            for question in questions
+        )
+    )
+    _print(report, each_clause=bool(options.names))
+    clock = time.perf_counter() - start
+    spent = sum(clause.seconds for clause in report.clauses)
     kernels = "1 kernel" if len(wanted) == 1 else f"{len(wanted)} kernels"
-    print(f"{kernels}, {len(found)} clauses ({seconds:.1f} s)")
-    rows = [asdict(clause) for clause in found]
-    write_json(options.json, {"clauses": rows, **provenance(device)})
-    statuses = {clause.status for clause in found}
+    print(
+        f"{kernels}, {len(answers)} clauses ({spent:.1f} s, by the clock {clock:.1f} s "
+        f"in {processes} process{'es' * (processes > 1)})"
+    )
+    if interrupted:
+        print(f"interrupted: {len(questions) - len(answers)} more were not decided")
+    rows = [asdict(clause) for clause in report.clauses]
+    times = {"processes": processes, "seconds": clock, "interrupted": interrupted}
+    write_json(options.json, {"clauses": rows, **times, **provenance(device)})
+    statuses = {clause.status for clause in report.clauses}
     return 1 if "fail" in statuses else 3 if "not run" in statuses else 0
 
 
-def _decided(
-    jobs: list[Job], processes: int, gpu, watch: Callable[[Clause], None]
-) -> Iterator[tuple[Clause, ...]]:
-    """The clauses of each kernel, every one shown to `watch` first. On a GPU there is
-    one process, which has its memory."""
-    parts = split(jobs)
-    if gpu is not None or min(processes, len(parts)) < 2:
-        for job in jobs:
-            asked = {"shapes": job.shapes, "dtypes": job.dtypes, "clauses": job.clauses}
-            report = contract(job.kernel).check(**asked, device=gpu, watch=watch)
-            yield report.clauses
-        return
-    of_one: list[Clause] = []
-    for clauses in in_processes(parts, processes):
-        for clause in clauses:
-            watch(clause)
-        if len(jobs) > 1:
-            yield clauses
-        else:
-            of_one += clauses
-    yield tuple(of_one)
+def _answers(questions, processes: int, gpu) -> dict[Question, Clause]:
+    """The clauses that were decided before all were, or before Ctrl-C. On a GPU there
+    is one process, which has its memory."""
+    if processes > 1:
+        events = in_processes(questions, processes)
+    else:
+        here = lambda q: contract(q.kernel).answer(q, gpu)  # noqa: E731
+        events = one_by_one(questions, here)
+    answers: dict[Question, Clause] = {}
+    with contextlib.closing(events), shown(len(questions)) as show:
+        for event in events:
+            if isinstance(event, Clause):
+                answers[event.question] = event
+                show.decided(event)
+            elif event is not None:
+                show.begun(event)
+            show.quiet()
+            if is_asked_for():
+                break
+    return answers
+
+
+def _print(report: ContractReport, each_clause: bool) -> None:
+    """Each clause, or those that do not pass, and how many there are of each kind."""
+    for clause in report.clauses:
+        if each_clause or clause.status == "fail":
+            print(clause)
+    for (kernel, clause), counts in report.summary().items():
+        parts = ", ".join(f"{n} {status}" for status, n in counts.items())
+        print(f"{kernel:<28}{clause:<13}{parts}")

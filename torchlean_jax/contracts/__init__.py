@@ -2,7 +2,7 @@
 
 from torchlean_jax.contracts._collection import contract, contracts
 from torchlean_jax.contracts._contract import CLAUSES, Contract
-from torchlean_jax.contracts._report import Clause, ContractReport
+from torchlean_jax.contracts._report import Clause, ContractReport, Question
 from torchlean_jax.pallas_kernels._terms import Edge, Program, Terms
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "ContractReport",
     "Edge",
     "Program",
+    "Question",
     "Terms",
     "contract",
     "contracts",

@@ -1,7 +1,8 @@
 """A kernel beside its formula, and how its promise is checked."""
 
+import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from torchlean_jax.contracts import (
     _rounding,
 )
 from torchlean_jax.contracts._arguments import floats
-from torchlean_jax.contracts._report import Clause, ContractReport
+from torchlean_jax.contracts._report import Clause, ContractReport, Question
 from torchlean_jax.domains._errors import InputError, TorchLeanError
 from torchlean_jax.interpreters._kernel_call import kernel_bytes, unrolled
 from torchlean_jax.interpreters._kernel_memory import Moved
@@ -51,12 +52,10 @@ class Contract:
         dtypes: Sequence[str] | None = None,
         clauses: Sequence[str] = CLAUSES,
         device: Any = None,
-        watch: Callable[[Clause], None] | None = None,
     ) -> ContractReport:
         """Check these clauses at these named shapes and dtypes, by default at all.
 
         device: a GPU, on which the clause of rounding then runs the kernels as well.
-        watch: called with each clause when it is decided.
 
         Raises: InputError for a shape, dtype or clause that the contract has not.
 
@@ -65,30 +64,48 @@ class Contract:
         >>> report.ok
         True
         """
-        asked = self.asked(shapes=shapes, dtypes=dtypes, clauses=clauses)
-        found = []
-        for clause in self._questions(**asked, device=device):
-            found.append(clause)
-            if watch is not None:
-                watch(clause)
-        return ContractReport(tuple(found))
+        asked = self.questions(shapes=shapes, dtypes=dtypes, clauses=clauses)
+        return ContractReport(tuple(self.answer(each, device) for each in asked))
 
-    def asked(
+    def questions(
         self,
         *,
         shapes: Sequence[str] | None = None,
         dtypes: Sequence[str] | None = None,
         clauses: Sequence[str] = CLAUSES,
-    ) -> dict[str, tuple[str, ...]]:
-        """These arguments of `check` in full, without clauses that do not speak of the
-        kernel. Raises: as `check`."""
+    ) -> list[Question]:
+        """What `check` decides, in its order; nothing is computed. Raises: as `check`.
+
+        >>> from torchlean_jax.contracts import contract
+        >>> asked = {"shapes": ["one"], "dtypes": ["float16"], "clauses": ["memory"]}
+        >>> [question.where for question in contract("rms_norm").questions(**asked)]
+        ['rms_norm one float16', 'rms_norm_backward one float16']
+        """
         terms = self.terms
         known = self._known("clause", clauses, CLAUSES)
-        return {
-            "shapes": self._known("shape", shapes, tuple(terms.shapes)),
-            "dtypes": self._known("dtype", dtypes, terms.dtypes),
-            "clauses": tuple(c for c in known if c in (terms.clauses or CLAUSES)),
-        }
+        spoken = [c for c in known if c in (terms.clauses or CLAUSES)]
+        shapes = self._known("shape", shapes, tuple(terms.shapes))
+        dtypes = self._known("dtype", dtypes, terms.dtypes)
+        found = [q for s in shapes for q in self._at(s, dtypes, spoken)]
+        if "edges" in spoken:
+            names = [edge.name for edge in terms.edges]
+            found += [Question(self.name, "edges", name, "", "") for name in names]
+        return found
+
+    def answer(self, question: Question, device: Any = None) -> Clause:
+        """That question, one of `questions`, decided here; device: as of `check`."""
+        start = time.perf_counter()
+        try:
+            holds, detail = self._decided(question, device)
+            status = "pass" if holds else "fail"
+        except ImportError as error:
+            status, detail = "not run", str(error)
+        except TorchLeanError as error:
+            status, detail = "fail", str(error).splitlines()[0]
+        except Exception as error:  # of a kernel: one clause of it fails, not the check
+            first = str(error).strip().splitlines() or [""]
+            status, detail = "fail", f"{type(error).__name__}: {first[0]}"
+        return question.answered(status, detail, time.perf_counter() - start)
 
     def bytes(self, dtype: str = "float32") -> list[Moved]:
         """What each kernel moves at the shape `streaming`; empty without one."""
@@ -116,88 +133,56 @@ class Contract:
             )
         return tuple(known) if wanted is None else tuple(wanted)
 
-    def _questions(self, shapes, dtypes, clauses, device) -> Iterator[Clause]:
+    def _at(self, shape, dtypes, clauses) -> Iterator[Question]:
+        """What is asked at a shape: of every program, then of the public function."""
         terms = self.terms
-        for shape in shapes:
-            for program in terms.programs:
-                yield from self._about(program, shape, dtypes, clauses, device)
-            if "meaning" in clauses:
-                args = _arguments(terms.programs[0], terms.shapes[shape], "float32")
-                args = floats(args)
-                yield self._decided(
-                    "meaning",
-                    f"grad of {terms.name}",
-                    shape,
-                    "float32",
-                    lambda a=args: _meaning.differentiates(terms, a),
-                )
-            if "determinism" in clauses and (axis := terms.rows) is not None:
-                for dtype in dtypes:
-                    args = _arguments(terms.programs[0], terms.shapes[shape], dtype)
-                    args = floats(args)
-                    yield self._decided(
-                        "determinism",
-                        f"{terms.name} on {jax.default_backend()}",
-                        shape,
-                        dtype,
-                        lambda a=args, x=axis: _determinism.rows_keep_their_bits(
-                            terms.differentiable, a, x
-                        ),
-                    )
-        if "edges" in clauses:
-            for edge in terms.edges:
-                yield self._decided(
-                    "edges", edge.name, "", "", lambda e=edge: _edges.holds(terms, e)
-                )
+        rows = terms.rows is not None
+        ask = functools.partial(Question, self.name)
+        for program in terms.programs:
+            for dtype in dtypes:
+                for clause in clauses:
+                    of_dtype = clause != "meaning" or dtype == "float32"
+                    of_kernel = clause != "edges" and (clause != "determinism" or rows)
+                    if of_dtype and of_kernel:
+                        yield ask(clause, program.name, shape, dtype)
+        if "meaning" in clauses:
+            yield ask("meaning", f"grad of {terms.name}", shape, "float32")
+        if "determinism" in clauses and rows:
+            where = f"{terms.name} on {jax.default_backend()}"
+            for dtype in dtypes:
+                yield ask("determinism", where, shape, dtype)
 
-    def _about(
-        self, program: Program, shape, dtypes, clauses, device
-    ) -> Iterator[Clause]:
-        terms = self.terms
+    def _decided(self, question: Question, device) -> tuple[bool, str]:
+        terms, clause = self.terms, question.clause
+        if clause == "edges":
+            (edge,) = (e for e in terms.edges if e.name == question.program)
+            return _edges.holds(terms, edge)
+        of_name = {program.name: program for program in terms.programs}
+        program = of_name.get(question.program)
+        shape = terms.shapes[question.shape]
+        if program is None:  # the public function, which takes what the first one takes
+            args = floats(_arguments(terms.programs[0], shape, question.dtype))
+            if clause == "meaning":
+                return _meaning.differentiates(terms, args)
+            return self._rows_keep_their_bits(terms.differentiable, args)
+        args = _arguments(program, shape, question.dtype)
+        if clause == "meaning":
+            return _meaning.equal(program, args)
+        if clause == "rounding":
+            return _rounding.within_tolerance(program, args, device)
+        if clause == "memory":
+            return _memory.is_clean(program, args)
+        if clause == "precision":
+            return _precision.is_stated(program, args)
+        return self._rows_keep_their_bits(unrolled(program.kernel), args)
 
-        def ask(clause, dtype, question):
-            return self._decided(clause, program.name, shape, dtype, question)
-
-        for dtype in dtypes:
-            args = _arguments(program, terms.shapes[shape], dtype)
-            if "meaning" in clauses and dtype == "float32":
-                yield ask("meaning", dtype, lambda a=args: _meaning.equal(program, a))
-            if "rounding" in clauses:
-                yield ask(
-                    "rounding",
-                    dtype,
-                    lambda a=args: _rounding.within_tolerance(program, a, device),
-                )
-            if "memory" in clauses:
-                yield ask("memory", dtype, lambda a=args: _memory.is_clean(program, a))
-            if "determinism" in clauses and (axis := terms.rows) is not None:
-                yield ask(
-                    "determinism",
-                    dtype,
-                    lambda a=args, x=axis: _determinism.rows_keep_their_bits(
-                        unrolled(program.kernel), a, x
-                    ),
-                )
-            if "precision" in clauses:
-                yield ask(
-                    "precision", dtype, lambda a=args: _precision.is_stated(program, a)
-                )
-
-    def _decided(self, clause, program, shape, dtype, question) -> Clause:
-        start = time.perf_counter()
-        try:
-            holds, detail = question()
-            status = "pass" if holds else "fail"
-        except ImportError as error:
-            status, detail = "not run", str(error)
-        except TorchLeanError as error:
-            status, detail = "fail", str(error).splitlines()[0]
-        except Exception as error:  # of a kernel: one clause of it fails, not the check
-            first = str(error).strip().splitlines() or [""]
-            status, detail = "fail", f"{type(error).__name__}: {first[0]}"
-        seconds = time.perf_counter() - start
-        return Clause(self.name, clause, program, shape, dtype, status, detail, seconds)
+    def _rows_keep_their_bits(self, f, args) -> tuple[bool, str]:
+        rows = self.terms.rows
+        assert rows is not None  # or it would not have been asked
+        return _determinism.rows_keep_their_bits(f, args, rows)
 
 
-def _arguments(program: Program, shape, dtype):
+# clauses about one program at one shape and dtype follow each other
+@functools.lru_cache(maxsize=4)
+def _arguments(program: Program, shape, dtype: str):
     return program.arguments(jax.random.key(_SEED), shape, jnp.dtype(dtype))

@@ -2,31 +2,53 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 Status = Literal["pass", "fail", "not run"]
 
 
 @dataclass(frozen=True)
-class Clause:
-    """The verdict on one clause, for one program at one shape and dtype.
-
-    `detail`: what was established, or what went wrong and where.
-    """
+class Question:
+    """One clause about one program at one shape and dtype: names alone, so that another
+    process can be asked."""
 
     kernel: str
     clause: str
     program: str
     shape: str
     dtype: str
+
+    @property
+    def where(self) -> str:
+        """The program, shape and dtype, as far as there are any."""
+        return " ".join(filter(None, (self.program, self.shape, self.dtype)))
+
+    def answered(self, status: Status, detail: str, seconds: float) -> "Clause":
+        """The clause that this was about, with its verdict."""
+        return Clause(**asdict(self), status=status, detail=detail, seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Clause(Question):
+    """The verdict on one clause, for one program at one shape and dtype.
+
+    `detail`: what was established, or what went wrong and where. `seconds`: by the
+    clock, of the process that decided it.
+    """
+
     status: Status
     detail: str
     seconds: float
 
+    @property
+    def question(self) -> Question:
+        """What this answers."""
+        names = (field.name for field in fields(Question))
+        return Question(*(getattr(self, name) for name in names))
+
     def __str__(self) -> str:
-        where = " ".join(filter(None, (self.program, self.shape, self.dtype)))
-        return f"{self.status:8s} {self.clause:12s} {where}: {self.detail}"
+        return f"{self.status:8s} {self.clause:12s} {self.where}: {self.detail}"
 
 
 @dataclass(frozen=True)
