@@ -45,6 +45,30 @@ def test_a_product_states_its_precision(precision, holds):
     assert holds or "TF32" in detail
 
 
+@pytest.mark.parametrize(
+    ("precision", "holds"),
+    [
+        (lax.Precision.HIGHEST, True),
+        (None, False),
+        ((lax.Precision.HIGHEST, lax.Precision.DEFAULT), False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["product", "convolution"])
+def test_what_xla_multiplies_beside_a_kernel_states_it_too(kind, precision, holds):
+    kernel = product(lax.Precision.HIGHEST).kernel
+
+    def beside(x, y):
+        if kind == "product":
+            return kernel(x, y) + jnp.dot(x, y, precision=precision)
+        image, taps = x[None, None], y[None, None, :3, :3]
+        return kernel(x, y) + lax.conv(image, taps, (1, 1), "SAME", precision)[0, 0]
+
+    args = jnp.ones((16, 16)), jnp.ones((16, 16))
+    found, detail = _precision.is_stated(program(beside), args)
+    assert found is holds, detail
+    assert holds or "beside the kernel" in detail
+
+
 def test_a_formula_that_is_no_kernel_has_no_precision_to_state():
     assert not _precision.is_stated(program(jnp.add), (jnp.ones(3), jnp.ones(3)))[0]
 

@@ -32,7 +32,11 @@ class TritonKernel:
 
 def lowered(f, *args, device: str = DEVICES[0]) -> list[TritonKernel]:
     """The Triton kernels in `f`, lowered at the shapes of `args` for `device`."""
-    module = exported(f, *args, device=device)
+    return kernels_of(exported(f, *args, device=device))
+
+
+def kernels_of(module: str) -> list[TritonKernel]:
+    """The Triton kernels that a module for CUDA calls."""
     return [_kernel(config) for config in module.split("@" + _TARGET)[1:]]
 
 

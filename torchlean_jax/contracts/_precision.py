@@ -1,7 +1,8 @@
-"""Every matrix product is computed in float32, as the lowered IR says.
+"""Every matrix product is computed in float32, as the lowered module says.
 
 A float32 product that states no precision becomes TF32 on a GPU, with 10 bits of
-significand, and interpret mode on a CPU does not show it.
+significand, and interpret mode on a CPU does not show it. That holds for products in
+kernels, and for those that are left to XLA beside them.
 
 Where there is nothing to add or to multiply, as in a scatter without updates, no kernel
 is called and an operand or a constant is returned. Such a program has no product to
@@ -13,14 +14,20 @@ import re
 import jax
 import numpy as np
 
-from torchlean_jax.contracts._cuda import lowered
+from torchlean_jax.contracts._cuda import exported, kernels_of
 from torchlean_jax.pallas_kernels._terms import Program
 
 _DOT = re.compile(r"tt\.dot\b.*")
+# products of XLA's own, a line each, with the precision of both operands
+_BESIDE = re.compile(r"stablehlo\.(?:dot_general|convolution)\b.*")
 
 
 def is_stated(program: Program, args) -> tuple[bool, str]:
-    kernels = lowered(program.kernel, *args)
+    module = exported(program.kernel, *args)
+    kernels = kernels_of(module)
+    beside = [dot for dot in _BESIDE.findall(module) if dot.count("HIGHEST") < 2]
+    if beside:
+        return False, f"beside the kernel, a product that may be TF32: {beside[0]}"
     if not kernels:
         return _without_a_kernel(program, args)
     products = [dot for kernel in kernels for dot in _DOT.findall(kernel.ir)]
