@@ -27,6 +27,7 @@ from torchlean_check._residual_files import check_residuals
 from torchlean_check._schema import fail
 from torchlean_check._splines import check_spline
 from torchlean_check._stability import check_stability
+from torchlean_check._surfaces import check_surface
 from torchlean_check._trajectory_files import check_trajectory
 from torchlean_check._verdict import Report
 from torchlean_check._visibility import check_visibility
@@ -36,6 +37,7 @@ FORMATS = {
     "torchlean-corridor": check_corridor,
     "torchlean-spline": check_spline,
     "torchlean-stability": check_stability,
+    "torchlean-surface": check_surface,
     "torchlean-trajectory": check_trajectory,
     "torchlean-visibility": check_visibility,
 }

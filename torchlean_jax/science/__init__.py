@@ -3,15 +3,16 @@
 A topic is a file, or a few beside each other: `approximate` builds ReLU networks that
 stay within a stated distance of a function; `supremum` bounds derivatives; `pinn` the
 residuals of differential equations; a `Spline` has exact coefficients, and what is
-claimed of it is decided; between two of them a `Corridor` keeps the solutions of an
-ordinary differential equation, and a `trajectory` those of a system in boxes; an
-`envelope` holds the pictures of a box or a mesh by every camera of a set, `visible`
-says what is in view, `free_cells` and `trace` say where a surface is not, `rotated`
-turns a cloud of points by angles, and
-`lyapunov` decides which sets a closed loop draws to the origin, `attracted` which it
-does not leave though disturbed or rounded, and `synthesize` trains both;
-`stability_document` and `trajectory_document` write certificates. How enclosures come
-about belongs to the domains, and how certificates are checked to `torchlean_check`.
+claimed of it is decided;
+between two of them a `Corridor` keeps the solutions of an ordinary differential
+equation, and a `trajectory` those of a system in boxes; an `envelope` holds the
+pictures of a box or a mesh by every camera of a set, `visible` says what is in view,
+`free_cells` and `trace` say where a surface is not, `rotated` turns a cloud of points
+by angles, and `lyapunov` decides which sets a closed loop draws to the origin,
+`attracted` which it does not leave though disturbed or rounded, and `synthesize` trains
+both; `stability_document`, `surface_document` and `trajectory_document` write
+certificates. How enclosures come about belongs to the domains, and how certificates are
+checked to `torchlean_check`.
 """
 
 from torchlean_jax.science import pinn
@@ -39,6 +40,7 @@ from torchlean_jax.science._rotations import rotated
 from torchlean_jax.science._spline import Spline, SplineClaim
 from torchlean_jax.science._supremum import Supremum
 from torchlean_jax.science._surface import Free, Traced, free_cells, trace
+from torchlean_jax.science._surface_document import surface_document
 from torchlean_jax.science._synthesis import (
     Regulator,
     Synthesis,
@@ -85,6 +87,7 @@ __all__ = [
     "rotated",
     "stability_document",
     "supremum",
+    "surface_document",
     "synthesize",
     "trace",
     "trajectory",
