@@ -79,6 +79,7 @@ def test_commands_that_compute_take_a_seed_and_write_json():
     others |= {("kernels", kind) for kind in ("compile", "sanitize", "bench")}
     others |= {("bugzoo", kind) for kind in ("list", "show", "run", "page")}
     topics = ("approximate", "spline", "ode", "pinn", "control", "camera", "cloud")
+    topics += ("surface", "visible")
     others |= {("science", topic) for topic in topics}
     others |= {("zoo", "list"), ("certificate", "coq")}
     others |= {("verify", name) for name in ("suite", "margin-cert", "leaf-cert")}

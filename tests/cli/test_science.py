@@ -4,16 +4,21 @@ import dataclasses
 import functools
 import json
 
+import numpy as np
 import pytest
 
 import torchlean_check
+from torchlean_check._container import canonical_json
+from torchlean_jax import box
 from torchlean_jax.cli import _science, main
 from torchlean_jax.science import (
+    EscapeError,
     Spline,
     Stability,
     _control,
     _dynamics,
     _examples,
+    _solids,
 )
 from torchlean_jax.science._outcome import Outcome
 
@@ -25,7 +30,7 @@ def test_the_command_offers_what_there_is():
 
 EXACT = [
     (topic, name)
-    for topic in ("spline", "ode", "camera")
+    for topic in ("spline", "ode", "camera", "visible")
     for name in _science.TOPICS[topic]
     if topic != "ode" or name in _dynamics.CORRIDORS
 ]
@@ -81,6 +86,51 @@ def test_what_a_lens_or_a_mesh_leaves_open_is_said(tmp_path, capsys):
         found = json.loads(files[1].read_text())
         assert found["status"] == "unknown" and found["certified"] is None
         assert files[2].read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [("-1:1,-1:1", "has 12 wholly in front"), ("2:3,2:3", "of 12 others in view")],
+)
+def test_what_is_in_view_of_every_camera_is_counted(view, said, tmp_path, capsys):
+    """The cube from 4 away is within 1 / 2 of the axis; nothing of it is beyond."""
+    (tmp_path / "cube.obj").write_text(CUBE)
+    files = [tmp_path / "out.json", tmp_path / "out.cert"]
+    asked = ["--mesh", str(tmp_path / "cube.obj"), f"--view={view}"]
+    asked += ["--json", str(files[0]), "--certificate", str(files[1])]
+    assert main(["science", "visible", "pan", *asked]) == 0
+    found = json.loads(files[0].read_text())
+    assert found["certified"] == found["sampled"] == 12
+    report = torchlean_check.check(files[1])
+    assert report.accepted and said in capsys.readouterr().out
+
+
+def test_triangles_that_points_show_on_both_sides_are_not_decided(tmp_path, capsys):
+    """A view that cuts the cube: no more is decided than points allow."""
+    file = tmp_path / "out.json"
+    assert main(["science", "visible", "pan", "--json", str(file)]) == 0
+    found = json.loads(file.read_text())
+    assert 0 < found["certified"] <= found["sampled"] < found["figures"]["triangles"]
+    assert main(["science", "visible", "pan", "--view", "0:1"]) == 2
+    assert "two numbers" in capsys.readouterr().err
+
+
+def test_a_surface_is_surrounded(monkeypatch, tmp_path, capsys):
+    """A ball, coarsely; a cell that is not free is not, whoever says so."""
+    for name, value in (("_ROUNDS", 6), ("_WRITTEN", 6), ("_SIDE", 8)):
+        monkeypatch.setattr(_solids, name, value)
+    files = [tmp_path / f"out.{kind}" for kind in ("json", "png", "cert")]
+    asked = ["--json", str(files[0]), "--plot", str(files[1]), "--certificate"]
+    assert main(["science", "surface", "ball", *asked, str(files[2])]) == 0
+    found = json.loads(files[0].read_text())
+    assert 0 < found["certified"] <= found["sampled"] < 1
+    assert found["figures"]["rays that meet it"] > 0
+    assert files[1].read_bytes().startswith(b"\x89PNG")
+    assert torchlean_check.check(files[2]).accepted
+    document = json.loads(files[2].read_text())
+    document["tree"] = document["tree"].replace("o", "f")
+    assert not torchlean_check.check(canonical_json(document)).accepted
+    assert "no point of it in" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -140,6 +190,30 @@ def test_a_stable_set_is_certified_and_what_is_refuted_is_not(
             assert torchlean_check.check(file).accepted
             file.unlink()
     assert "nothing was proved" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        ((1.5, box([0.5, 2.0], [0.75, 2.5])), "outside of the set at t = 1.5, at [0.5"),
+        (None, "not seen, whether the solution"),
+        (EscapeError("too far", 1.0), "not seen, whether the solution"),
+    ],
+)
+def test_what_is_refuted_is_followed(left, said, monkeypatch, capsys):
+    """The solution from the point at which V does not fall (`escape` has a test)."""
+    found = Stability("refuted", "", 2.0, 0.0, 0, 0.0, np.array([0.75, 1.0]))
+    monkeypatch.setattr(_control, "lyapunov", lambda *_: found)
+
+    def escape(f, V, start, level):
+        assert start is found.witness and level == 2.0
+        if isinstance(left, Exception):
+            raise left
+        return left
+
+    monkeypatch.setattr(_control, "escape", escape)
+    assert main(["science", "control", "weak"]) == 1
+    assert said in capsys.readouterr().out
 
 
 def test_a_topic_without_certificates_says_so_at_once(tmp_path, capsys):

@@ -30,13 +30,25 @@ exact arithmetic, from the coefficients alone.""",
 Bound where a box or a mesh appears in the pictures of every camera of a set.
 Its depth is positive and its picture lies in a rectangle, whatever the pose, the focal
 length, the centre and the lens within the set: decided in exact arithmetic. The figures
-are the widths of the rectangle and of the sampled points. The cameras look at the cube
-[-1, 1]^3, or the mesh in its place, from 4 units away.""",
+are the areas of the rectangle and of the one around sampled points. The cameras look at
+the cube [-1, 1]^3, or the mesh in its place, from 4 units away.""",
+    "visible": """\
+Decide which triangles every camera of a set has in view, and which none has.
+The triangles are those of a sphere of radius 1, or of the mesh in its place, and the
+cameras those of `science camera`. Whether a triangle is hidden by others is not asked.
+The figures are the number of triangles that are decided, and of those whose sampled
+points are all in view or all out of it.""",
     "cloud": """\
 Prove that a solid's cloud of points keeps its class whatever way it is turned.
 A small PointNet is trained, and rotation and network are bounded as one function of the
 angles. The figures are the margin of the class, proved at every angle and met at
 samples; `upright` was trained without turns, and is refuted with the angle.""",
+    "surface": """\
+Prove where a surface is not: cells of a box, and rays up to where they meet it.
+`torus` is a network trained on the distance from a torus, which it never quite is, so
+that steps by its value may pass through its surface; here each step is proved. The
+figures are the share of the box that is proved to be free, and the share of cells as
+small as the smallest on which points show one sign.""",
     "ode": """\
 Enclose the solutions of a differential equation.
 The first three in a corridor: a sub- and a super-solution, whose inequalities are
@@ -69,7 +81,9 @@ TOPICS = {
     "approximate": ("sin", "bump", "wave"),
     "spline": ("natural", "monotone", "kan-edge"),
     "camera": ("pan", "handheld"),
+    "visible": ("pan", "handheld"),
     "cloud": ("cube", "sphere", "cylinder", "cone", "tilted", "upright"),
+    "surface": ("ball", "torus"),
     "ode": (
         *("logistic", "logistic-set", "driven"),
         *("lorenz", "oscillator", "van-der-pol", "neural"),
@@ -83,6 +97,8 @@ TOPICS = {
         *("neural", "path", "executed", "barrier", "cart-pole", "quadrotor"),
     ),
 }
+_CAMERAS = ("camera", "visible")
+_WORDS = {2: "two", 5: "five"}
 _UNWRITTEN = "no certificate of it is written; it rests on interval arithmetic"
 UNCERTIFIED = {
     "pinn": TOPICS["pinn"],
@@ -116,8 +132,15 @@ def add_to(commands) -> None:
             metavar="FILE",
             help="write the claim, the certified and the sampled figure, and seconds",
         )
-        if topic == "camera":
+        if topic in _CAMERAS:
             _add_camera(one)
+        if topic == "visible":
+            one.add_argument(
+                "--view",
+                type=functools.partial(_ranges, count=2),
+                metavar="LO:HI,LO:HI",
+                help="the rectangle of the picture that is kept (each -1/4:1/4)",
+            )
         if topic == "pinn":
             one.add_argument(
                 "--certify",
@@ -132,24 +155,26 @@ def add_to(commands) -> None:
 def _add_camera(command) -> None:
     command.add_argument(
         "--distortion",
-        type=coefficients,
+        type=functools.partial(_ranges, count=5),
         metavar="K1,K2,P1,P2,K3",
         help="of the lens, in OpenCV's order: each a number, or a range LO:HI",
     )
     command.add_argument(
         "--mesh",
         metavar="FILE.obj",
-        help="triangles in place of the cube: the lines v x y z and f i j k (or l)",
+        help="triangles in place of the example's: lines v x y z and f i j k (or l)",
     )
 
 
-def coefficients(text: str):
-    """(lo, hi) of five numbers or ranges."""
+def _ranges(text: str, count: int):
+    """(lo, hi) of so many numbers or ranges."""
     from torchlean_jax.science._spline import exact
 
     parts = [part.split(":") for part in text.split(",")]
-    if len(parts) != 5 or any(len(part) > 2 for part in parts):
-        raise argparse.ArgumentTypeError(f"{text} is not five numbers or ranges LO:HI")
+    if len(parts) != count or any(len(part) > 2 for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"{text} is not {_WORDS[count]} numbers or ranges LO:HI"
+        )
     try:
         ends = [(exact(part[0]), exact(part[-1])) for part in parts]
     except InputError as error:
@@ -165,8 +190,10 @@ def _run(topic, options) -> int:
     if options.plot is not None:
         import_extra("matplotlib", extra="zoo", purpose="--plot")
     _, run = _examples.TOPICS[topic]
-    if topic == "camera":
+    if topic in _CAMERAS:
         run = functools.partial(run, distortion=options.distortion, mesh=options.mesh)
+    if topic == "visible":
+        run = functools.partial(run, view=options.view)
     with live(f"{topic} {options.name}"):
         found = run(options.name)
     if topic == "pinn" and options.certify is not None:

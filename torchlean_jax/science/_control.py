@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlean_jax.science._disturbed import escape
 from torchlean_jax.science._documents import stability_document
 from torchlean_jax.science._lyapunov import Stability, lyapunov
 from torchlean_jax.science._outcome import Outcome
+from torchlean_jax.science._trajectory import EscapeError, trajectory
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ LOOPS = {
 def stable(name: str) -> Outcome:
     loop = LOOPS[name]
     found = lyapunov(loop.f, loop.V, loop.lo, loop.hi, loop.level)
+    said, left = _left(loop, found)
     return Outcome(
-        claim=f"{loop.said}, V = x^T {loop.matrix} x: {found.claim}",
+        claim=f"{loop.said}, V = x^T {loop.matrix} x: {found.claim}{said}",
         status=found.status,
         certified=loop.level if found.status == "proved" else 0.0,
         sampled=_limit(loop),
@@ -70,12 +73,31 @@ def stable(name: str) -> Outcome:
         figures={
             "share of the box around 0": found.neighbourhood,
             "cells": found.cells,
-        },
-        draw=lambda axes: _draw(axes, loop, found),
+        }
+        | left,
+        draw=lambda axes: _draw(axes, loop, found, *left.values()),
         certificate=lambda: stability_document(
             loop.f, loop.V, loop.lo, loop.hi, loop.level
         ),
     )
+
+
+def _left(loop: _Loop, found: Stability) -> tuple[str, dict[str, float]]:
+    """Where the solution from the point that refutes V leaves the set, if it does."""
+    if found.witness is None:
+        return "", {}
+    try:
+        seen = escape(loop.f, loop.V, found.witness, loop.level)
+    except EscapeError:
+        seen = None
+    if seen is None:
+        return f"; not seen, whether the solution from there leaves {loop.level:g}", {}
+    time, held = seen
+    said = (
+        f"; the solution from there is outside of the set at t = {time:.6g}, at "
+        f"{held.lo.tolist()} .. {held.hi.tolist()}"
+    )
+    return said, {"time at which a solution has left the set": time}
 
 
 def _grid(loop: _Loop):
@@ -96,7 +118,7 @@ def _limit(loop: _Loop) -> float:
     return float(value[edge | (slope >= 0)].min())
 
 
-def _draw(axes, loop: _Loop, found: Stability) -> None:
+def _draw(axes, loop: _Loop, found: Stability, left: float | None = None) -> None:
     first, second, value, slope = _grid(loop)
     axes.contourf(first, second, slope, [0, np.inf], colors=["#E69F00"], alpha=0.4)
     axes.contour(first, second, value, [loop.level], colors=["#0072B2"])
@@ -106,5 +128,8 @@ def _draw(axes, loop: _Loop, found: Stability) -> None:
     axes.plot([a, c, c, a, a], [b, b, d, d, b], color="#009E73", label="around 0")
     if found.witness is not None:
         axes.plot(*found.witness, "x", color="#D55E00", label="V does not fall")
+    if left is not None:
+        path = trajectory(lambda t, x: loop.f(x), found.witness, left).boxes
+        axes.plot(*np.asarray(path.hi).T, color="#D55E00", label="its solution")
     axes.set(xlabel="x[0]", ylabel="x[1]")
     axes.legend()

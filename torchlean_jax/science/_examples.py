@@ -10,7 +10,7 @@ import numpy as np
 
 import torchlean_jax as tl
 from torchlean_jax.domains._errors import InputError
-from torchlean_jax.science import _clouds, pinn
+from torchlean_jax.science import _clouds, _solids, _views, pinn
 from torchlean_jax.science._approximate import Approximation, approximate
 from torchlean_jax.science._control import LOOPS, stable
 from torchlean_jax.science._dynamics import CORRIDORS, SYSTEMS, bounded, enclosed
@@ -221,7 +221,9 @@ TOPICS: dict[str, tuple[tuple[str, ...], Callable[..., Outcome]]] = {
     "approximate": (tuple(FUNCTIONS), approximation),
     "spline": (tuple(SPLINES), spline),
     "camera": (tuple(CAMERAS), picture),
+    "visible": (tuple(CAMERAS), _views.seen),
     "cloud": (tuple(_clouds.EXAMPLES), _clouds.same_at_every_angle),
+    "surface": (tuple(_solids.SOLIDS), _solids.surrounded),
     "ode": ((*CORRIDORS, *SYSTEMS), _followed),
     "pinn": (tuple(pinn.PROBLEMS), residual),
     "control": ((*LOOPS, *EXAMPLES), _controlled),

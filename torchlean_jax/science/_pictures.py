@@ -36,18 +36,22 @@ def picture(
     except UndecidedError as error:
         said, seconds = f"not decided: {error}", time.perf_counter() - start
         return Outcome(said, "unknown", math.nan, math.nan, seconds, {}, _draw_nothing)
-    sizes = [float(b - a) for a, b in zip(found.lo, found.hi, strict=True)]
+    width, height = (float(b - a) for a, b in zip(found.lo, found.hi, strict=True))
     met = _pictured(shape, cameras)
+    at_points = np.ptp(met, axis=0)
     angle = math.degrees(math.atan(math.sqrt(found.field)))
     return Outcome(
         claim=found.claim,
         status="proved",
-        certified=sizes[0],
-        sampled=float(np.ptp(met[:, 0])),
+        certified=width * height,
+        sampled=float(at_points.prod()),
         seconds=found.seconds,
         figures={
             "least depth": float(found.depth),
-            "height": sizes[1],
+            "width": width,
+            "width, at points": float(at_points[0]),
+            "height": height,
+            "height, at points": float(at_points[1]),
             "largest angle to the axis, in degrees": angle,
         },
         draw=lambda axes: _draw_picture(axes, found, met),
@@ -56,7 +60,15 @@ def picture(
 
 
 def _pictured(shape, cameras: Cameras, count=4000) -> np.ndarray:
-    """Corners, and points between two, since a lens bends edges, by random cameras."""
+    """Where points of a shape are, in pictures by random cameras of a set."""
+    return sampled(shape, cameras, count)[2]
+
+
+def sampled(shape, cameras: Cameras, count: int):
+    """(part, depth, picture) of random points of a shape by random cameras of a set.
+
+    Of corners, and of points between two, since a lens bends edges.
+    """
     rng = np.random.default_rng(0)
     w, x, y, z = (
         rng.uniform(float(a), float(b), count)
@@ -72,13 +84,18 @@ def _pictured(shape, cameras: Cameras, count=4000) -> np.ndarray:
     part = rng.integers(len(corners), size=count)
     a, b = corners[part, rng.integers(corners.shape[1], size=(2, count))]
     mix = rng.uniform(0, 1, (count, 1)) * rng.integers(2, size=(count, 1))
-    p = a + mix * (b - a)
-    q = np.stack([x, y, z], -1)
-    crossed = np.cross(q, p)
-    length = w**2 + (q**2).sum(1)
-    twist = w[:, None] * crossed + np.cross(q, crossed)
-    moved = p + 2 * twist / length[:, None] + t
-    return focal * _bent(*(moved[:, :2] / moved[:, 2:]).T, *lens.T) + center
+    q = np.stack([w, x, y, z], -1)
+    return part, *pictured(a + mix * (b - a), q, t, focal, center, lens)
+
+
+def pictured(p, quaternion, t, focal, center, lens):
+    """(depth, picture) of points, each by its own camera; z is forward ("opencv")."""
+    w, q = quaternion[:, :1], quaternion[:, 1:]
+    length = (quaternion**2).sum(1, keepdims=True)
+    twist = w * np.cross(q, p) + np.cross(q, np.cross(q, p))
+    moved = p + 2 * twist / length + t
+    seen = _bent(*(moved[:, :2] / moved[:, 2:]).T, *lens.T)
+    return moved[:, 2], focal * seen + center
 
 
 def _bent(x, y, k1, k2, p1, p2, k3):
