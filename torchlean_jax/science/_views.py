@@ -14,7 +14,7 @@ from torchlean_jax.science._outcome import Outcome
 from torchlean_jax.science._pictures import CAMERAS, pictured, sampled
 from torchlean_jax.science._visible import visible
 
-# a quarter to each side, which the sphere passes on every side
+# a quarter to each side, which the sphere about fills
 VIEW: Set = (("-1/4", "-1/4"), ("1/4", "1/4"))
 _CELLS, _POINTS = 8, 400  # points for each triangle
 _COLORS = {
