@@ -224,6 +224,8 @@ def step_of(equation, result):
         return None
     if not any(_is_float(v.aval) for v in equation.eqn.outvars):
         return _steps.Cut(equation)  # integers, whose rules alone know how they wrap
+    if any(_is_complex(result.graph.avals[i]) for i in equation.inputs):
+        return _steps.Cut(equation)  # lines are of real numbers: |z| is no |x|
     nonlinear = not _linear.is_linear(equation, result.values, abstract)
     if equation.name in _linear.IDENTITIES and not nonlinear:
         return _steps.Identity(equation)
@@ -239,6 +241,10 @@ def step_of(equation, result):
 
 def _is_float(x):
     return jnp.issubdtype(x.dtype, jnp.floating)
+
+
+def _is_complex(x):
+    return jnp.issubdtype(x.dtype, jnp.complexfloating)
 
 
 def both(old: Interval, new: Interval) -> Interval:
