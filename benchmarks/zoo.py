@@ -4,14 +4,17 @@ The name `cache` stands for the time of a token that the GPT decodes with its ca
 beside that of one for which the whole text is read again, at 512 positions (goal: 10
 times less). Without names everything is measured.
 
-    python benchmarks/zoo.py [NAME ...] [--out DIR] [--json FILE]
+    python benchmarks/zoo.py [NAME ...] [--out DIR] [--claims] [--json FILE]
 
 With --out, checkpoints are kept in DIR/NAME, and trainings that were interrupted go on.
+With --claims nothing is trained: what is claimed of the models in DIR is decided, each
+claim beside its seconds of the processor (goal: all hold, 180 together).
 What the file holds of other entries stays; each row says when, and under which load.
 """
 
 import argparse
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from torchlean_jax.zoo import gpt
 
 CONTEXT = 512
 GOAL = 10  # times faster with a cache
+SECONDS = 180  # of the processor, for all claims of an entry
 CACHE = "cache"
 
 
@@ -31,14 +35,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", default=[*zoo.NAMES, CACHE])
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--claims", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.claims and not options.out:
+        parser.error("--claims needs the --out of a training")
     target = options.json or "zoo"
     now = _paired.circumstances("torchlean-jax", "jax", "jaxlib", "flax", "optax")
     when = {"date": now["date"], "load": now["load_at_start"][0]}
     rows = _paired.known(target).get("entries", {})
+    if options.claims:
+        for name in options.names:
+            claims = rows.setdefault(name, {}).setdefault("claims", {})
+            for claim, found in _decided(name, options.out):
+                claims[claim] = found | when
+                _paired.write(target, now | {"entries": rows})
+        return
     for name in options.names:
-        rows[name] = (_cache() if name == CACHE else _trained(name, options.out)) | when
+        row = _cache() if name == CACHE else _trained(name, options.out)
+        rows[name] = row | when
         print(f"{name:<6} {_said(rows[name])}", flush=True)
         _paired.write(target, now | {"entries": rows})
 
@@ -79,6 +94,28 @@ def _trained(name: str, out: Path | None) -> dict:
         "unit": entry.unit,
         "units_per_second": examples * entry.units / seconds,
     }
+
+
+def _decided(name: str, out: Path) -> Iterator[tuple[str, dict]]:
+    """Each claim about the model in `out`: what came of it, and its seconds."""
+    trained = zoo.load_trained(zoo.entry(name), out / name)
+    total, held, used = 0.0, True, time.process_time()
+    for finding in zoo.check_claims(trained):
+        seconds = time.process_time() - used
+        total, held = total + seconds, held and bool(finding)
+        print(f"{name:<6} {finding.status:<8} {seconds:6.1f} s  {finding.name}")
+        print(f"       {finding.evidence}", flush=True)
+        yield (
+            finding.name,
+            {
+                "status": finding.status,
+                "evidence": finding.evidence,
+                "processor_seconds": seconds,
+            },
+        )
+        used = time.process_time()
+    met = "met" if held and total <= SECONDS else "NOT"
+    print(f"{name}: {total:.0f} s of the processor (goal {SECONDS}): {met}", flush=True)
 
 
 LOGGED = 10  # steps between two calls of `show`
