@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import torchlean_jax as tl
-from torchlean_jax.science import _examples, _pinn, pinn, supremum
+from torchlean_jax.science import _examples, _pinn, _supremum, pinn, supremum
 
 PI = math.pi
 
@@ -43,6 +43,18 @@ def test_a_planted_error_is_bounded_from_above():
     assert found.residual.bound >= largest
     # and the distance to the solution, which is known too: 0.01 / 4
     assert found.error >= 0.0025
+
+
+def test_what_is_attained_is_shown_by_an_enclosure():
+    """Of x on [1, 2], sampled as 10 x: a float above a limit refutes nothing."""
+    off = _supremum.search(
+        lambda lo, hi: tl.Interval(-hi[0], -lo[0]),
+        lambda x: 10 * x[0],
+        *([1.0], [2.0]),
+        tolerance=0.5,
+        seconds=1.0,
+    )
+    assert off.sampled > 10 and off.attained == off.at[0] <= 2 <= off.bound
 
 
 @pytest.mark.parametrize("name", ["allen-cahn"])

@@ -23,7 +23,8 @@ class Supremum:
     """A bound of |g| on a box, and how close points come to it.
 
     bound: proved, inf if nothing is. sampled: the largest |g| at a point, in float64,
-    and `at`, that point. cell: (lo, hi) of the cell with the largest bound. cells: how
+    and `at`, that point. attained: what |g| is at least there, proved, so that no bound
+    can be below it. cell: (lo, hi) of the cell with the largest bound. cells: how
     many were bounded. finished: whether every cell is within the tolerance of `sampled`
     (otherwise the time was up first).
     """
@@ -31,6 +32,7 @@ class Supremum:
     bound: float
     sampled: float
     at: np.ndarray
+    attained: float
     cell: tuple[np.ndarray, np.ndarray]
     cells: int
     finished: bool
@@ -77,15 +79,26 @@ def search(
         while len(state.lows) and (state.cells < first or not late()):
             state.step(many, values, tolerance, enough, batch)
             watch(state.bound, state.sampled, len(state.lows))
+        attained = _at_least(many, state.at, batch)
     return Supremum(
         state.bound,
         state.sampled,
         state.at,
+        attained,
         state.worst(),
         state.cells,
         not len(state.lows),
         time.perf_counter() - began,
     )
+
+
+def _at_least(many, point, batch) -> float:
+    """What |g| is at least at a point, by its enclosure of that point alone: as many
+    times as a batch has cells, which is compiled already."""
+    points = jnp.asarray(np.tile(point, (batch, 1)))
+    found = many(points, points)
+    lo, hi = float(found.lo[0]), float(found.hi[0])
+    return max(lo, -hi, 0.0) if lo <= hi else 0.0
 
 
 def _grid_points(lo, hi, start):

@@ -63,8 +63,10 @@ def claims(operator: Network, config: Config) -> tuple:
         said = f"from {found.lo.min():.3g} to {found.hi.max():.3g}, proved by `bounds`"
         if found.lo.min() >= -SLACK and found.hi.max() <= 1 + SLACK:
             return Answer(True, found, said)
-        met = np.stack([pressures(end) for end in (box.lo, box.hi)])
-        outside = met.min() < -SLACK or met.max() > 1 + SLACK
+        corners = (tl.box(end, end) for end in (box.lo, box.hi))
+        met = [tl.bounds(pressures, method="ibp")(corner) for corner in corners]
+        # a corner's own enclosure: no rounding can have put it outside
+        outside = any(at.hi.min() < -SLACK or at.lo.max() > 1 + SLACK for at in met)
         return Answer(False if outside else None, found, said)
 
     return (

@@ -22,13 +22,14 @@ def claims(model: Solution) -> tuple:
             problem, model.u(trained.variables), tolerance=0.25, seconds=SECONDS
         )
         faces = found.conditions.values()
-        misfit, met = (max(getattr(c, k) for c in faces) for k in ("bound", "sampled"))
+        misfit = max(c.bound for c in faces)
+        met = max(c.attained for c in faces)
         residual = found.residual
         proved = residual.bound <= RESIDUAL and misfit <= MISFIT
-        refuted = residual.sampled > RESIDUAL or met > MISFIT
+        refuted = residual.attained > RESIDUAL or met > MISFIT
         said = (
-            f"residual {residual.bound:.3g} at most ({residual.sampled:.3g} at a "
-            f"point), {residual.cells} cells; misfit {misfit:.3g} at most on "
+            f"residual {residual.bound:.3g} at most ({residual.attained:.3g} at least "
+            f"at a point), {residual.cells} cells; misfit {misfit:.3g} at most on "
             f"{len(faces)} faces; so that the distance to the solution is at most "
             f"{found.error:.3g} ({problem.theorem})"
         )
