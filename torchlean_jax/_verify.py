@@ -87,8 +87,8 @@ def verify(
       attack: False for none, or a `search.Attack` that says how hard to look.
       seed: of the attack, which is deterministic.
       certificate: whether to write one for "proved". Without, a search by parts may
-        also trim boxes, or narrow enclosures to where the spec would fail, which takes
-        fewer parts.
+        also trim boxes, narrow enclosures to where the spec would fail, or settle by
+        small searches where inner values are, which takes fewer parts.
       where: from `tl.halfspaces`: only inputs that satisfy these constraints count. If
         none does, the answer is "proved", and the verdict says that it is vacuous.
       errors: with "fp32", what is assumed of operations: `ErrorModel.xla_cpu()`.

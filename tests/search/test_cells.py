@@ -14,7 +14,6 @@ from tests.search.faults import notices, planted
 from torchlean_jax import _parts
 from torchlean_jax._question import question
 from torchlean_jax.domains._errors import InputError
-from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters._cells import Forms
 from torchlean_jax.search import Branching, _cells, _corners
 from torchlean_jax.search._region import Region
@@ -99,21 +98,6 @@ def test_what_was_narrowed_claims_no_more_than_was_assumed():
     check_margins_of_what_was_narrowed()
 
 
-def check_ends():
-    """Half the memory, never less than was enclosed."""
-    random = np.random.default_rng(0)
-    exact = random.normal(size=(2, 400)) * 10.0 ** random.integers(-300, 300, (2, 400))
-    exact[:, :3] = 0.0, 1.0, 1e-40
-    lo, hi = _cells._outward([Interval(*exact)])
-    assert lo.dtype == hi.dtype == np.float32
-    assert (lo.astype(float) <= exact[0]).all() and (hi.astype(float) >= exact[1]).all()
-    assert lo[0] == 0 and lo[1] == 1
-
-
-def test_ends_are_rounded_outward():
-    check_ends()
-
-
 def close_calls(seeds=range(4)) -> list[str]:
     """What is said of rows 1e-5 below their exact minimum."""
     said = []
@@ -166,7 +150,6 @@ def test_a_fault_in_the_search_is_noticed(sound, faulty):
     "check, sound, faulty",
     [
         (check_answers, "self._slack + lacking * _ABOVE", "self._slack - lacking"),
-        (check_ends, "is_inside = near > exact if", "is_inside = near < exact if"),
         (
             check_margins_of_what_was_narrowed,
             'min(rows["most"][k], above)',

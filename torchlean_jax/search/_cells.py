@@ -8,27 +8,24 @@ have in common is bounded once (`Region`).
 import itertools
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import jax
 import numpy as np
 
 from torchlean_jax._problem import is_set
 from torchlean_jax.domains._errors import InputError
-from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters._alpha import with_hinted
 from torchlean_jax.interpreters._cells import Bounded, Choices
 from torchlean_jax.interpreters._phases import Bend, Switch, cut_again
 from torchlean_jax.search import _branch, _corners
 from torchlean_jax.search._frontier import Rows
 from torchlean_jax.search._hints import PhaseCut
-from torchlean_jax.search._region import Region
+from torchlean_jax.search._layout import TOGETHER, Layout, narrow, outward
+from torchlean_jax.search._region import MOST_FOLLOWED, Region
 from torchlean_jax.search._tree import Splits
 
-TOGETHER = 32  # cells in one vmap
 # Narrowing takes about as long as some dozens of cells: as many share it
-_NARROWED_EVERY = 4  # cuts
-_MOST_NARROWED = 2048  # elements: what it costs beyond was not measured
+_NARROWED_EVERY = 8  # cuts
 # So that a search can end between two; and the same ones whoever bounds them, so of
 # the cells in one vmap
 _NARROWED_AT_ONCE = 2
@@ -53,11 +50,9 @@ class Cells:
             first: Choices = region.first(region.shared, self._rows)
             hinted = with_hinted(first.slopes, slopes, region.task.graph)
             first = first._replace(slopes=self._usable(hinted))
-        self._first, self._tree = jax.tree.flatten(jax.tree.map(np.asarray, first))
-        self._shapes = [region.shared.enclosures[p.operand].shape for p in region.parts]
-        sizes = [int(np.prod(shape)) for shape in self._shapes]
-        self._ends = np.cumsum([0, *sizes])
-        self._narrows = not keeps and self._ends[-1] <= _MOST_NARROWED
+        self._layout = Layout(region, first)
+        self._target = region.reaching(self._rows)
+        self.narrows = not keeps and self._layout.size <= MOST_FOLLOWED
         self._bends = [isinstance(part, Bend) for part in region.parts]
         self._levels = np.concatenate([*map(self._levels_of, region.parts)])
         self._box = _ends_of(region.shared.sets.values())
@@ -77,20 +72,19 @@ class Cells:
         return np.ravel(self.region.shared.levels[part.operand].lo)
 
     def root(self) -> Rows:
-        rows = {f"choice{k}": _narrow(c)[None] for k, c in enumerate(self._first)}
-        rows |= {"phases": np.zeros((1, self._ends[-1]), np.int8)}
-        if self._narrows or any(self._bends):
-            rows |= self._ends_at_first()
-        if self._narrows:
+        rows = self._layout.root()
+        if self.narrows or any(self._bends):
+            rows |= self._layout.ends_at_first()
+        if self.narrows:
             rows |= {"cuts": np.zeros(1, np.int32), "most": np.full(1, np.inf)}
         return rows
 
     def bound(self, rows: Rows) -> _branch.Bounded:
-        if self._narrows:
+        if self.narrows:
             rows = rows | {name: rows[name].copy() for name in _NARROWED}
         found = Bounded(*self._in_turns(self.region.bounded, rows))
         margin = self._margin(found.lower)
-        if self._narrows:
+        if self.narrows:
             margin = np.minimum(margin, rows["most"])
             self._narrow_some(rows, found.choices, margin)
         best, at, points = self._next_cuts(rows, found.choices, margin)
@@ -99,10 +93,10 @@ class Cells:
             if better is not None and better[0] > margin[k]:
                 margin[k] = better[0]
                 _put(found.choices, k, better[1])
-        kept = enumerate(jax.tree.leaves(found.choices))
-        evidence = {f"choice{k}": _narrow(c) for k, c in kept}
+        evidence = self._layout.rows_of(found.choices)
+        evidence = {name: narrow(c) for name, c in evidence.items()}
         extra = evidence | {"best": best, "at": at}
-        if self._narrows:
+        if self.narrows:
             extra |= {name: rows[name] for name in _NARROWED}
         evidence = evidence | {"margin": margin} if self._keeps else {}
         return _branch.Bounded(margin, points, extra, evidence)
@@ -114,7 +108,7 @@ class Cells:
         at = np.full(len(margin), np.nan)
         if not len(open_):
             return best, at, []
-        kept = {f"choice{k}": c for k, c in enumerate(jax.tree.leaves(choices))}
+        kept = self._layout.rows_of(choices)
         left = {name: array[open_] for name, array in (rows | kept).items()}
         found = self._in_turns(self.region.ranked, left)
         can = found.gains[:, 0] > -np.inf
@@ -127,8 +121,8 @@ class Cells:
 
     def _again(self, rows: Rows, choices: Choices):
         """(margins, choices) of cells that were bounded with such choices."""
-        kept = {f"choice{k}": c for k, c in enumerate(jax.tree.leaves(choices))}
-        found = Bounded(*self._in_turns(self.region.bounded, rows | kept))
+        rows = rows | self._layout.rows_of(choices)
+        found = Bounded(*self._in_turns(self.region.bounded, rows))
         margin = self._margin(found.lower)
         return np.minimum(margin, rows.get("most", np.inf)), found.choices
 
@@ -137,15 +131,15 @@ class Cells:
         `_corners`, or None."""
         if any(self._bends) or self._box is None:
             return None
-        if self._ends[-1] * len(self._box[0]) > _LARGEST_PROGRAM:
+        if self._layout.size * len(self._box[0]) > _LARGEST_PROGRAM:
             return None
         own = jax.tree.map(lambda c: c[k], choices)
         phases = rows["phases"][k]
         with jax.enable_x64(True):
             found = self.region.forms(
                 self.region.shared,
-                self._enclosures({n: a[k] for n, a in rows.items()}),
-                self._by_part(phases),
+                self._layout.enclosures({n: a[k] for n, a in rows.items()}),
+                self._layout.by_part(phases),
                 own,
                 self._rows,
                 self._offset,
@@ -154,7 +148,7 @@ class Cells:
         weights = _corners.multipliers(forms, phases != 0, *self._box)
         if weights is None:
             return None
-        best = self._by_part(weights)
+        best = self._layout.by_part(weights)
         own = own._replace(multipliers={n: best[n] for n in own.multipliers})
         one = {name: array[k : k + 1] for name, array in rows.items()}
         (margin,), found = self._again(one, jax.tree.map(lambda c: c[None], own))
@@ -193,56 +187,21 @@ class Cells:
         with jax.enable_x64(True):
             found = self.region.narrowed(
                 self.region.shared,
-                self._enclosures(own),
-                self._by_part(own["phases"]),
+                self._layout.enclosures(own),
+                self._layout.by_part(own["phases"]),
                 choices,
                 self._rows,
                 offset,
                 lacking,
             )
         values = [found[part.operand] for part in self.region.parts]
-        lo, hi = _outward(values)
+        lo, hi = outward(values)
         rows["lo"][k], rows["hi"][k], rows["cuts"][k] = lo, hi, 0
         rows["most"][k] = min(rows["most"][k], above)
 
-    def _ends_at_first(self) -> Rows:
-        """The ends (float32) of what is cut, for cells with enclosures of their own."""
-        shared = self.region.shared.enclosures
-        lo, hi = _outward([shared[part.operand] for part in self.region.parts])
-        return {"lo": lo[None], "hi": hi[None]}
-
-    def _enclosures(self, rows: Rows) -> dict[int, Interval]:
-        """Of what is cut, on cells or on a single one."""
-        if "lo" in rows:
-            ends = (rows[n].astype(np.float64) for n in ("lo", "hi"))
-            lo, hi = map(self._by_part, ends)
-            return {n: _interval(lo[n], hi[n]) for n in lo}
-        lead, found = rows["phases"].shape[:-1], {}
-        for n, v in self.region.shared.enclosures.items():
-            ends = (np.broadcast_to(e, (*lead, *e.shape)) for e in (v.lo, v.hi))
-            found[n] = _interval(*ends)
-        return found
-
-    def _laid_out(self):
-        """(part, (first, last) of its elements among all, shape) of each."""
-        return zip(
-            self.region.parts,
-            itertools.pairwise(self._ends),
-            self._shapes,
-            strict=True,
-        )
-
-    def _by_part(self, phases) -> dict[int, np.ndarray]:
-        """[..., M], all that is cut end to end, by the operand of each."""
-        return {
-            part.operand: phases[..., a:b].reshape((*phases.shape[:-1], *shape))
-            for part, (a, b), shape in self._laid_out()
-        }
-
     def choices(self, evidence: Rows) -> Choices:
         """The choices behind bounds of proved cells, each with a leading axis."""
-        kept = [evidence[f"choice{k}"] for k in range(len(self._first))]
-        return jax.tree.unflatten(self._tree, kept)
+        return self._layout.choices(evidence)
 
     def trimmed(self, rows: Rows, extra: Rows):
         """Nothing: cells are cut by `split` alone."""
@@ -252,7 +211,7 @@ class Cells:
         """Across the element that `_splits.rank` put first."""
         can = extra["best"] >= 0
         index = extra["best"][can]
-        part = np.searchsorted(self._ends, index, side="right") - 1
+        part = np.searchsorted(self._layout.ends, index, side="right") - 1
         value = np.array([p.operand for p in self.region.parts])[part]
         level = self._levels[index]
         bent, at = np.isnan(level), np.where(np.isnan(level), extra["at"][can], level)
@@ -268,7 +227,7 @@ class Cells:
             if "cuts" in extra:
                 half["cuts"] = extra["cuts"][can] + 1
             halves.append(half)
-        return can, Splits(value, index - self._ends[part], at), *halves
+        return can, Splits(value, index - self._layout.ends[part], at), *halves
 
     def halves(self, rows: Rows, cut) -> tuple[Splits, Rows, Rows] | None:
         """One cell cut where a hint says so; None if that does not cut it in two."""
@@ -276,7 +235,7 @@ class Cells:
         if not isinstance(cut, PhaseCut) or cut.layer >= len(layers):
             return None
         layer = int(layers[cut.layer])
-        start, end = self._ends[layer : layer + 2]
+        start, end = self._layout.ends[layer : layer + 2]
         if cut.element >= end - start or rows["phases"][0, start + cut.element]:
             return None
         index = start + cut.element
@@ -308,28 +267,11 @@ class Cells:
         ]
 
     def _in_turns(self, program, rows):
-        """A program on all rows, `TOGETHER` at a time, as NumPy arrays."""
-        count, found = len(rows["phases"]), []
-        for start in range(0, count, TOGETHER):
-            at = np.minimum(np.arange(start, start + TOGETHER), count - 1)
-            here = {n: a[at] for n, a in rows.items() if n in _OF_A_CELL}
-            phases, enclosures = self._by_part(here["phases"]), self._enclosures(here)
-            kept = [
-                rows[f"choice{k}"][at].astype(np.float64)
-                for k in range(len(self._first))
-            ]
-            choices: Choices = jax.tree.unflatten(self._tree, kept)
-            with jax.enable_x64(True):
-                part = program(
-                    self.region.shared,
-                    enclosures,
-                    phases,
-                    choices,
-                    self._rows,
-                    self._offset,
-                )
-                found.append(jax.tree.map(np.asarray, part))
-        return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *found)
+        def target(at):
+            return [np.broadcast_to(a, (len(at), *a.shape)) for a in given]
+
+        given = self._target, self._offset
+        return self._layout.in_turns(program, rows, target)
 
 
 @dataclass(frozen=True)
@@ -353,37 +295,14 @@ def _ends_of(sets) -> tuple[np.ndarray, np.ndarray] | None:
     return lo, hi
 
 
-_OF_A_CELL = ("phases", "lo", "hi")
 _NARROWED = ("lo", "hi", "cuts", "most")  # what narrowing changes
 _OF_CUTS = ("best", "at")
-
-
-def _interval(lo: Any, hi: Any) -> Interval:
-    """Of NumPy arrays, which become JAX's where they are used."""
-    return Interval(lo, hi)
-
-
-def _outward(values) -> tuple[np.ndarray, np.ndarray]:
-    """(lo, hi) of enclosures end to end, in half the memory."""
-    found = []
-    for end, out in (("lo", -np.inf), ("hi", np.inf)):
-        exact = np.concatenate([np.ravel(getattr(v, end)) for v in values])
-        with np.errstate(over="ignore"):
-            near = exact.astype(np.float32)
-        is_inside = near > exact if out < 0 else near < exact
-        found.append(np.where(is_inside, np.nextafter(near, np.float32(out)), near))
-    return found[0], found[1]
 
 
 def _put(choices: Choices, k: int, better: Choices) -> None:
     """In the place of a cell's choices, those of another bound of it."""
     for old, new in zip(*map(jax.tree.leaves, (choices, better)), strict=True):
         old[k] = new[0]
-
-
-def _narrow(choice):
-    """Any choice is sound, so open cells keep theirs in half the memory."""
-    return np.asarray(choice, np.float32)
 
 
 def clauses(shape: tuple) -> list[list[int]]:

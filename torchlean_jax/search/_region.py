@@ -3,9 +3,11 @@
 Cells themselves, and what is done with them, are in `_cells`.
 """
 
+import dataclasses
 import functools
 
 import jax
+import numpy as np
 
 from torchlean_jax._constants import wide
 from torchlean_jax._problem import DEFAULT_MEMORY, Task, is_set, problem_of
@@ -21,6 +23,9 @@ from torchlean_jax.interpreters._splits import rank
 _ITERATIONS = 20
 _NARROWING = 12  # iterations
 _CANDIDATES = 8
+# Elements that are cut, in all: beyond, their own bounds are not followed, since what
+# that would cost was not measured
+MOST_FOLLOWED = 2048
 # Cells with more elements of bends only if asked for: their memory was not measured
 _MOST_BENDS = 2**14
 
@@ -41,8 +46,19 @@ class Region:
                 "no value inside this model has phases to fix, as no bend comes after "
                 "its inputs: cut these instead"
             )
+        numbers = [part.operand for part in self.parts]
+        sizes = [self.task.graph.avals[number].size for number in numbers]
+        follows = sum(sizes) <= MOST_FOLLOWED
+        self._followed = sum(sizes) if follows else 0
+        graph = self.task.graph
+        self.outputs = sum(graph.avals[number].size for number in graph.outputs)
+        self.width = self.outputs + self._followed  # of rows of `bounded`, `ranked`
         key = "cells", tree, tuple(map(is_set, leaves))
-        programs = functools.partial(_programs, self.task, self.parts)
+        reaching = self.task.graph
+        if follows:
+            outputs = [*reaching.outputs, *numbers]
+            reaching = dataclasses.replace(reaching, outputs=outputs)
+        programs = functools.partial(_programs, self.task, reaching, self.parts)
         found = model.once(key, programs)
         self.bounded, self.ranked, self.first, self.forms, self.narrowed = found
         enclosed = functools.partial(_whole, self.task, self.parts, method)
@@ -50,6 +66,12 @@ class Region:
         with jax.enable_x64(True):
             given = [x if is_set(x) else wide(x) for x in leaves]
             self.shared = enclosed(self.task.wide_consts, given)
+
+    def reaching(self, rows) -> np.ndarray:
+        """Rows on the outputs as rows of `bounded` and `ranked`, which are on the
+        outputs and on all that is cut, end to end, if it is little enough to be
+        followed."""
+        return np.pad(rows, ((0, 0), (0, self._followed)))
 
 
 def has_phases(model: Snapshot, args: tuple) -> bool:
@@ -78,28 +100,29 @@ def _whole(task: Task, parts, method, consts, leaves):
     return whole(enclose(task.graph, operands, sets, **options), parts)
 
 
-def _programs(task: Task, parts):
-    """The jitted functions that bound cells, rank their cuts, start an ascent and
-    narrow enclosures."""
+def _programs(task: Task, reaching, parts):
+    """The jitted functions that bound cells, rank their cuts (on many cells, each with
+    rows of its own on the outputs of `reaching`), start an ascent and narrow
+    enclosures."""
     graph, memory = task.graph, DEFAULT_MEMORY
 
     def bounded(shared, enclosures, phases, choices, rows, offset):
-        def one(enclosures, phases, choices):
+        def one(enclosures, phases, choices, rows, offset):
             shared_here = shared._replace(enclosures=enclosures)
             target = Target(phases, rows, offset)
             options = {"memory": memory, "iterations": _ITERATIONS}
-            return bound_cell(graph, shared_here, target, choices, **options)
+            return bound_cell(reaching, shared_here, target, choices, **options)
 
-        return jax.vmap(one)(enclosures, phases, choices)
+        return jax.vmap(one)(enclosures, phases, choices, rows, offset)
 
     def ranked(shared, enclosures, phases, choices, rows, offset):
-        def one(enclosures, phases, choices):
+        def one(enclosures, phases, choices, rows, offset):
             shared_here = shared._replace(enclosures=enclosures)
             target = Target(phases, rows, offset)
             options = {"memory": memory, "candidates": _CANDIDATES}
-            return rank(graph, parts, shared_here, target, choices, **options)
+            return rank(reaching, parts, shared_here, target, choices, **options)
 
-        return jax.vmap(one)(enclosures, phases, choices)
+        return jax.vmap(one)(enclosures, phases, choices, rows, offset)
 
     def first(shared, rows):
         return first_choices(graph, shared, memory, len(rows))
