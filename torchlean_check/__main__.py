@@ -30,12 +30,21 @@ def main(arguments: list[str] | None = None) -> int:
         help="what multiplies the integers (default python; flint is the faster "
         "package python-flint, which has to be trusted then)",
     )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that share the leaves of each file (default 1: this one)",
+    )
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(arguments)
     reports = []
     for name in options.files:
         try:
-            (report,) = check_many([name], arithmetic=options.arithmetic)
+            (report,) = check_many(
+                [name], arithmetic=options.arithmetic, jobs=options.jobs
+            )
         except OSError as error:
             print(f"torchlean-check: {name}: {error.strerror}", file=sys.stderr)
             return 2

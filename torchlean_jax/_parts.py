@@ -65,7 +65,8 @@ class Course:
 def by_parts(
     asked: Question, method, course: Course, attack, seed
 ) -> tuple[dict, dict]:
-    """What a search says, and what a certificate of it rests on.
+    """What a search says, and what a certificate of it rests on: "again" in this finds
+    a proof by smaller parts, see `_again`.
 
     attack: its options, or None if no points are to be tried. Raises InputError for
     sets or a method that the search does not take.
@@ -100,7 +101,33 @@ def by_parts(
     if evidence is None:
         _keep(search, course.slot)
     found = _said(search, method, evidence, tried, course)
-    return found, {"method": method, "tree": search.tree}
+
+    def again(leaves):
+        if not _again([search], leaves, course, watch):
+            return None
+        return _said(search, method, None, tried, course)
+
+    return found, {"method": method, "tree": search.tree, "again": again}
+
+
+def _again(searches: list[Search], leaves: list[int], course: Course, watch) -> bool:
+    """Whether searches that have ended prove what they proved by smaller parts.
+
+    leaves: which ones are cut, by their number among those of all the trees in turn.
+    """
+    first = 0
+    for search in searches:
+        nodes = [node for node, cut in search.tree.walk() if cut is None]
+        own = [nodes[k - first] for k in leaves if first <= k < first + len(nodes)]
+        first += len(nodes)
+        if not own:
+            continue
+        if not search.cut_again(np.array(own)):
+            return False
+        search.run(lambda: course.is_over, lambda points: None, watch)
+        if search.status != "proved":
+            return False
+    return True
 
 
 def _harder(attack, times: int, asked: Question):
@@ -183,25 +210,37 @@ def by_cells(
             begin(search, course.hints.leaves)
     narrower = _Narrower(region, kinds, searches)
     evidence = _by_turns(searches, slots, course, refutes, narrower)
+    found = _said_of_cells(searches, method, evidence, tried, course)
+    if evidence is not None:
+        return found, {}
+
+    def again(leaves):
+        if not _again(searches, leaves, course, course.watch):
+            return None
+        return _said_of_cells(searches, method, None, tried, course)
+
+    proofs = Proofs(region, formula.shape, list(zip(kinds, searches, strict=True)))
+    return found, {"method": method, "cells": proofs, "again": again}
+
+
+def _said_of_cells(searches, method, evidence, tried, course: Course) -> dict:
     parts = sum(search.parts for search in searches)
     margin = min(search.bound for search in searches)
     left = [search for search in searches if search.status != "proved"]
-    tried.append(f"{method} bounds of {parts} cells")
+    tried = [*tried, f"{method} bounds of {parts} cells"]
     if evidence is not None:
-        return evidence | {"tried": "; ".join(tried), "parts": parts}, {}
+        return evidence | {"tried": "; ".join(tried), "parts": parts}
     if left:
         open_cells = sum(len(search.open) for search in left)
         why = _why(open_cells, "cells", course)
         tried.append(f"ended by {why}, {open_cells} cells open")
     tried.append(f"margin at least {at_least(margin)}")
-    found = {
+    return {
         "status": "unknown" if left else "proved",
         "margin": margin,
         "tried": "; ".join(tried),
         "parts": parts,
     }
-    proofs = Proofs(region, formula.shape, list(zip(kinds, searches, strict=True)))
-    return found, {"method": method, "cells": proofs}
 
 
 class _Narrower:

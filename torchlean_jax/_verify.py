@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from torchlean_jax import _bounds, _execution
+from torchlean_jax._certified import certified
 from torchlean_jax._parts import Course, by_parts
 from torchlean_jax._question import Question, question
 from torchlean_jax._refute import by_attack
 from torchlean_jax._verdict import Verdict, at_least
-from torchlean_jax.domains._errors import CertificateWriteError, InputError
+from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.fp32 import ErrorModel
 from torchlean_jax.search import Attack, Branching, Search
 from torchlean_jax.search._executors import Executor
@@ -86,7 +87,8 @@ def verify(
       semantics: the number system of the claim; "real" or "fp32".
       attack: False for none, or a `search.Attack` that says how hard to look.
       seed: of the attack, which is deterministic.
-      certificate: whether to write one for "proved". Without, a search by parts may
+      certificate: whether to write one for "proved". It is checked first; parts of a
+        search that the checker does not derive are cut again. Without, a search may
         also trim boxes, narrow enclosures to where the spec would fail, or settle by
         small searches where inner values are, which takes fewer parts.
       where: from `tl.halfspaces`: only inputs that satisfy these constraints count. If
@@ -97,7 +99,8 @@ def verify(
         with `Branching(cut="phases")`, crown and alpha-crown do.
       timeout: seconds for the whole call, after which the answer is "unknown", with the
         best bound and the share of the set that is proved. It turns `split` on. (Where
-        a proof leaves no time to have its certificate checked, there is none.) The
+        a proof leaves no time to have its certificate checked, and to cut the parts
+        again that the checker bounds less well, there is none.) The
         clock is read between two batches of parts: the attack, a batch that has begun
         and the compilation of a model that was not met before (some seconds, for large
         networks up to a minute) are not interrupted, and count. JAX's compilation
@@ -159,8 +162,7 @@ def verify(
             found |= by_attack(asked, options, int(seed))
             found["tried"] = f"{tried}; {found['tried']}"
     if found["status"] == "proved" and certificate:
-        until = math.inf if course is None else course.until
-        found |= _certificate(asked, proof, until)
+        found |= certified(asked, proof, course)
     if found["status"] == "refuted" and not isinstance(box, tuple):
         (found["counterexample"],) = found["counterexample"]
     errors = asked.errors
@@ -225,19 +227,6 @@ _VACUOUS = {
     "vacuous": True,
     "tried": "the constraints contradict each other, by exact rational arithmetic",
 }
-
-
-def _certificate(asked: Question, proof, until) -> dict:
-    from torchlean_jax.certificate import _writer
-
-    tree = asked.formula.tree
-    try:
-        written = _writer.certify(
-            asked.model, asked.args, tree, **proof, errors=asked.errors, until=until
-        )
-    except CertificateWriteError as error:
-        return {"why_no_certificate": str(error)}
-    return {"certificate": written}
 
 
 def _course(split, timeout, watch, start, trims) -> Course | None:

@@ -223,7 +223,7 @@ MUTATIONS = [
     ("_bounds", "_common", "max, x.lo, y.lo", "max, x.lo, y.hi", "shared"),
     ("_bounds", "_common", "min, x.hi, y.hi", "min, x.hi, y.lo", "shared"),
     ("_bounds", "Bounds._forward", "_common(step.forward(boxes), outer.boxes[k])", "step.forward(boxes)", "shared"),
-    ("_verdict", "check_bytes", "margin[0] <= 0", "margin[0] < 0", tiny_differences),
+    ("_verdict", "check_bytes", "if low[0] <= 0", "if low[0] < 0", tiny_differences),
     ("_verdict", "_row_bounds", "[-d <<", "[d <<", tiny_differences),
     ("_claim", "read_cases", "    if waiting:\n", "    if False:\n", "incomplete_tree"),
     ("_claim", "Formula.margin", 'if kind == "all"', "if kind", "any_clause"),

@@ -7,12 +7,13 @@ not known here. The checker reads this format with code of its own.
 """
 
 import hashlib
+import io
 import json
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from struct import pack as _struct
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def pack(
     graph: Mapping[str, Any],
     input_set: Mapping[str, Any],
     property: Mapping[str, Any],
-    proof: Sequence[Mapping[str, Any]],
+    proof: Iterable[Mapping[str, Any]],
     assumptions: Sequence[str] = (),
     error_model: Mapping[str, Any] | None = None,
 ) -> bytes:
@@ -45,7 +46,8 @@ def pack(
     Args: the fields of the manifest; with an error model, the claim is about executions
         under it, else about the reals. An array is a numpy array (or anything with
         `__array__`) of a float, integer or boolean dtype; a Python float stands for the
-        dyadic number `[m, e]` that it is.
+        dyadic number `[m, e]` that it is. The proof is gone through twice, case by
+        case: what makes cases when asked for them needs no memory for all at once.
     Raises: TypeError for a value that the format cannot hold, ValueError for NaN and
         infinities.
     """
@@ -59,14 +61,31 @@ def pack(
         "graph": _plain(graph, table.name),
         "input_set": _plain(input_set, table.name),
         "property": _plain(property, table.name),
-        "proof": _plain(list(proof), table.name),
     }
+    for case in proof:
+        _plain(case, table.name)
     if error_model is not None:
         manifest["error_model"] = _plain(error_model, table.name)
     manifest["arrays"] = {name: _described(a) for name, a in table.arrays.items()}
-    members = {f"arrays/{name}": _raw(a) for name, a in table.arrays.items()}
-    members["manifest.json"] = _canonical(manifest)
-    return _archive(members)
+    members = {f"arrays/{name}": [_raw(a)] for name, a in table.arrays.items()}
+    cases = (_plain(case, table.name) for case in proof)
+    return _archive(members | {"manifest.json": _with_proof(manifest, cases)})
+
+
+def _with_proof(manifest: Mapping[str, Any], cases) -> Iterator[bytes]:
+    """The canonical JSON of a manifest with its proof, piece by piece."""
+    start = b"{"
+    for key in sorted([*manifest, "proof"]):
+        yield start + _canonical(key) + b":"
+        start = b","
+        if key != "proof":
+            yield _canonical(manifest[key])
+            continue
+        yield b"["
+        for k, case in enumerate(cases):
+            yield (b"," if k else b"") + _canonical(case)
+        yield b"]"
+    yield b"}"
 
 
 def graph_digest(graph: Mapping[str, Any]) -> str:
@@ -168,23 +187,32 @@ def _canonical(value) -> bytes:
     return text.encode("ascii")
 
 
-def _archive(members: Mapping[str, bytes]) -> bytes:
+def _archive(members: Mapping[str, Iterable[bytes]]) -> bytes:
     """A zip archive with sorted members, stored, dated 1980-01-01, without extras.
 
-    Written by hand because zipfile leaves fields that differ between its versions.
+    Written by hand because zipfile leaves fields that differ between its versions. A
+    member comes in pieces; its header is written when its end is known.
     """
-    body, directory = [], []
-    offset = 0
+    archive, directory = io.BytesIO(), []
     for name in sorted(members):
-        data = members[name]
-        title = name.encode("ascii")
-        sizes = (zlib.crc32(data), len(data), len(data), len(title))
-        header = _struct("<4s5H3I2H", b"PK\3\4", 20, 0, 0, 0, 0x21, *sizes, 0) + title
+        title, offset = name.encode("ascii"), archive.tell()
+        archive.seek(offset + _HEADER.size + len(title))
+        crc, size = 0, 0
+        for piece in members[name]:
+            crc, size = zlib.crc32(piece, crc), size + len(piece)
+            archive.write(piece)
+        archive.seek(offset)
+        sizes = crc, size, size, len(title)
+        header = _HEADER.pack(b"PK\3\4", 20, 0, 0, 0, 0x21, *sizes, 0)
+        archive.write(header + title)
+        archive.seek(0, io.SEEK_END)
         entry = (b"PK\1\2", 0x0314, 20, 0, 0, 0, 0x21, *sizes, 0, 0, 0, 0)
-        directory.append(_struct("<4s6H3I5H2I", *entry, 0o100644 << 16, offset) + title)
-        body += [header, data]
-        offset += len(header) + len(data)
-    listing = b"".join(directory)
+        directory.append(_ENTRY.pack(*entry, 0o100644 << 16, offset) + title)
+    listing, offset = b"".join(directory), archive.tell()
     count = len(members)
     end = (b"PK\5\6", 0, 0, count, count, len(listing), offset, 0)
-    return b"".join([*body, listing, _struct("<4s4H2IH", *end)])
+    archive.write(listing + _END.pack(*end))
+    return archive.getvalue()
+
+
+_HEADER, _ENTRY, _END = map(Struct, ("<4s5H3I2H", "<4s6H3I5H2I", "<4s4H2IH"))

@@ -4,6 +4,7 @@ import functools
 import math
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import jax
@@ -54,6 +55,7 @@ def certify(
     cells: Proofs | None = None,
     errors: ErrorModel | None = None,
     until: float = math.inf,
+    jobs: int = 1,
 ) -> Certificate:
     """The certificate that `spec_tree` holds of `function` on the sets among `args`.
 
@@ -64,9 +66,9 @@ def certify(
     places among the sets; cells: the searches by phases, if that is how it was proved.
     errors: the error model if the claim is about executions,
     None if it is about the reals. until: when, by `time.perf_counter`, the checker is
-    to stop trying it.
+    to stop trying it. jobs: processes in which it does.
     Raises CertificateWriteError, with the reason, for what the format cannot express or
-    the checker cannot follow.
+    the checker cannot follow: MissedLeaves if that is for want of tightness.
     """
     semantics = "real" if errors is None else "fp32"
     task, arrays, sets = _task(function, args)
@@ -81,7 +83,7 @@ def certify(
     if cells is not None:
         cases = phase_cases(cells, number)
     else:
-        cases = [leaf] if tree is None else _cases(tree, leaf)
+        cases = [leaf] if tree is None else _Cases(tree, leaf)
     model = None if errors is None else error_model_for(task.plain_graph, errors)
     try:
         blob = _format.pack(
@@ -98,36 +100,37 @@ def certify(
     may_differ = where is not None or method == "forward" or len(cases) > 1
     may_differ = may_differ or errors is not None or cells is not None
     if may_differ or not _replayed_alike(graph):
-        _require_acceptance(blob, until)
+        leaves = sum("split" not in case and "each" not in case for case in cases)
+        _require_acceptance(blob, until, min(jobs, leaves // _LEAVES_OF_A_JOB + 1))
     return Certificate(blob, _format.graph_digest(graph))
 
 
-def _cases(tree: Tree, leaf: dict) -> list[dict]:
-    """The proof of a tree: the inputs of a graph are the values 0, 1, ..."""
-    shares = leaf["method"] == "crown"
-    cuts, cases = list(tree.preorder()), []
-    waiting = [0]
-    for cut, leaves in zip(cuts, _leaves_below(cuts), strict=True):
-        depth = waiting.pop()
-        if cut is None:
-            cases.append(leaf)
-            continue
-        waiting += [depth + 1] * 2
-        value, index, at = cut
-        case: dict = {"split": {"value": value, "index": index, "at": at}}
-        if shares and depth % _SHARED_EVERY == 0 and leaves >= _SHARED_BY:
-            case["method"] = "crown"
-        cases.append(case)
-    return cases
+class _Cases:
+    """The proof of a tree, made case by case: the inputs of a graph are the values 0,
+    1, ..."""
 
+    def __init__(self, tree: Tree, leaf: dict):
+        self._tree, self._leaf = tree, leaf
+        self._below = tree.leaves_below()
 
-def _leaves_below(cuts) -> list[int]:
-    """How many leaves each node of a tree in preorder has below it, or is."""
-    found, waiting = [], []
-    for cut in reversed(cuts):
-        waiting.append(1 if cut is None else waiting.pop() + waiting.pop())
-        found.append(waiting[-1])
-    return found[::-1]
+    def __len__(self) -> int:
+        return len(self._tree)
+
+    def __iter__(self) -> Iterator[dict]:
+        shares = self._leaf["method"] == "crown"
+        waiting = [0]
+        for node, cut in self._tree.walk():
+            depth = waiting.pop()
+            if cut is None:
+                yield self._leaf
+                continue
+            waiting += [depth + 1] * 2
+            value, index, at = cut
+            case: dict = {"split": {"value": value, "index": index, "at": at}}
+            many = self._below[node] >= _SHARED_BY
+            if shares and depth % _SHARED_EVERY == 0 and many:
+                case["method"] = "crown"
+            yield case
 
 
 # The checker bounds what is so many cuts apart and has so many leaves below it once for
@@ -224,18 +227,36 @@ def _replayed_alike(graph) -> bool:
     return all(node["op"] in _SAME_LINES for node in graph["nodes"])
 
 
-def _require_acceptance(blob, until):
+_LEAVES_OF_A_JOB = 200  # take the checker longer than a process takes to start
+
+
+class MissedLeaves(CertificateWriteError):
+    """The checker's relaxations do not derive some leaves of a tree.
+
+    leaves: their numbers, from 0, among the leaves of the file.
+    """
+
+    def __init__(self, message: str, leaves: list[int]):
+        super().__init__(message)
+        self.leaves = leaves
+
+
+def _require_acceptance(blob, until, jobs):
     """Other operations have more than one good relaxation: the checker tries first."""
 
     def watch():
         if time.perf_counter() >= until:
             raise CertificateWriteError("no time left to check it")
 
+    missed: list[int] = []
     try:
-        report = torchlean_check.check(blob, watch=watch)
+        report = torchlean_check.check(blob, watch=watch, jobs=jobs, missed=missed)
     except torchlean_check.CertificateError as error:
         raise CertificateWriteError(f"the checker refuses it: {error}") from error
+    except OSError as error:
+        raise CertificateWriteError(f"it could not be checked: {error}") from error
     if not report.accepted:
-        raise CertificateWriteError(
-            f"the checker's own relaxations do not reach the claim: {report.reason}"
+        raise MissedLeaves(
+            f"the checker's own relaxations do not reach the claim: {report.reason}",
+            missed,
         )

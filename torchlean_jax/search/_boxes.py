@@ -173,6 +173,18 @@ class Boxes:
         upper["lo"][np.arange(len(at)), axis] = at
         return can, Splits(self._value[axis], self._index[axis], at), lower, upper
 
+    def part(self, path) -> Rows:
+        """The part to which cuts lead: see `Kind`."""
+        rows = {name: array.copy() for name, array in self.root().items()}
+        for value, index, at, is_upper in path:
+            axis = (self._value == value) & (self._index == index)
+            rows["lo" if is_upper else "hi"][0, axis] = at
+        return rows
+
+    def halved(self, rows: Rows) -> tuple[np.ndarray, Splits, Rows, Rows]:
+        """As `split` does where no row depends on the inputs."""
+        return self.split(rows, {"slopes": np.zeros_like(rows["lo"])})
+
     def halves(self, rows: Rows, cut) -> tuple[Splits, Rows, Rows] | None:
         """One part cut where a hint says so; None if that does not cut it in two."""
         if not isinstance(cut, InputCut) or cut.axis >= rows["lo"].shape[1]:

@@ -108,6 +108,14 @@ class Kind(Protocol):
         """(bool[n]: which parts can be cut, their cuts, lower halves, upper halves)."""
         ...
 
+    def part(self, path: list[tuple[int, int, float, bool]]) -> Rows:
+        """The part to which cuts lead (`Tree.above`), as a single row."""
+        ...
+
+    def halved(self, rows: Rows) -> tuple[np.ndarray, Splits, Rows, Rows]:
+        """The same as `split`, of parts that are proved."""
+        ...
+
     def shares(self, rows: Rows) -> np.ndarray:
         """About which share of the whole each part is, float64[n]."""
         ...
@@ -254,14 +262,39 @@ class Search:
             rows["node"][trim.which] = nodes + trim.open_side
             self.trimmed += len(nodes)
             self._proved_by = float(np.min(trim.margin, initial=self._proved_by))
-        can, splits, lower, upper = self.kind.split(rows, extra)
+        can, splits, *halves = self.kind.split(rows, extra)
         self.stuck.push(_chosen(rows, ~can))
-        cut = _chosen(rows, can)
-        nodes = self.tree.split(cut["node"], splits)
-        for side, half in enumerate((lower, upper)):
-            own = {"node": nodes + side, "depth": cut["depth"] + 1}
-            self.open.push(cut | half | own)
+        self._cut(_chosen(rows, can), splits, halves)
         return refutes(bounded.points) if bounded.points else None
+
+    def _cut(self, rows: Rows, splits: Splits, halves) -> None:
+        """Put both halves of some parts in their place."""
+        nodes = self.tree.split(rows["node"], splits)
+        for side, half in enumerate(halves):
+            own = {"node": nodes + side, "depth": rows["depth"] + 1}
+            self.open.push(rows | half | own)
+
+    def cut_again(self, nodes: np.ndarray) -> bool:
+        """Cut parts that are proved, so that `run` bounds their halves: a proof by
+        smaller parts. False if one cannot be cut; then this proof is the last one.
+
+        nodes: leaves of the tree.
+        """
+        for start in range(0, len(nodes), self.options.batch):
+            some = nodes[start : start + self.options.batch]
+            paths = self.tree.above(some)
+            parts = [self.kind.part(path) for path in paths]
+            rows = {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}
+            # what is proved of the whole is proved of its halves
+            rows["bound"] = np.full(len(some), self._proved_by)
+            rows["depth"] = np.array([len(path) for path in paths], np.int32)
+            rows["node"] = some
+            can, splits, *halves = self.kind.halved(rows)
+            if not can.all():
+                return False
+            self._cut(rows, splits, halves)
+        self.status = "unknown"
+        return True
 
 
 _PARTS = ("open", "stuck")

@@ -229,6 +229,28 @@ class Cells:
             halves.append(half)
         return can, Splits(value, index - self._layout.ends[part], at), *halves
 
+    def part(self, path) -> Rows:
+        """The cell to which cuts lead: see `Kind`."""
+        rows = {name: array.copy() for name, array in self.root().items()}
+        numbers = [part.operand for part in self.region.parts]
+        for value, index, at, is_upper in path:
+            part = numbers.index(value)
+            element = self._ends[part] + index
+            before = rows["phases"][0, element]
+            rows["phases"][0, element] = cut_again(before, 1 if is_upper else -1)
+            if self._bends[part]:
+                rows["lo" if is_upper else "hi"][0, element] = at
+        return rows
+
+    def halved(self, rows: Rows) -> tuple[np.ndarray, Splits, Rows, Rows]:
+        """Where `split` would cut cells if they were open."""
+        found = Bounded(*self._in_turns(self.region.bounded, rows))
+        is_open = np.full(len(rows["phases"]), -np.inf)
+        best, at, _ = self._next_cuts(rows, found.choices, is_open)
+        kept = enumerate(jax.tree.leaves(found.choices))
+        extra = {f"choice{k}": _narrow(c) for k, c in kept} | {"best": best, "at": at}
+        return self.split(rows, extra)
+
     def halves(self, rows: Rows, cut) -> tuple[Splits, Rows, Rows] | None:
         """One cell cut where a hint says so; None if that does not cut it in two."""
         layers = np.flatnonzero(~np.array(self._bends))

@@ -58,6 +58,7 @@ class Spread:
         self._kind, self._executor, self._recipe = kind, executor, recipe
         self.root, self.split, self.trimmed = kind.root, kind.split, kind.trimmed
         self.shares, self.share = kind.shares, kind.share
+        self.part, self.halved = kind.part, kind.halved
         self.halves = getattr(kind, "halves", None)
 
     def bound(self, rows: Rows) -> Bounded:

@@ -60,6 +60,15 @@ class Tree:
     def leaves(self) -> int:
         return (self._count + 1) // 2
 
+    def leaves_below(self) -> np.ndarray:
+        """How many leaves each node has below it, or is, by its number."""
+        found = np.ones(self._count, np.int64)
+        # halves have greater numbers than what they are halves of
+        for node in np.flatnonzero(self._lower[: self._count])[::-1].tolist():
+            lower = self._lower[node]
+            found[node] = found[lower] + found[lower + 1]
+        return found
+
     def preorder(self) -> Iterator[tuple[int, int, float] | None]:
         """Each node before its halves: a cut (value, index, at), or None for a leaf."""
         return (cut for _, cut in self.walk())
@@ -76,6 +85,23 @@ class Tree:
             waiting += [lower + 1, lower]
             cut = self._value[node], self._index[node], self._at[node]
             yield node, (int(cut[0]), int(cut[1]), float(cut[2]))
+
+    def above(self, nodes: np.ndarray) -> list[list[tuple[int, int, float, bool]]]:
+        """The cuts that lead to each of some nodes, from the root: (value, index, at,
+        whether the node is in the upper half)."""
+        (cut,) = np.nonzero(self._lower[: self._count])
+        parent = np.zeros(self._count, np.int64)
+        parent[self._lower[cut]] = parent[self._lower[cut] + 1] = cut
+        return [self._path(int(node), parent) for node in nodes]
+
+    def _path(self, node: int, parent) -> list[tuple[int, int, float, bool]]:
+        path = []
+        while node:
+            up = int(parent[node])
+            cut = int(self._value[up]), int(self._index[up]), float(self._at[up])
+            path.append((*cut, bool(node != self._lower[up])))
+            node = up
+        return path[::-1]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The tree as arrays, from which `from_arrays` makes it again."""
