@@ -209,6 +209,81 @@ def test_bad_input_is_one_line_and_exit_code_2(change, match, files, capsys):
     assert re.search(match, captured.err)
 
 
+def outside(network):
+    """The weights in a file beyond the folder of the network."""
+    (network.parent.parent / "secret.bin").write_bytes(bytes(16))
+    file = onnx.load(network)
+    weights = file.graph.initializer[0]
+    del weights.float_data[:]
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value="../secret.bin")
+    network.write_bytes(file.SerializeToString())
+
+
+def opset(network):
+    file = onnx.load(network)
+    file.opset_import[0].version = 1000
+    network.write_bytes(file.SerializeToString())
+
+
+def parsed(body):
+    head = (
+        '<ir_version: 8, opset_import: ["" : 18]> net (float[1, 2] x) => (float[N] y)'
+    )
+    return lambda path: onnx.save(onnx.parser.parse_model(f"{head} {body}"), path)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def replaced(old, new):
+    def change(path):
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return change
+
+
+HUGE = "<int64[2] s = {100000000, 1000}> { a = ConstantOfShape(s) y = Add(a, x) }"
+HOSTILE = {
+    "net.onnx": [
+        (cut, "not an ONNX file"),
+        (outside, "no file in the folder"),
+        (opset, "operator set"),
+        (parsed("{ y = Add(x, z)  z = Neg(y) }"), "wait for each other"),
+        (parsed(HUGE), "elements, more than"),
+    ],
+    "property.vnnlib": [
+        (cut, "this bracket is never closed"),
+        (replaced("(<= Y_0 0)", "(<= (* X_0 Y_0) 0)"), "a product of two variables"),
+        (replaced("(>= X_0", "(<= X_0"), "without a lower bound: X_0"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "match"),
+    [(name, *case) for name, cases in HOSTILE.items() for case in cases],
+)
+def test_hostile_files_are_one_line_and_leave_nothing(
+    name, change, match, files, tmp_path, capsys
+):
+    network, path = files("(<= Y_0 0)")
+    change(tmp_path / name)
+    before = sorted(tmp_path.iterdir())
+    wanted = {"--certificate": "p.tlc", "--counterexample": "c.txt"}
+    wanted |= {"--resume": "search.npz", "--json": "out.json"}
+    options = [x for o, n in wanted.items() for x in (o, str(tmp_path / n))]
+    assert main(["verify", "vnnlib", network, path, "--timeout", "9", *options]) == 2
+    captured = capsys.readouterr()
+    assert len(captured.err.strip().splitlines()) == 1 and not captured.out
+    assert name in captured.err and re.search(match, captured.err)
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_what_takes_too_long_is_left_alone(monkeypatch):
     left = []
     monkeypatch.setattr(_deadline.atexit, "register", lambda *f: left.append(f))

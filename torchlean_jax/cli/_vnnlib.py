@@ -68,7 +68,8 @@ def add_to(commands) -> None:
         type=_arguments.writable_path,
         metavar="P.tlc",
         help="write the proof here; of several cases, the second to P-2.tlc and so on. "
-        "Searches then leave out what a checker does not follow, and may take longer",
+        "Searches then neither trim boxes nor narrow enclosures, which no checker "
+        "follows, and so take more parts and more time",
     )
     command.add_argument(
         "--counterexample",
