@@ -1,7 +1,9 @@
 """The writer's bytes: deterministic, canonical, and what the checker reads."""
 
 import io
+import json
 import os
+import tracemalloc
 import zipfile
 
 import ml_dtypes
@@ -130,6 +132,41 @@ def test_floats_become_dyadic_numbers(value):
     assert _format.dyadic(value) == dyadic(value)
     with pytest.raises(ValueError, match="dyadic"):
         _format.dyadic(float("nan"))
+
+
+def packed_memory(leaves):
+    """Bytes that packing a proof of so many leaves takes, beyond the file's own."""
+    cases = Cuts(leaves)
+    tracemalloc.start()
+    blob = _format.pack(graph={}, input_set={}, property={}, proof=cases)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(json.loads(zipfile.ZipFile(io.BytesIO(blob)).read("manifest.json"))
+               ["proof"]) == len(cases)  # fmt: skip
+    return most - 3 * len(blob)  # a buffer that has grown, and what is handed out
+
+
+class Cuts:
+    """As many cases as a tree of so many leaves has, made when asked for."""
+
+    def __init__(self, leaves):
+        self._leaves = leaves
+
+    def __len__(self):
+        return 2 * self._leaves - 1
+
+    def __iter__(self):
+        for k in range(self._leaves):
+            if k:
+                yield {"split": {"value": 0, "index": k % 5, "at": k / 1024}}
+            yield leaf()
+
+
+def test_a_proof_is_packed_case_by_case(monkeypatch):
+    assert packed_memory(1000) < 2**16
+    whole = lambda manifest, cases: [_format._canonical(manifest | {"proof": [*cases]})]
+    monkeypatch.setattr(_format, "_with_proof", whole)
+    assert packed_memory(1000) > 2**18
 
 
 def test_saving_is_all_or_nothing(tmp_path, monkeypatch):

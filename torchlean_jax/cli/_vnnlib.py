@@ -94,7 +94,8 @@ def add_to(commands) -> None:
         type=_arguments.count,
         default=1,
         metavar="N",
-        help="processes that bound parts of boxes (default: 1, this one)",
+        help="processes that bound parts of boxes, and check what is written (default: "
+        "1, this one)",
     )
     command.add_argument(
         "--hints",

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -108,20 +108,24 @@ class Kind(Protocol):
         """(bool[n]: which parts can be cut, their cuts, lower halves, upper halves)."""
         ...
 
-    def part(self, path: list[tuple[int, int, float, bool]]) -> Rows:
-        """The part to which cuts lead (`Tree.above`), as a single row."""
-        ...
-
-    def halved(self, rows: Rows) -> tuple[np.ndarray, Splits, Rows, Rows]:
-        """The same as `split`, of parts that are proved."""
-        ...
-
     def shares(self, rows: Rows) -> np.ndarray:
         """About which share of the whole each part is, float64[n]."""
         ...
 
     def share(self, rows: Rows) -> Fraction:
         """The exact share of the whole that parts without a common inside are."""
+        ...
+
+
+class Recutting(Kind, Protocol):
+    """A kind whose proved parts can be cut again."""
+
+    def part(self, path: list[tuple[int, int, float, bool]]) -> Rows:
+        """The part to which cuts lead (`Tree.above`), as a single row."""
+        ...
+
+    def halved(self, rows: Rows) -> tuple[np.ndarray, Splits, Rows, Rows]:
+        """The same as `split`, of parts that are proved."""
         ...
 
 
@@ -280,16 +284,17 @@ class Search:
 
         nodes: leaves of the tree.
         """
+        kind = cast(Recutting, self.kind)
         for start in range(0, len(nodes), self.options.batch):
             some = nodes[start : start + self.options.batch]
             paths = self.tree.above(some)
-            parts = [self.kind.part(path) for path in paths]
+            parts = [kind.part(path) for path in paths]
             rows = {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}
             # what is proved of the whole is proved of its halves
             rows["bound"] = np.full(len(some), self._proved_by)
             rows["depth"] = np.array([len(path) for path in paths], np.int32)
             rows["node"] = some
-            can, splits, *halves = self.kind.halved(rows)
+            can, splits, *halves = kind.halved(rows)
             if not can.all():
                 return False
             self._cut(rows, splits, halves)

@@ -58,8 +58,9 @@ class Spread:
         self._kind, self._executor, self._recipe = kind, executor, recipe
         self.root, self.split, self.trimmed = kind.root, kind.split, kind.trimmed
         self.shares, self.share = kind.shares, kind.share
-        self.part, self.halved = kind.part, kind.halved
-        self.halves = getattr(kind, "halves", None)
+        # which not every kind has
+        for name in ("halves", "part", "halved"):
+            setattr(self, name, getattr(kind, name, None))
 
     def bound(self, rows: Rows) -> Bounded:
         dealt = dealt_out(rows, self._executor.workers)
