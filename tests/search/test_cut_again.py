@@ -4,6 +4,7 @@ The oracle is the checker: it shares no code with the search, and accepts a tree
 cuts cover the set and each leaf is derived.
 """
 
+import math
 import sys
 
 import jax.numpy as jnp
@@ -13,10 +14,12 @@ import pytest
 import torchlean_check
 import torchlean_jax as tl
 from tests.search.faults import notices, planted
+from tests.torchlean_check import test_jobs
 from torchlean_jax import _certified
 from torchlean_jax._bounds import how
 from torchlean_jax._question import question
 from torchlean_jax.certificate import _writer
+from torchlean_jax.domains._errors import CertificateWriteError
 from torchlean_jax.search import Branching, _boxes, _cells, _tree
 from torchlean_jax.search._region import Region
 
@@ -79,6 +82,17 @@ MOST = {by_boxes: 24, by_cells: 3}
 @pytest.mark.parametrize("by", MOST)
 def test_a_proof_of_smaller_parts_is_written(by, monkeypatch):
     check(by, monkeypatch)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_writer_says_which_leaves_are_missed(jobs):
+    asks = _writer._require_acceptance
+    asks(test_jobs.cut(), math.inf, jobs)
+    with pytest.raises(_writer.MissedLeaves, match=r"proof\[") as caught:
+        asks(test_jobs.cut([1, 5]), math.inf, jobs)
+    assert caught.value.leaves == [1, 5]
+    with pytest.raises(CertificateWriteError, match="no time left"):
+        asks(test_jobs.cut(), -math.inf, jobs)
 
 
 def boxes():

@@ -4,6 +4,7 @@ The oracle is the check of all leaves in one process that ends at the first faul
 """
 
 import multiprocessing
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 import torchlean_check
 from tests.search.faults import notices, planted
 from tests.torchlean_check.builder import Certificate, leaf
-from tests.torchlean_check.examples import dense, dyadic
+from tests.torchlean_check.examples import EXAMPLES, dense, dyadic
 from torchlean_check import MalformedCertificate, _verdict
 
 LEAVES = 11
@@ -57,6 +58,21 @@ def check_turns(turns=3):
 
 def test_turns_have_each_leaf_once():
     check_turns()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_least_margin_of_all_turns_is_that_of_the_whole(name):
+    blob = EXAMPLES[name]().pack()
+    whole = torchlean_check.check(blob)
+    found = [_verdict.check_bytes(blob, turn=(k, 3)) for k in range(3)]
+    assert whole.accepted and all(report.accepted for report in found)
+    margins = [_exact(r.margin) for r in found if r.margin is not None]
+    assert min(margins) == _exact(whole.margin)
+
+
+def _exact(margin) -> Fraction:
+    m, e = margin
+    return m * Fraction(2) ** e
 
 
 @pytest.mark.parametrize(
