@@ -46,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
                 [name], arithmetic=options.arithmetic, jobs=options.jobs
             )
         except OSError as error:
-            print(f"torchlean-check: {name}: {error.strerror}", file=sys.stderr)
+            why = error.strerror or error  # of the system, or of `_jobs`
+            print(f"torchlean-check: {name}: {why}", file=sys.stderr)
             return 2
         except ImportError as error:
             print(f"torchlean-check: --arithmetic flint: {error}", file=sys.stderr)

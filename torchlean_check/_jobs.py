@@ -5,6 +5,7 @@ the whole file; the certificate is accepted if all of them accept their leaves.
 """
 
 import multiprocessing
+import signal
 import time
 from multiprocessing.connection import wait
 from typing import Any
@@ -54,6 +55,7 @@ def check_in_turns(blob: bytes, jobs: int, watch, missed, arithmetic: str) -> Re
 
 def _answer(end, blob: bytes, turn, is_listed: bool, arithmetic: str) -> None:
     """What a process of the check does: its turn, told through the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever waits
     missed: list[int] | None = [] if is_listed else None
     try:
         with _matrices.arithmetic(arithmetic):

@@ -5,6 +5,7 @@ The oracle is the check of all leaves in one process that ends at the first faul
 
 import multiprocessing
 from fractions import Fraction
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ import torchlean_check
 from tests.search.faults import notices, planted
 from tests.torchlean_check.builder import Certificate, leaf
 from tests.torchlean_check.examples import EXAMPLES, dense, dyadic
-from torchlean_check import MalformedCertificate, _verdict
+from torchlean_check import MalformedCertificate, _jobs, _verdict
+from torchlean_check.__main__ import main
 
 LEAVES = 11
 
@@ -110,6 +112,19 @@ def test_a_process_that_dies_is_no_acceptance():
 
     with pytest.raises(OSError, match="died"):
         torchlean_check.check(cut(), jobs=2, watch=kill)
+
+
+def test_the_command_has_jobs(tmp_path, capsys, monkeypatch):
+    right, wrong = tmp_path / "right.tlc", tmp_path / "wrong.tlc"
+    right.write_bytes(cut())
+    wrong.write_bytes(cut([5]))
+    assert main(["--jobs", "2", str(right), str(wrong)]) == 1
+    said = capsys.readouterr().out
+    assert f"accepted  {right}" in said and f"rejected  {wrong}: proof[" in said
+    died = OSError("a process of the check died")
+    monkeypatch.setattr(_jobs, "wait", Mock(side_effect=died))
+    assert main(["--jobs", "2", str(right)]) == 2
+    assert f"{right}: a process of the check died" in capsys.readouterr().err
 
 
 def test_a_check_in_processes_can_be_ended():
