@@ -1,9 +1,9 @@
 """Statements about scientific models that hold everywhere on a region, not at samples.
 
 A topic is a file, or a few beside each other: `approximate` builds ReLU networks that
-stay within a stated distance of a function; `supremum` bounds derivatives; `pinn` the
-residuals of differential equations; a `Spline` has exact coefficients, and what is
-claimed of it is decided;
+stay within a stated distance of a function; `derivative_bounds` encloses derivatives
+on a box, `supremum` bounds them by cutting it; `pinn` the residuals of differential
+equations; a `Spline` has exact coefficients, and what is claimed of it is decided;
 between two of them a `Corridor` keeps the solutions of an ordinary differential
 equation, and a `trajectory` those of a system in boxes; an `envelope` holds the
 pictures of a box or a mesh by every camera of a set, `visible` says what is in view,
@@ -47,6 +47,7 @@ from torchlean_jax.science._synthesis import (
     regulator,
     synthesize,
 )
+from torchlean_jax.science._taylor import DerivativeBounds, derivative_bounds
 from torchlean_jax.science._trajectory import EscapeError, Trajectory, trajectory
 from torchlean_jax.science._visible import Visibility, visible
 
@@ -54,6 +55,7 @@ __all__ = [
     "Approximation",
     "Cameras",
     "Corridor",
+    "DerivativeBounds",
     "Envelope",
     "EscapeError",
     "FoldError",
@@ -78,6 +80,7 @@ __all__ = [
     "barrier",
     "check_corridor",
     "corridor",
+    "derivative_bounds",
     "envelope",
     "escape",
     "free_cells",

@@ -1,9 +1,10 @@
 """Derivatives of a function over a box of its inputs, as affine forms: a domain.
 
 A value is a jet: the function and some of its partial derivatives, each an affine form
-in the inputs. Walking the jaxpr of u over jets gives enclosures of u, u_x, u_xx... in
-one pass that keeps how they depend on the inputs, hence on each other. Rules exist for
-smooth primitives. Sums of products obey Leibniz, functions of one value Faa di Bruno:
+in the inputs, or one without variables, which is an interval. Walking the jaxpr of u
+over jets gives enclosures of u, u_x, u_xx... in one pass that keeps how they depend on
+the inputs, hence on each other. Rules exist for smooth primitives. Sums of products
+obey Leibniz, functions of one value Faa di Bruno:
 
     d^a (f g) = sum over S in a of f_S g_(a - S)
     d^a g(f)  = sum over partitions P of a of g^(|P|)(f) prod over S in P of f_S.
@@ -36,7 +37,7 @@ Order = tuple[int, ...]  # the inputs by which one differentiates, sorted
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Jet:
-    """parts: float64[orders, inputs + 2, *shape], a form for each derivative."""
+    """parts: float64[orders, variables + 2, *shape], a form for each derivative."""
 
     parts: jax.Array
 
@@ -53,18 +54,23 @@ class Jets:
     """The domain of jets with these derivatives by these many inputs.
 
     orders: whatever is contained in one of them belongs to it too; () is the value.
+    linear: whether derivatives are affine forms in the inputs; otherwise intervals,
+        which forget how they depend on them but cost the same for any number of inputs.
     """
 
-    def __init__(self, orders, inputs: int):
+    def __init__(self, orders, inputs: int, *, linear: bool = True):
         parts = {tuple(sorted(o)) for order in orders for o in _subsets(order)} | {()}
         self.orders: tuple[Order, ...] = tuple(sorted(parts, key=lambda o: (len(o), o)))
         self.place = {order: k for k, order in enumerate(self.orders)}
-        self.inputs = inputs
+        self.inputs, self.variables = inputs, inputs if linear else 0
         self.rules: Any = BoundRules(rules, self)
 
     def input(self, lo, hi) -> Jet:
         """The coordinates of a box, float64[inputs], as a jet of that shape."""
-        forms = _forms.of_box(lo, hi)
+        if self.variables:
+            forms = _forms.of_box(lo, hi)
+        else:
+            forms = _forms.around(Interval(lo, hi), 0)
         parts = jnp.zeros((len(self.orders), *forms.shape)).at[0].set(forms)
         for k in range(self.inputs):
             if (k,) in self.place:
@@ -77,14 +83,14 @@ class Jets:
     def lift(self, x) -> Jet:
         if isinstance(x, Jet):
             return x
-        form = _forms.constant(x, self.inputs)
+        form = _forms.constant(x, self.variables)
         return Jet(jnp.zeros((len(self.orders), *form.shape)).at[0].set(form))
 
     def join(self, values, possible):
         raise InputError("no jet says which branch of a function is taken")
 
     def unknown(self, shape, dtype) -> Jet:
-        return Jet(jnp.full((len(self.orders), self.inputs + 2, *shape), jnp.nan))
+        return Jet(jnp.full((len(self.orders), self.variables + 2, *shape), jnp.nan))
 
     def settle(self, value):
         return value
@@ -168,7 +174,7 @@ def _div(domain, operation, x, y):
     x, known = domain.lift(x), _wide(y)
     shape = jnp.broadcast_shapes(x.shape, known.shape)
     inverse = jnp.broadcast_to(1 / known, shape)
-    off = _forms.constant(inverse, domain.inputs)
+    off = _forms.constant(inverse, domain.variables)
     off = off.at[-1].set(_forms.SLACK * jnp.abs(inverse) + _forms.TINY)
     x = Jet(_spread(x.parts, shape))
     return _each(lambda form: _forms.times(form, off))(x)

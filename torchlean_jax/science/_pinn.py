@@ -20,8 +20,9 @@ from torchlean_jax._interpret import interpret
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.science import _supremum
 from torchlean_jax.science._derivatives import derivatives, require_finite
-from torchlean_jax.science._jets import Jet, Jets, Order
+from torchlean_jax.science._jets import Jets, Order
 from torchlean_jax.science._supremum import Supremum
+from torchlean_jax.science._taylor import taylor
 
 
 @dataclass(frozen=True)
@@ -239,22 +240,8 @@ def certify(
 
 def _enclosing(problem: Problem, u: Callable) -> Callable:
     """The residual over a box: derivatives of u as forms, then the equation on them."""
-    size = len(problem.lo)
-    jets, plain = Jets(problem.orders, size), Jets([], size)
-    places = [jets.place[tuple(sorted(order))] for order in problem.orders]
-    walk_u = interpret(u, domain=jets)
-
-    def equation(x, values):
-        return problem.residual(x, dict(zip(problem.orders, values, strict=True)))
-
-    walk_equation = interpret(equation, domain=plain)
-
-    def enclose(lo, hi) -> Interval:
-        found = walk_u(jets.input(lo, hi)).parts[jnp.array(places)]
-        values = Jet(jnp.moveaxis(found, 0, 1)[None])
-        return _hull(plain.enclosures(walk_equation(plain.input(lo, hi), values))[0])
-
-    return enclose
+    found = taylor(u, problem.orders, problem.residual, len(problem.lo))
+    return lambda lo, hi: _hull(found(lo, hi))
 
 
 def _misfit_bound(condition: Condition, u: Callable, tolerance) -> Supremum:
