@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from torchlean_check import _leaves, _picture_files
+from torchlean_check._barriers import check_barrier
 from torchlean_check._cameras import check_camera
 from torchlean_check._container import read_manifest
 from torchlean_check._corridor_files import check_corridor_file
@@ -24,6 +25,7 @@ from torchlean_check._piecewise_files import check_piecewise
 from torchlean_check._plain_json import read_plain
 from torchlean_check._queries import check_monotone, check_query
 from torchlean_check._residual_files import check_residuals
+from torchlean_check._residuals import check_residual
 from torchlean_check._schema import fail
 from torchlean_check._splines import check_spline
 from torchlean_check._stability import check_stability
@@ -33,8 +35,10 @@ from torchlean_check._verdict import Report
 from torchlean_check._visibility import check_visibility
 
 FORMATS = {
+    "torchlean-barrier": check_barrier,
     "torchlean-camera": check_camera,
     "torchlean-corridor": check_corridor,
+    "torchlean-residual": check_residual,
     "torchlean-spline": check_spline,
     "torchlean-stability": check_stability,
     "torchlean-surface": check_surface,

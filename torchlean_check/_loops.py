@@ -109,14 +109,14 @@ def bounds(loop: Loop, box: Box) -> tuple[Fixed, Fixed]:
     ):
         start, best = NOTHING, over[0][0]
         for n in (0, 1):
-            start = plus(start, _form(here[n], grades.monomials[n], offs))
-            rest = _form(over[n + 1], grades.monomials[n + 1], offs)
+            start = plus(start, form(here[n], grades.monomials[n], offs))
+            rest = form(over[n + 1], grades.monomials[n + 1], offs)
             best = common(best, plus(start, rest))
         found.append(best)
     return found[0], found[1]
 
 
-def _form(part, monomials, offs: list[Fixed]) -> Fixed:
+def form(part, monomials, offs: list[Fixed]) -> Fixed:
     total = NOTHING
     for c, m in zip(part, monomials, strict=True):
         for x, e in zip(offs, m, strict=True):

@@ -25,6 +25,7 @@ from torchlean_check._fixed import (
     LARGEST,
     ONE,
     Fixed,
+    P,
     fixed,
     over,
     plus,
@@ -96,12 +97,18 @@ class Program:
         self.steps[k] = self.steps[k]._replace(slope=slope)
 
 
-def read_program(entry, where: str, inputs: int, outputs: int) -> Program:
-    """{"steps": [...], "outputs": [...]}, with so many of both."""
+def read_program(
+    entry, where: str, inputs: int, outputs: int, *, among: int | None = None
+) -> Program:
+    """{"steps": [...], "outputs": [...]}, with so many inputs and outputs.
+
+    among: of how many inputs they are the first, in the program that is made.
+    """
     entry = fields(entry, where, steps=list, outputs=[int])
     if len(entry["steps"]) > MAX_STEPS or len(entry["outputs"]) != outputs:
         fail(where, f"at most {MAX_STEPS} steps, and {outputs} outputs")
-    program, named, count = Program(inputs), list(range(inputs)), 0
+    program = Program(inputs if among is None else among)
+    named, count = list(range(inputs)), 0
     for k, step in enumerate(entry["steps"]):
         at = f"{where}.steps[{k}]"
         kind = step[0] if type(step) is list and step else None
@@ -200,16 +207,23 @@ class Series:
         return [(a // n, -(-b // n)) for a, b in total]
 
     def _linear(self, step: Step) -> Part:
-        total = [NOTHING] * self.grades.size(self.degree)
+        """Summed up in units of 2**-2P, and moved outward once."""
+        size = self.grades.size(self.degree)
+        lows, highs = [0] * size, [0] * size
         if not self.degree:
-            total = [step.constant]
-        for c, i in step.terms:
+            lows[0], highs[0] = step.constant[0] << P, step.constant[1] << P
+        for (low, high), i in step.terms:
             part = self.parts[i][-1]
-            total = [
-                plus(t, times(c, x)) if x != NOTHING else t
-                for t, x in zip(total, part, strict=True)
-            ]
-        return total
+            if low != high:
+                ends = [_product((low, high), x) for x in part]
+            elif low >= 0:
+                ends = [(low * a, low * b) for a, b in part]
+            else:
+                ends = [(low * b, low * a) for a, b in part]
+            for k, (a, b) in enumerate(ends):
+                lows[k] += a
+                highs[k] += b
+        return [_outward(a, b) for a, b in zip(lows, highs, strict=True)]
 
     def _value(self, step: Step) -> Fixed:
         x, *rest = (self.parts[i][0][0] for i in step.numbers)
@@ -228,18 +242,33 @@ class Series:
 
     def _sum(self, terms) -> Part:
         """The sum of factor * x * y, for (x, its degree, y, its degree, factor)."""
-        total = [NOTHING] * self.grades.size(self.degree)
+        size = self.grades.size(self.degree)
+        lows, highs = [0] * size, [0] * size
         for x, i, y, k, factor in terms:
             for p, q, r in self.grades.pairs(i, k):
                 a, b = x[p], y[q]
                 if a != NOTHING and b != NOTHING:
-                    low, high = times(a, b)
+                    low, high = _product(a, b)
                     if factor < 0:
-                        low, high = -high, -low
-                    elif factor != 1:
-                        low, high = low * factor, high * factor
-                    total[r] = total[r][0] + low, total[r][1] + high
-        return total
+                        low, high = high, low
+                    lows[r] += low * factor
+                    highs[r] += high * factor
+        return [_outward(a, b) for a, b in zip(lows, highs, strict=True)]
+
+
+def _product(x: Fixed, y: Fixed) -> tuple[int, int]:
+    """In units of 2**-2P."""
+    (a, b), (c, d) = x, y
+    if a >= 0 and c >= 0:
+        return a * c, b * d
+    ends = a * c, a * d, b * c, b * d
+    return min(ends), max(ends)
+
+
+def _outward(low: int, high: int) -> Fixed:
+    if high > LARGEST << P or low < -LARGEST << P:
+        raise NotProved("the numbers grow beyond 2**400")
+    return low >> P, -(-high >> P)
 
 
 def values(program: Program, inputs: list[Fixed]) -> list[Fixed]:

@@ -11,6 +11,7 @@ least b^2 / (2 B_kk), B the inverse of A.
 
 from fractions import Fraction
 
+from torchlean_check._cells import cut, told_box
 from torchlean_check._errors import NotProved
 from torchlean_check._fixed import fixed, text
 from torchlean_check._loops import Box, Loop, all_grades, bounds, parts
@@ -53,7 +54,7 @@ def require_stable(loop: Loop, box: Box, inner: Box, level: Fraction) -> int:
     if whole and least_on_faces(lower, box) > level:
         return seen
     waiting: list[tuple[Box, bool]] = [] if whole else [(box, False)]
-    waiting += [(face, True) for face in _walls(box)]
+    waiting += [(face, True) for face in walls(box)]
     limit = fixed(level)[1]
     while waiting:
         cell, face = waiting.pop()
@@ -65,31 +66,20 @@ def require_stable(loop: Loop, box: Box, inner: Box, level: Fraction) -> int:
         v, w = bounds(loop, cell)
         if v[0] > limit or (not face and v[0] > 0 and w[1] < 0):
             continue
-        halves = _halves(cell, box) if seen <= MAX_CELLS else []
+        halves = cut(cell, box) if seen <= MAX_CELLS else []
         if not halves:
             said = f"V is in {text(v)}, its rate in {text(w)}"
             where = "face" if face else "box"
-            raise NotProved(f"a {where} is open at {_text(cell)}: {said}")
+            raise NotProved(f"a {where} is open at {told_box(cell)}: {said}")
         waiting += [(half, face) for half in halves]
     return seen
 
 
-def _walls(box: Box) -> list[Box]:
+def walls(box: Box) -> list[Box]:
     """Its faces."""
     return [
         [*box[:k], (end, end), *box[k + 1 :]] for k, x in enumerate(box) for end in x
     ]
-
-
-def _halves(cell: Box, box: Box) -> list[Box]:
-    """Across the side that is longest beside the box's; none of a cell that is tiny."""
-    sides = [(hi - lo) / (b - a) for (lo, hi), (a, b) in zip(cell, box, strict=True)]
-    k = max(range(len(sides)), key=sides.__getitem__)
-    lo, hi = cell[k]
-    if hi - lo < Fraction(1, 1 << 60):
-        return []
-    middle = (lo + hi) / 2
-    return [[*cell[:k], part, *cell[k + 1 :]] for part in ((lo, middle), (middle, hi))]
 
 
 def _require_equilibrium(loop: Loop) -> None:
@@ -103,10 +93,6 @@ def _require_equilibrium(loop: Loop) -> None:
     ):
         if any(x != NOTHING for x in part):
             raise NotProved(f"{name} is not exactly 0")
-
-
-def _text(cell: Box) -> str:
-    return f"{[float(a) for a, _ in cell]} .. {[float(b) for _, b in cell]}"
 
 
 def check_stability(document: dict) -> str:
@@ -132,6 +118,6 @@ def check_stability(document: dict) -> str:
     name = digest(document["field"], document["function"])[:12]
     return (
         f"Every solution of x' = f(x) that starts in {{V <= {level}}} within the box "
-        f"{_text(box)} stays there and tends to 0; f and V are the programs of the "
+        f"{told_box(box)} stays there and tends to 0; f and V are the programs of the "
         f"file ({name}). Assumed: nothing further."
     )

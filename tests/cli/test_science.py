@@ -3,7 +3,10 @@
 import dataclasses
 import functools
 import json
+import math
+from fractions import Fraction
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,6 +21,7 @@ from torchlean_jax.science import (
     _control,
     _dynamics,
     _examples,
+    _neural_control,
     _solids,
 )
 from torchlean_jax.science._outcome import Outcome
@@ -149,17 +153,25 @@ def test_a_lens_that_cannot_be_meant_is_bad_usage(more, said, capsys):
     assert said in error and error.count("\n") == 1
 
 
-def test_a_residual_is_bounded_and_drawn(monkeypatch, tmp_path, capsys):
-    problem = _examples.pinn.PROBLEMS["heat"]
-    short = functools.partial(_examples.pinn.train, steps=20, width=4)
-    monkeypatch.setattr(_examples.pinn, "train", short)
-    files = [tmp_path / "heat.json", tmp_path / "heat.png"]
-    asked = ["--json", str(files[0]), "--plot", str(files[1])]
-    assert main(["science", "pinn", "heat", *asked]) == 0
+def test_a_residual_is_bounded_drawn_and_certified(monkeypatch, tmp_path, capsys):
+    """Of t x (1 - x) on top of sin(pi x), in the place of a trained network."""
+    pinn = _examples.pinn
+    problem = pinn.PROBLEMS["heat"]
+    u = lambda x: jnp.sin(math.pi * x[1]) + x[0] * x[1] * (1 - x[1])
+    monkeypatch.setattr(pinn, "train", lambda problem: u)
+    fewer = functools.partial(pinn.sampled, count=20_000)
+    monkeypatch.setattr(pinn, "sampled", fewer)
+    files = [tmp_path / f"heat.{kind}" for kind in ("json", "png", "cert")]
+    asked = ["--json", str(files[0]), "--plot", str(files[1]), "--certificate"]
+    assert main(["science", "pinn", "heat", *asked, str(files[2])]) == 0
     assert problem.equation in capsys.readouterr().out
     found = json.loads(files[0].read_text())
     assert found["sampled"] <= found["certified"] <= 1.25 * found["sampled"]
     assert files[1].read_bytes().startswith(b"\x89PNG")
+    assert torchlean_check.check(files[2]).accepted
+    first, *faces = json.loads(files[2].read_text())["claims"]
+    assert Fraction(first["bound"]) == Fraction(found["certified"])
+    assert len(faces) == len(problem.conditions)
 
 
 def test_a_trajectory_is_enclosed_and_drawn(monkeypatch, tmp_path, capsys):
@@ -216,11 +228,10 @@ def test_what_is_refuted_is_followed(left, said, monkeypatch, capsys):
     assert said in capsys.readouterr().out
 
 
-def test_a_topic_without_certificates_says_so_at_once(tmp_path, capsys):
-    for example in (["pinn", "heat"], ["control", "executed"]):
-        asked = [*example, "--certificate", str(tmp_path / "x.json")]
-        assert main(["science", *asked]) == 2
-        assert "no certificate of it" in capsys.readouterr().err
+def test_an_example_without_a_certificate_says_so_at_once(tmp_path, capsys):
+    asked = ["control", "executed", "--certificate", str(tmp_path / "x.json")]
+    assert main(["science", *asked]) == 2
+    assert "no certificate of it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -234,6 +245,17 @@ def test_a_bound_can_be_asked_for(eps, code, said, monkeypatch, capsys):
     monkeypatch.setitem(_examples.TOPICS, "pinn", (names, lambda name: found))
     assert main(["science", "pinn", "heat", "--certify", eps]) == code
     assert capsys.readouterr().out.startswith(said)
+
+
+def test_a_barrier_is_certified(monkeypatch, tmp_path, capsys):
+    """The search stands aside, which compiles for long; the checker decides."""
+    proved = Stability("proved", "", 1.5, 0.0, 0, 0.0)
+    monkeypatch.setattr(_neural_control, "barrier", lambda *_, **__: proved)
+    file = tmp_path / "barrier.json"
+    assert main(["science", "control", "barrier", "--certificate", str(file)]) == 0
+    report = torchlean_check.check(file)
+    assert report.accepted and "does not meet it" in report.claim
+    assert str(file) in capsys.readouterr().out
 
 
 def test_a_false_claim_is_exit_code_1(monkeypatch, capsys):

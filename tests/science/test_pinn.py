@@ -1,6 +1,7 @@
 """Residuals of networks and of exact solutions: bounds beside dense samples."""
 
 import math
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -131,10 +132,27 @@ def test_retardation_is_bounded_where_it_is_largest():
     assert (1 + c) * (1 - 1e-9) <= found.bound <= 1.25 * (1 + c)
 
 
-@pytest.mark.parametrize("f", [jnp.log, lambda x: 1 / x, lambda x: x**-2])
-def test_an_undefined_point_names_its_cell(f):
-    with pytest.raises(tl.UndecidedError, match=r"cell from \[0.0\]"):
-        supremum(lambda x: f(x[0]), [0.0], [1.0], seconds=1.0)
+@pytest.mark.parametrize(
+    ("f", "name"),
+    [
+        (jnp.log, "log of"),
+        (lambda x: 2 / x, "div by"),
+        (lambda x: x**-2, "integer_pow of"),
+    ],
+)
+def test_an_undefined_point_names_its_cell_and_what_has_no_value(f, name):
+    said = rf"cell from \[0.0\] .*: no bound of {name} \[.*\] at test_pinn.py:"
+    with pytest.raises(tl.UndecidedError, match=said):
+        supremum(lambda x: f(jnp.tanh(x[0])), [0.0], [1.0], seconds=1e-9)
+
+
+def test_what_has_no_value_in_an_equation_is_named():
+    """log of u = t, which touches 0: in the residual, not in u."""
+    at_zero = replace(
+        pinn.PROBLEMS["heat"], residual=lambda x, d: jnp.log(d[()]), orders=((),)
+    )
+    with pytest.raises(tl.UndecidedError, match=r"no bound of log of .* at test_pinn"):
+        pinn.certify(at_zero, lambda x: x[0], seconds=1e-9)
 
 
 def test_logarithms_and_quotients_have_derivatives():

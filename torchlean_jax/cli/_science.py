@@ -101,8 +101,7 @@ _CAMERAS = ("camera", "visible")
 _WORDS = {2: "two", 5: "five"}
 _UNWRITTEN = "no certificate of it is written; it rests on interval arithmetic"
 UNCERTIFIED = {
-    "pinn": TOPICS["pinn"],
-    "control": ("executed", "barrier"),
+    "control": ("executed",),
 }
 
 

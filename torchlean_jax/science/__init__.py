@@ -10,13 +10,15 @@ pictures of a box or a mesh by every camera of a set, `visible` says what is in 
 `free_cells` and `trace` say where a surface is not, `rotated` turns a cloud of points
 by angles, and `lyapunov` decides which sets a closed loop draws to the origin,
 `attracted` which it does not leave though disturbed or rounded, and `synthesize` trains
-both; `stability_document`, `surface_document` and `trajectory_document` write
-certificates. How enclosures come about belongs to the domains, and how certificates are
-checked to `torchlean_check`.
+both; `stability_document`, `barrier_document`, `surface_document`,
+`trajectory_document` and `pinn.residual_document` write certificates. How enclosures
+come about belongs to the domains, and how certificates are checked to
+`torchlean_check`.
 """
 
 from torchlean_jax.science import pinn
 from torchlean_jax.science._approximate import Approximation, approximate
+from torchlean_jax.science._barrier_document import barrier_document
 from torchlean_jax.science._camera import (
     Cameras,
     Envelope,
@@ -78,6 +80,7 @@ __all__ = [
     "as_executed",
     "attracted",
     "barrier",
+    "barrier_document",
     "check_corridor",
     "corridor",
     "derivative_bounds",

@@ -17,6 +17,7 @@ from torchlean_jax.domains.interval import Interval
 from torchlean_jax.science import _supremum
 from torchlean_jax.science._jets import Jets
 from torchlean_jax.science._supremum import Supremum
+from torchlean_jax.science._undefined import undefined
 
 
 def supremum(
@@ -70,17 +71,24 @@ def supremum(
         tolerance=tolerance,
         seconds=seconds,
     )
-    return require_finite(found)
+    return require_finite(
+        found, lambda low, high: undefined(f, jets, jets.input(low, high))
+    )
 
 
-def require_finite(found: Supremum) -> Supremum:
-    if not np.isfinite(found.bound):
-        raise UndecidedError(
-            f"no finite bound on the cell from {found.cell[0].tolist()} to "
-            f"{found.cell[1].tolist()}: a pole there, a primitive without a bound of "
-            "its derivatives, or more cells than the time allowed"
-        )
-    return found
+def require_finite(found: Supremum, undefined: Callable) -> Supremum:
+    """undefined(lo, hi) names the operation that has no value on a cell."""
+    if np.isfinite(found.bound):
+        return found
+    low, high = found.cell
+    with jax.enable_x64(True):
+        name = undefined(jnp.asarray(low), jnp.asarray(high))
+    raise UndecidedError(
+        f"no finite bound on the cell from {low.tolist()} to {high.tolist()}"
+        + (f": no bound of {name}" if name else "")
+        + "; a pole or the end of a domain is there, or it takes more cells than the "
+        "time allowed"
+    )
 
 
 def derivatives(f: Callable, orders) -> Callable:

@@ -188,6 +188,7 @@ def residual(name: str) -> Outcome:
         seconds=time.perf_counter() - start,
         figures=figures,
         draw=lambda axes: _draw_residual(axes, problem, u, found),
+        certificate=lambda: pinn.residual_document(problem, u, found),
     )
 
 

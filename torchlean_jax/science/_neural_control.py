@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax.domains._errors import CertificateWriteError
+from torchlean_jax.science._barrier_document import barrier_document
 from torchlean_jax.science._disturbed import as_executed, barrier, executed_reach
 from torchlean_jax.science._documents import stability_document
 from torchlean_jax.science._outcome import Outcome
@@ -135,9 +136,14 @@ def avoiding(name: str) -> Outcome:
     def B(x):
         return 1.5 * x[0] ** 2 + x[0] * x[1] + x[1] ** 2
 
-    found = barrier(f, B, [-3.0, -3.0], [3.0, 3.0], level=1.5, disturbance=[0.125],
-                    start=([-0.5, -0.5], [0.5, 0.5]),
-                    avoid=([1.5, -1.0], [2.5, 1.0]))  # fmt: skip
+    asked = {
+        "level": 1.5,
+        "disturbance": [0.125],
+        "start": ([-0.5, -0.5], [0.5, 0.5]),
+        "avoid": ([1.5, -1.0], [2.5, 1.0]),
+    }
+    box = [-3.0, -3.0], [3.0, 3.0]
+    found = barrier(f, B, *box, **asked)
     return Outcome(
         claim=f"a hanging pendulum in a wind of up to 1/8: {found.claim}",
         status=found.status,
@@ -146,6 +152,7 @@ def avoiding(name: str) -> Outcome:
         seconds=found.seconds,
         figures={"cells": found.cells},
         draw=lambda axes: _levels(axes, B, found.level, (-3.0, -3.0), (3.0, 3.0)),
+        certificate=lambda: barrier_document(f, B, *box, **asked),
     )
 
 

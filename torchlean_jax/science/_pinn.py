@@ -22,7 +22,10 @@ from torchlean_jax.science import _supremum
 from torchlean_jax.science._derivatives import derivatives, require_finite
 from torchlean_jax.science._jets import Jets, Order
 from torchlean_jax.science._supremum import Supremum
-from torchlean_jax.science._taylor import taylor
+from torchlean_jax.science._taylor import taylor, undefined_in
+from torchlean_jax.science._undefined import undefined
+
+ENOUGH = 1e-6  # of a misfit, of which no better bound is looked for
 
 
 @dataclass(frozen=True)
@@ -225,11 +228,11 @@ def certify(
             seconds=seconds,
             start=16,
             watch=watch,
-        )
+        ),
+        lambda lo, hi: undefined_in(u, problem.orders, problem.residual, lo, hi),
     )
     conditions = {
-        each.name: require_finite(_misfit_bound(each, u, tolerance))
-        for each in problem.conditions
+        each.name: _misfit_bound(each, u, tolerance) for each in problem.conditions
     }
     error = None
     if problem.error is not None:
@@ -246,15 +249,18 @@ def _enclosing(problem: Problem, u: Callable) -> Callable:
 
 def _misfit_bound(condition: Condition, u: Callable, tolerance) -> Supremum:
     misfit = _misfit(condition, u)
-    plain = Jets([], 1)
-    walk = interpret(lambda s: misfit(s[0]), domain=plain)
-    return _supremum.search(
+    plain, along = Jets([], 1), lambda s: misfit(s[0])
+    walk = interpret(along, domain=plain)
+    found = _supremum.search(
         lambda lo, hi: _hull(plain.enclosures(walk(plain.input(lo, hi)))[0]),
-        _largest(lambda s: misfit(s[0])),
+        _largest(along),
         [condition.lo],
         [condition.hi],
         tolerance=tolerance,
         seconds=30.0,
-        enough=1e-6,
+        enough=ENOUGH,
         start=64,
+    )
+    return require_finite(
+        found, lambda lo, hi: undefined(along, plain, plain.input(lo, hi))
     )

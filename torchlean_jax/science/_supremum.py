@@ -73,7 +73,9 @@ def search(
         many = jax.jit(jax.vmap(enclose))
         values = jax.jit(jax.vmap(evaluate))
         state = _Search(lo, hi, start, len(lo))
-        state.meet(_grid_points(lo, hi, start), values)
+        points = _grid_points(lo, hi, start)
+        for k in range(0, len(points), batch):  # one shape, one compilation
+            state.meet(_filled(points[k : k + batch], batch), values)
         first = len(state.lows)
         late = lambda: time.perf_counter() - began > seconds  # noqa: E731
         while len(state.lows) and (state.cells < first or not late()):
@@ -104,6 +106,11 @@ def _at_least(many, point, batch) -> float:
 def _grid_points(lo, hi, start):
     places = np.argwhere(np.ones((start * 2,) * len(lo), bool))
     return lo + (places + 0.5) / (start * 2) * (hi - lo)
+
+
+def _filled(rows, count):
+    """So many rows, by repetition."""
+    return rows[np.resize(np.arange(len(rows)), count)]
 
 
 class _Search:
@@ -143,12 +150,13 @@ class _Search:
         self.lows, self.highs, self.bounds = (
             a[rest] for a in (self.lows, self.highs, self.bounds)
         )
-        filled = np.resize(np.arange(len(low)), batch)  # one shape, one compilation
-        found = many(jnp.asarray(low[filled]), jnp.asarray(high[filled]))
+        found = many(
+            jnp.asarray(_filled(low, batch)), jnp.asarray(_filled(high, batch))
+        )
         most = np.maximum(np.abs(found.lo), np.abs(found.hi))[: len(low)]
         most = np.fmin(np.where(np.isnan(most), np.inf, most), old)
         self.cells += len(low)
-        self.meet((low + (high - low) / 2)[filled], values)
+        self.meet(_filled(low + (high - low) / 2, batch), values)
         close = most <= max(self.sampled * (1 + tolerance), enough)
         if close.any() and most[close].max() >= self.done:
             k = int(np.flatnonzero(close)[most[close].argmax()])

@@ -24,6 +24,7 @@ from torchlean_jax.domains.interval import Interval
 from torchlean_jax.interpreters._crown import METHODS
 from torchlean_jax.science._derivatives import derivatives
 from torchlean_jax.science._jets import Jet, Jets, Order
+from torchlean_jax.science._undefined import undefined
 
 TAYLOR = ("taylor-affine", "taylor-interval")
 _COMPARED = (*TAYLOR, "forward", "crown")
@@ -54,6 +55,22 @@ def taylor(
         return plain.enclosures(walk_equation(plain.input(lo, hi), values))[0]
 
     return enclose
+
+
+def undefined_in(f: Callable, orders, equation: Callable, lo, hi) -> str:
+    """The operation of f, or else of the equation, that has no value on a cell."""
+    jets, plain = Jets(orders, len(lo)), Jets([], len(lo))
+    at = jets.input(lo, hi)
+    name = undefined(f, jets, at)
+    if name:
+        return name
+    found = interpret(f, domain=jets)(at).parts
+    named = [Jet(found[jets.place[tuple(sorted(order))]][None]) for order in orders]
+
+    def on_values(x, *values):
+        return equation(x, dict(zip(orders, values, strict=True)))
+
+    return undefined(on_values, plain, plain.input(lo, hi), *named)
 
 
 @dataclass(frozen=True)

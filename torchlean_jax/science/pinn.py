@@ -1,5 +1,6 @@
 """Physics-informed networks: `train` one for a `Problem`, and `certify` its residual
-over the whole domain. `PROBLEMS` holds those that come with the package."""
+over the whole domain; `residual_document` writes a certificate of that. `PROBLEMS`
+holds those that come with the package."""
 
 from torchlean_jax.science._pinn import (
     Certified,
@@ -14,6 +15,7 @@ from torchlean_jax.science._pinn import (
     train,
 )
 from torchlean_jax.science._problems import PROBLEMS
+from torchlean_jax.science._residual_document import residual_document
 
 __all__ = [
     "PROBLEMS",
@@ -24,6 +26,7 @@ __all__ = [
     "initial",
     "loss",
     "network",
+    "residual_document",
     "residual_of",
     "sampled",
     "train",
