@@ -66,6 +66,14 @@ class Trace:
     out_avals: tuple
 
 
+_NO_JET = (
+    "jax.experimental.jet cannot enter a jitted function with a derivative rule of its "
+    "own, such as jax.nn.softplus, swish or relu. torchlean_jax.science."
+    "derivative_bounds bounds higher derivatives of these; or write the formula, such "
+    "as jnp.log1p(jnp.exp(x))"
+)
+
+
 def trace(function, args, kwargs, is_value) -> Trace:
     """The jaxpr of `function` at the shapes of `args`, in which domain values are
     leaves."""
@@ -76,7 +84,12 @@ def trace(function, args, kwargs, is_value) -> Trace:
         args, kwargs = jax.tree.unflatten(tree, flat_args)
         return function(*args, **kwargs)
 
-    closed, out = jax.make_jaxpr(flat, return_shape=True)(*avals)
+    try:
+        closed, out = jax.make_jaxpr(flat, return_shape=True)(*avals)
+    except jax.errors.UnexpectedTracerError as error:
+        if "JetTracer" in str(error):
+            error.add_note(_NO_JET)
+        raise
     jaxpr, consts = _jaxpr.open_jaxpr(closed)
     out_leaves, out_tree = jax.tree.flatten(out)
     return Trace(jaxpr, consts, out_tree, tuple(out_leaves))

@@ -60,7 +60,7 @@ def box_of(entry):
 
 def nearest(box) -> Fraction:
     """The least |x|^2."""
-    least = (0 if a <= 0 <= b else min(a * a, b * b) for a, b in box)
+    least = (Fraction(0) if a <= 0 <= b else min(a * a, b * b) for a, b in box)
     return sum(least, Fraction(0))
 
 
