@@ -27,7 +27,7 @@ from torchlean_jax.science._jets import Jet, Jets, Order
 from torchlean_jax.science._undefined import undefined
 
 TAYLOR = ("taylor-affine", "taylor-interval")
-_COMPARED = (*TAYLOR, "forward", "crown")
+_COMPARED = (*TAYLOR, "crown")
 _MOST_FORMS = 32  # inputs up to which a form in all of them is carried
 
 
@@ -109,11 +109,10 @@ def derivative_bounds(
         Laplacian, a residual. Otherwise all derivatives, stacked on a first axis.
     method: "taylor-affine", "taylor-interval" (jets of affine forms in the inputs, or
         of intervals), a bound method of `tl.bounds` (of JAX's own derivative of f),
-        "tightest" (both Taylor methods, `"forward"` and `"crown"`, and what their
-        bounds have in common), or "auto": Taylor mode, which is the cheapest to
-        compile and on smooth networks nearly always the tightest (by affine forms for
-        up to 32 inputs, else intervals), or `"crown"` where f has a primitive for
-        which there are no jets.
+        "tightest" (both Taylor methods and `"crown"`, and what their bounds have in
+        common), or "auto": Taylor mode (by affine forms for up to 32 inputs, else
+        intervals), or `"crown"` where f has a primitive for which there are no jets.
+        Which way is tighter and which cheaper was measured: docs/science.md.
 
     Call what is returned on `tl.box(lo, hi)` with ends of shape (d,). All is computed
     in float64, and holds over the reals.
