@@ -181,9 +181,9 @@ def _stack(edges, low, high, eps) -> tuple[RangeNetwork, float]:
     )
     levels = np.zeros((count, len(corners)))
     levels[owners, np.arange(len(corners))] = 1.0
-    scalars = (jnp.asarray(number, jnp.float64) for number in (base, step))
-    arrays = (jnp.asarray(slope, jnp.float64), *map(jnp.asarray, (left, right, levels)))
-    return RangeNetwork(*scalars, *arrays), step
+    ramps = [jnp.asarray(number, jnp.float64) for number in (base, step, slope)]
+    bumps = [jnp.asarray(array) for array in (left, right, levels)]
+    return RangeNetwork(*ramps, *bumps), step
 
 
 def _slope(edges) -> float:
