@@ -17,6 +17,7 @@ from torchlean_check._corridor_files import check_corridor_file
 from torchlean_check._corridors import check_corridor
 from torchlean_check._errors import NotProved, UnsupportedCertificate
 from torchlean_check._graph_files import check_graph_file
+from torchlean_check._interpolants import check_interpolant
 from torchlean_check._interval_files import check_interval_file
 from torchlean_check._leaves import check_leaves
 from torchlean_check._margins import check_margins
@@ -38,6 +39,7 @@ FORMATS = {
     "torchlean-barrier": check_barrier,
     "torchlean-camera": check_camera,
     "torchlean-corridor": check_corridor,
+    "torchlean-interpolant": check_interpolant,
     "torchlean-residual": check_residual,
     "torchlean-spline": check_spline,
     "torchlean-stability": check_stability,

@@ -32,8 +32,8 @@ from torchlean_check._fixed import (
     power,
     times,
 )
+from torchlean_check._rationals import rational
 from torchlean_check._schema import checked, fail, fields
-from torchlean_check._splines import rational
 
 MAX_STEPS, MAX_TERMS = 4000, 40_000
 NOTHING: Fixed = (0, 0)

@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterable
 from fractions import Fraction
 
+from torchlean_check._rationals import rational
 from torchlean_check._schema import fail, fields
-from torchlean_check._splines import rational
 
 Range = tuple[Fraction, Fraction]
 

@@ -2,14 +2,15 @@
 
 A spline is [x_0, x_n] cut at knots x_0 < ... < x_n, with a polynomial in x - x_k on
 each [x_k, x_k+1]; at an inner knot both neighbours count. A claim is decided from the
-coefficients alone: nothing in the file is evidence, and nothing is assumed.
+coefficients alone: nothing in the file is evidence, and nothing is assumed. Only the
+distance to a function that is no polynomial is bounded, by `_closeness`.
 """
 
 import itertools
-import re
 from fractions import Fraction
 from typing import NamedTuple
 
+from torchlean_check._closeness import require_close
 from torchlean_check._errors import NotProved
 from torchlean_check._polynomials import (
     Polynomial,
@@ -20,9 +21,10 @@ from torchlean_check._polynomials import (
     trimmed,
     value,
 )
+from torchlean_check._programs import digest, read_program
+from torchlean_check._rationals import rational
 from torchlean_check._schema import fail, fields
 
-_RATIONAL = re.compile(r"(0|-?[1-9][0-9]{0,1199})(/[1-9][0-9]{0,1199})?")
 MAX_DEGREE = 20
 MAX_PIECES = 10_000
 
@@ -38,15 +40,6 @@ class Spline(NamedTuple):
     def sides(self, x: Fraction):
         """The value at x by each piece that holds it."""
         return [value(p, x - a) for a, b, p in self.intervals() if a <= x <= b]
-
-
-def rational(text, where: str) -> Fraction:
-    if type(text) is not str or not _RATIONAL.fullmatch(text):
-        fail(where, 'must be a rational number as a string, such as "-3/4"')
-    number = Fraction(text)
-    if str(number) != text:
-        fail(where, "must be in lowest terms")
-    return number
 
 
 def read_spline(entry, where: str) -> Spline:
@@ -183,6 +176,14 @@ def _near(spline: Spline, claim, where):
     return f"within {most} of another one with {len(other.pieces)} pieces"
 
 
+def _follows(spline: Spline, claim, where):
+    claim = fields(claim, where, kind=str, function=dict, distance=str)
+    f = read_program(claim["function"], f"{where}.function", 1, 1)
+    most = rational(claim["distance"], f"{where}.distance")
+    require_close(spline.intervals(), f, most)
+    return f"within {most} of a function ({digest(claim['function'])[:12]})"
+
+
 def difference(one: Spline, two: Spline) -> Spline | None:
     """one - two on the union of their knots; None if they end elsewhere."""
     if (one.knots[0], one.knots[-1]) != (two.knots[0], two.knots[-1]):
@@ -207,4 +208,5 @@ _CLAIMS = {
     "concave": _shape(-1, 2),
     "range": _range,
     "near": _near,
+    "follows": _follows,
 }

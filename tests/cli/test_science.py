@@ -260,12 +260,32 @@ def test_a_barrier_is_certified(monkeypatch, tmp_path, capsys):
 
 def test_a_false_claim_is_exit_code_1(monkeypatch, capsys):
     def false():
-        spline = Spline([0, 1], [[0, -1]])
-        return spline, spline.prove(shape="increasing")
+        claims = {"shape": "increasing", "near": (lambda x: -x, 0)}
+        return Spline([0, 1], [[0, -1]]), claims
 
     monkeypatch.setitem(_examples.SPLINES, "natural", false)
     assert main(["science", "spline", "natural"]) == 1
     assert "refuted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("function", "distance", "code", "said"),
+    [
+        ("jax.numpy:tanh", "1/2", 1, "refuted: "),
+        ("{}:half", "0.52", 0, "within 13/25 of a function"),
+        ("jax.numpy:missing", "1", 2, "missing"),
+        ("jax.numpy:tanh", "wide", 2, "not a finite rational number"),
+    ],
+)
+def test_a_spline_beside_another_function(
+    function, distance, code, said, tmp_path, capsys
+):
+    """Tanh is 1 below at the first knot; the values lie within 1/2 of 1/2."""
+    file = tmp_path / "half.py"
+    file.write_text("def half(x):\n    return 0 * x + 0.5\n")
+    near = ["--near", function.format(file), distance]
+    assert main(["science", "spline", "natural", *near]) == code
+    assert said in "".join(capsys.readouterr())
 
 
 def test_an_approximation_prints_its_errors_apart(monkeypatch, tmp_path, capsys):
@@ -289,10 +309,12 @@ def test_bad_usage(words, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_more_inputs_have_no_certificate(tmp_path, monkeypatch, capsys):
+def test_two_inputs_have_a_certificate_and_a_picture(tmp_path, monkeypatch):
     monkeypatch.setitem(
         _examples.FUNCTIONS, "bump", (_examples._bump, [0.0] * 2, [1.0] * 2, 0.5, "")
     )
-    file = tmp_path / "x.tlc"
-    assert main(["science", "approximate", "bump", "--certificate", str(file)]) == 2
-    assert "one input" in capsys.readouterr().err and not file.exists()
+    file, picture = tmp_path / "x.tlc", tmp_path / "x.png"
+    asked = ["--certificate", str(file), "--plot", str(picture)]
+    assert main(["science", "approximate", "bump", *asked]) == 0
+    assert torchlean_check.check(file).accepted
+    assert picture.read_bytes().startswith(b"\x89PNG")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import torchlean_jax as tl
-from torchlean_jax.science import _lyapunov, lyapunov
+from torchlean_jax.science import _lyapunov, _settled, lyapunov
 
 
 def square(x):
@@ -135,3 +135,29 @@ def test_what_is_no_equilibrium_is_refused(f, V, message):
 def test_boxes_without_a_meaning_are_refused(lo, hi, level):
     with pytest.raises(tl.InputError):
         lyapunov(falling, square, lo, hi, level)
+
+
+def cubic(x):
+    """Four times x' = -x + x^3, each drawn to 0 from below 1, and not from 1."""
+    return -x + x**3
+
+
+def test_a_box_of_four_states_is_settled_at_once():
+    """P J + J^T P is definite up to x^2 = 1/3; the Hessian of W would be to 1/6 only,
+    and 0.2 holds points beyond that. On faces at 1/2 V is 1/4 or more."""
+    box = [-0.5] * 4, [0.5] * 4
+    found = lyapunov(cubic, square, *box, 0.2)
+    assert found.status == "proved" and found.neighbourhood == 1.0
+    assert found.claim.startswith("every solution that starts in {V <= 0.2}")
+    assert _lyapunov.settled(cubic, square, *map(np.array, box), 0.26) is None
+
+
+def test_what_is_not_settled_is_searched(monkeypatch):
+    """Past 1 it is refuted; what has no program is not settled."""
+    monkeypatch.setattr(_settled, "MANY", 8)
+    found = lyapunov(cubic, square, [-1.5] * 4, [1.5] * 4, 1.25, batch=64)
+    assert found.status == "refuted" and float(square(found.witness)) <= 1.25
+    arc = lambda x: -jnp.arctan(x)
+    assert (
+        _lyapunov.settled(arc, square, *np.array([[-1.0] * 4, [1.0] * 4]), 0.5) is None
+    )

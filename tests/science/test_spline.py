@@ -1,15 +1,18 @@
 """Exact splines: beside scipy, brute force on grids, and planted faults."""
 
 import json
+import math
 import random
 from fractions import Fraction
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.interpolate as interpolate
 
 import torchlean_check
 import torchlean_jax as tl
+from torchlean_check import _closeness
 from torchlean_check import _polynomials as polynomials
 from torchlean_check._container import canonical_json
 from torchlean_jax.science import Spline
@@ -183,3 +186,61 @@ def test_documents_go_through_files(tmp_path):
 def test_inconsistent_splines_are_refused(wrong):
     with pytest.raises(tl.InputError):
         wrong()
+
+
+def test_a_parabola_is_as_far_from_the_cosine_as_taylor_says():
+    """1 - x^2/2 is below cos, most at the ends: by cos 1 - 1/2 = 0.0403023058..."""
+    parabola = Spline([-1, 0, 1], [[Fraction(1, 2), 1, Fraction(-1, 2)], [1, 0, -0.5]])
+    ask = lambda distance: parabola.prove(near=(jnp.cos, distance))
+    found = ask(0.04030231)
+    assert found.status == "proved" and torchlean_check.check(found.document).accepted
+    far = ask(0.04030230)
+    assert far.status == "refuted" and "is 0.0403" in far.reason
+    assert not torchlean_check.check(far.document).accepted
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 2), (1, 3)])
+def test_a_changed_coefficient_is_farther_from_the_function(place):
+    """Of Taylor's polynomials of exp at -1 and 0, which are 2^-8 off at most."""
+    pieces = [[math.exp(a) / math.factorial(k) for k in range(5)] for a in (-1, 0)]
+    taylor = Spline([-1, 0, 0.5], pieces)
+    left, right = (  # the largest remainders, at the ends of the pieces
+        abs(sum(piece[k] * h**k for k in range(5)) - math.exp(a + h))
+        for piece, a, h in zip(pieces, (-1, 0), (1, 0.5), strict=True)
+    )
+    worst = max(left, right)
+    assert taylor.prove(near=(jnp.exp, worst + 1e-12)).status == "proved"
+    assert taylor.prove(near=(jnp.exp, worst - 1e-12)).status == "refuted"
+    piece, k = place
+    pieces[piece][k] += 0.125
+    assert Spline([-1, 0, 0.5], pieces).prove(near=(jnp.exp, 0.0078125)).status == (
+        "refuted"
+    )
+
+
+def test_without_the_remainder_too_much_would_be_proved(monkeypatch):
+    """A planted fault: sin(8 x) and the line through 0 with its slope, on one cell."""
+    line = Spline([-0.25, 0.25], [[-2, 8]])
+    ask = lambda: line.prove(near=(lambda x: jnp.sin(8 * x), 0.001)).status
+    assert ask() == "refuted"
+    monkeypatch.setattr(_closeness, "_wide", lambda f, lo, hi: (0, 0))
+    monkeypatch.setattr(_closeness, "DEGREE", 2)
+    assert ask() == "proved"
+
+
+def test_where_a_function_has_no_bound_nothing_is_decided(monkeypatch):
+    """log from 0 on: the cells next to 0 have no derivatives."""
+    monkeypatch.setattr(_closeness, "MAX_CELLS", 30)
+    found = Spline([0, 1], [[-1, 1]]).prove(near=(jnp.log, 1000))
+    assert found.status == "unknown" and "not decided, after" in found.reason
+
+
+def test_the_extent_is_that_of_the_critical_points():
+    """x^3 - x on [-1, 1] has its extremes 2 / sqrt(27) at 1 / sqrt(3), within units."""
+    cubic = Spline([-1, 1], [[0, 2, -3, 1]])
+    lo, hi = cubic.extent()
+    most = math.sqrt(4 / 27)
+    assert -most - 2.0**-20 < float(lo) < -most and most < float(hi) < most + 2.0**-20
+    assert Fraction(4, 27) <= hi * hi
+    assert cubic.derivative().extent()[0] in (-1, -1 - Fraction(1, 2**20))
+    assert Spline([0, 1], [[]]).extent()[0] <= 0

@@ -7,6 +7,7 @@ import functools
 import jax
 
 from torchlean_jax.cli._arguments import add_command, positive, writable_path
+from torchlean_jax.cli._given import import_function
 from torchlean_jax.cli._output import live, provenance, replacing, write_json
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.zoo._extras import import_extra
@@ -25,7 +26,9 @@ execution adds, and for one input every float16 input: each apart.""",
     "spline": """\
 Decide claims about a spline with exact rational coefficients.
 Continuity of derivatives, interpolation, monotonicity, convexity, range: decided by
-exact arithmetic, from the coefficients alone.""",
+exact arithmetic, from the coefficients alone. The figures are the proved distance to a
+function, the logistic one or a line, and what it is at points; then what every claim is
+about, exactly: the largest jump, the least slope, the range.""",
     "camera": """\
 Bound where a box or a mesh appears in the pictures of every camera of a set.
 Its depth is positive and its picture lies in a rectangle, whatever the pose, the focal
@@ -133,6 +136,14 @@ def add_to(commands) -> None:
         )
         if topic in _CAMERAS:
             _add_camera(one)
+        if topic == "spline":
+            one.add_argument(
+                "--near",
+                nargs=2,
+                metavar=("MODULE:FUNCTION", "DISTANCE"),
+                help="ask for this distance to another function of a scalar: a JAX "
+                "function such as jax.numpy:tanh, or of a .py file",
+            )
         if topic == "visible":
             one.add_argument(
                 "--view",
@@ -183,6 +194,7 @@ def _ranges(text: str, count: int):
 
 def _run(topic, options) -> int:
     from torchlean_jax.science import _examples
+    from torchlean_jax.science._spline import exact
 
     if options.certificate and options.name in UNCERTIFIED.get(topic, ()):
         raise InputError(f"--certificate: of {topic} {options.name}: {_UNWRITTEN}")
@@ -191,6 +203,10 @@ def _run(topic, options) -> int:
     _, run = _examples.TOPICS[topic]
     if topic in _CAMERAS:
         run = functools.partial(run, distortion=options.distortion, mesh=options.mesh)
+    if topic == "spline" and options.near is not None:
+        function, distance = options.near
+        near = import_function(function), exact(distance)
+        run = functools.partial(run, near=near)
     if topic == "visible":
         run = functools.partial(run, view=options.view)
     with live(f"{topic} {options.name}"):

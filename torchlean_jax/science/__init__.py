@@ -10,10 +10,10 @@ pictures of a box or a mesh by every camera of a set, `visible` says what is in 
 `free_cells` and `trace` say where a surface is not, `rotated` turns a cloud of points
 by angles, and `lyapunov` decides which sets a closed loop draws to the origin,
 `attracted` which it does not leave though disturbed or rounded, and `synthesize` trains
-both; `stability_document`, `barrier_document`, `surface_document`,
-`trajectory_document` and `pinn.residual_document` write certificates. How enclosures
-come about belongs to the domains, and how certificates are checked to
-`torchlean_check`.
+both; `approximation_document`, `stability_document`, `barrier_document`,
+`surface_document`, `trajectory_document` and `pinn.residual_document` write
+certificates. How enclosures come about belongs to the domains, and how certificates are
+checked to `torchlean_check`.
 """
 
 from torchlean_jax.science import pinn
@@ -29,7 +29,11 @@ from torchlean_jax.science._camera import (
 from torchlean_jax.science._corridor import Corridor, check_corridor, corridor
 from torchlean_jax.science._derivatives import supremum
 from torchlean_jax.science._disturbed import as_executed, attracted, barrier, escape
-from torchlean_jax.science._documents import stability_document, trajectory_document
+from torchlean_jax.science._documents import (
+    approximation_document,
+    stability_document,
+    trajectory_document,
+)
 from torchlean_jax.science._hats import HatNetwork
 from torchlean_jax.science._lyapunov import Stability, lyapunov
 from torchlean_jax.science._mesh import Mesh
@@ -77,6 +81,7 @@ __all__ = [
     "Visibility",
     "approximate",
     "approximate_range",
+    "approximation_document",
     "as_executed",
     "attracted",
     "barrier",

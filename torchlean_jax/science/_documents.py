@@ -1,4 +1,4 @@
-"""Stable sets and trajectories as documents that `torchlean_check` re-derives.
+"""Approximations, stable sets, trajectories: documents that `torchlean_check` reads.
 
 The evidence is looked for with the checker's own exact steps, so that what is written
 is accepted; the checker is run on every document all the same.
@@ -21,15 +21,15 @@ from torchlean_check._nearby import require_near
 from torchlean_check._programs import read_program
 from torchlean_jax.domains._errors import CertificateWriteError, InputError
 from torchlean_jax.domains.interval import Interval
+from torchlean_jax.science._approximate import Approximation
 from torchlean_jax.science._program import written
+from torchlean_jax.science._settled import CUT, MANY, loop_of, programs
 from torchlean_jax.science._trajectory import Trajectory
 
 _GRID = 2**50  # boxes are written in units of 1 / _GRID
 _FRAME = 2**20  # and frames, which may be any, in those of 1 / _FRAME
 _SHRINKS, _WIDENINGS, _HALVINGS = 14, 12, 8
 _CELLS = 128  # into which a box around 0 is cut while it is looked for
-_MANY = 4000  # of a box in more than _CUT dimensions
-_CUT = 3  # states up to which the rest of a box can be cut into cells
 
 
 def stability_document(
@@ -45,10 +45,8 @@ def stability_document(
     """
     box = _pairs(lo, hi)
     size = len(box)
-    with jax.enable_x64(True):
-        field, function = written(f, [(size,)]), written(V, [(size,)])
-    loop = Loop(read_program(field, "field", size, size),
-                read_program(function, "function", size, 1), size)  # fmt: skip
+    field, function = programs(f, V, size)
+    loop = loop_of(field, function, size)
     exact = Fraction(level)
     inner = _inner(loop, box, exact)
     return _accepted({
@@ -63,8 +61,8 @@ def _inner(loop: Loop, box, level: Fraction):
     many dimensions all of it or nothing, for the rest cannot be cut."""
     found, reason = None, None
     shares, most = range(_SHRINKS, -1, -1), _CELLS
-    if len(box) > _CUT:
-        shares, most = [0], _MANY
+    if len(box) > CUT:
+        shares, most = [0], MANY
     for k in shares:
         tried = _scaled(box, Fraction(1, 2**k))
         try:
@@ -119,6 +117,30 @@ def trajectory_document(
         "begin": str(begin), "start": _text(box), "order": order, "steps": steps,
         "end": _fixed_text([_rounded(x) for x in state.box]),
     })  # fmt: skip
+
+
+def approximation_document(f: Callable, found: Approximation) -> bytes:
+    """A certificate of |f(x) - N(x)| <= eps on [lo, hi], from `approximate(f, ...)`.
+
+    f: as there; of exp, log, tanh, logistic, sin, cos, sums, products and quotients. N
+    is the network over the reals: what executions add is not part of the claim.
+
+    Raises as `stability_document` does.
+    """
+    network, shape = found.network, found.network.values.shape
+    with jax.enable_x64(True):
+        entry = written(lambda x: f(x.reshape(found.lo.shape)), [(len(shape),)])
+    return _accepted({
+        "format": "torchlean-interpolant", "version": 1, "function": entry,
+        "box": _text(_pairs(np.ravel(found.lo), np.ravel(found.hi))),
+        "scale": _numbers(network.scale), "shift": _numbers(network.shift),
+        "shape": list(shape), "values": _numbers(network.values),
+        "eps": str(Fraction(found.eps)),
+    })  # fmt: skip
+
+
+def _numbers(array) -> list[str]:
+    return [str(Fraction(v)) for v in np.ravel(array).tolist()]
 
 
 def _moved(program, order: int, state, now: Fraction, until: Fraction):

@@ -3,21 +3,21 @@
 import math
 import time
 from collections.abc import Callable
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-import torchlean_jax as tl
-from torchlean_jax.domains._errors import InputError
 from torchlean_jax.science import _clouds, _solids, _views, pinn
 from torchlean_jax.science._approximate import Approximation, approximate
 from torchlean_jax.science._control import LOOPS, stable
+from torchlean_jax.science._documents import approximation_document
 from torchlean_jax.science._dynamics import CORRIDORS, SYSTEMS, bounded, enclosed
 from torchlean_jax.science._neural_control import EXAMPLES
 from torchlean_jax.science._outcome import Outcome
 from torchlean_jax.science._pictures import CAMERAS, picture
-from torchlean_jax.science._spline import Spline, SplineClaim
+from torchlean_jax.science._spline import Spline, exact
 
 
 def _bump(x):
@@ -56,24 +56,8 @@ def approximation(name: str) -> Outcome:
         seconds=found.seconds,
         figures=figures,
         draw=lambda axes: _draw_approximation(axes, f, found),
-        certificate=lambda: _certified(f, found),
+        certificate=lambda: approximation_document(f, found),
     )
-
-
-def _certified(f, found: Approximation) -> bytes:
-    """Of |f - N| <= eps, leaf by leaf of a search: for one input."""
-    if found.lo.ndim:
-        raise InputError(
-            "a certificate of an approximation is written for one input; for more, the "
-            "graph of the difference has too many nodes for the checker"
-        )
-    network, eps = found.network, found.eps
-    spec = tl.spec.linear([[1.0], [-1.0]], [-eps, -eps])
-    box = tl.box(np.float32(found.lo), np.float32(found.hi))
-    verdict = tl.verify(lambda x: f(x) - network(x), box, spec, split=True, timeout=300)
-    if verdict.certificate is None:
-        raise tl.CertificateWriteError(f"no certificate: {verdict}")
-    return verdict.certificate.bytes
 
 
 def _draw_approximation(axes, f, found: Approximation) -> None:
@@ -96,61 +80,78 @@ def _logistic_data():
     return x, [1 / (1 + math.exp(-v)) for v in x]
 
 
-def _natural() -> tuple[Spline, SplineClaim]:
+def _natural() -> tuple[Spline, dict]:
     x, y = _logistic_data()
-    spline = Spline.natural(x, y)
-    return spline, spline.prove(
-        continuous=2, interpolates=(x, y), between=(-0.02, 1.02)
-    )
+    claims = {"continuous": 2, "interpolates": (x, y), "between": (0.002, 0.998)}
+    return Spline.natural(x, y), claims | {"near": (jax.lax.logistic, 0.015)}
 
 
-def _monotone() -> tuple[Spline, SplineClaim]:
+def _monotone() -> tuple[Spline, dict]:
     x, y = _logistic_data()
-    spline = Spline.monotone(x, y)
-    claim = spline.prove(
-        continuous=1, interpolates=(x, y), shape="increasing", between=(0, 1)
-    )
-    return spline, claim
+    claims = {"continuous": 1, "interpolates": (x, y), "shape": "increasing"}
+    return Spline.monotone(x, y), claims | {
+        "between": (0, 1),
+        "near": (jax.lax.logistic, 0.018),
+    }
 
 
-def _edge() -> tuple[Spline, SplineClaim]:
+def _edge() -> tuple[Spline, dict]:
     """An edge of a Kolmogorov-Arnold network whose coefficients increase."""
     knots = [k / 4 for k in range(-7, 8)]
     weights = np.cumsum(np.random.default_rng(0).uniform(0, 0.3, 11))
     spline = Spline.bspline(knots, weights.tolist(), 3)
-    claim = spline.prove(
-        continuous=2, shape="increasing", between=(weights[0], weights[-1])
-    )
-    return spline, claim
+    return spline, {"continuous": 2, "shape": "increasing", "near": (_line, 0.15)}
+
+
+def _line(x):
+    return 0.8125 + 0.6875 * x
 
 
 SPLINES = {"natural": _natural, "monotone": _monotone, "kan-edge": _edge}
 
 
-def spline(name: str) -> Outcome:
+def spline(name: str, near: tuple[Callable, Fraction] | None = None) -> Outcome:
+    """The claims of an example, with the distance to another function if one is given.
+
+    The figures are that distance, and how far it is at points.
+    """
     start = time.perf_counter()
-    found, claim = SPLINES[name]()
+    found, claims = SPLINES[name]()
+    claims |= {} if near is None else {"near": near}
+    claim, (other, distance) = found.prove(**claims), claims["near"]
     points = np.linspace(float(found.knots[0]), float(found.knots[-1]), 2001)
-    values = [
-        float(found(min(max(x, found.knots[0]), found.knots[-1]))) for x in points
-    ]
+    values = np.array([float(found(x)) for x in points])
+    with jax.enable_x64(True):
+        others = np.asarray(jax.lax.map(other, jnp.asarray(points)))
     return Outcome(
         claim=claim.claim or claim.reason,
         status=claim.status,
-        certified=0.0 if claim.status == "proved" else math.inf,
-        sampled=0.0,
+        certified=float(distance) if claim.status == "proved" else math.inf,
+        sampled=float(np.abs(values - others).max()),
         seconds=time.perf_counter() - start,
-        figures={
-            "pieces": len(found.pieces),
-            "least": min(values),
-            "most": max(values),
-        },
-        draw=lambda axes: _draw_spline(axes, found, points, values),
+        figures={"pieces": len(found.pieces)} | _exact_figures(found, claims),
+        draw=lambda axes: _draw_spline(axes, found, points, values, others),
         certificate=lambda: claim.document,
     )
 
 
-def _draw_spline(axes, found, points, values) -> None:
+def _exact_figures(found: Spline, claims: dict) -> dict[str, float]:
+    """What the claims are about, as it is: rounded outward to 2^-20, if at all."""
+    figures = {}
+    for order in range(claims.get("continuous", -1) + 1):
+        figures[f"largest jump of derivative {order}"] = found.jump(order)
+    if "interpolates" in claims:
+        pairs = zip(*claims["interpolates"], strict=True)
+        misses = [abs(found(x) - exact(y)) for x, y in pairs]
+        figures["largest distance from the data"] = max(misses)
+    if claims.get("shape") == "increasing":
+        figures["least slope"] = found.derivative().extent()[0]
+    figures["least value"], figures["largest value"] = found.extent()
+    return {name: float(figure) for name, figure in figures.items()}
+
+
+def _draw_spline(axes, found, points, values, others) -> None:
+    axes.plot(points, others, color="#E69F00", label="the function")
     axes.plot(points, values, color="#0072B2", label="the spline")
     at = [float(x) for x in found.knots]
     axes.plot(at, [float(found(x)) for x in found.knots], "o", color="#D55E00",

@@ -11,8 +11,10 @@ cell however small would do; but on a convex N around 0, by Taylor, W(x) = x^T H
 with H an average of the Hessians over N. If all of those are negative definite, on each
 of the cells on which they are enclosed, W < 0 on N without 0; that is decided by
 elimination in rationals (`torchlean_check._definite`). Where N is the whole of D, no
-cell is left, and V > c on the faces follows from V's Hessians as well. That f(0), V(0)
-and their like are 0 exactly is decided in ball arithmetic.
+cell is left, and V > c on the faces follows from V's Hessians as well. In more than
+three dimensions that is what is tried first, in the checker's way (`_settled`), which
+for a quadratic V asks less of f. That f(0), V(0) and their like are 0 exactly is
+decided in ball arithmetic.
 """
 
 import itertools
@@ -33,6 +35,7 @@ from torchlean_jax._interpret import interpret
 from torchlean_jax.domains._errors import InputError, UndecidedError
 from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.real import Real
+from torchlean_jax.science._settled import CUT, settled
 from torchlean_jax.science._smooth import require_smooth
 from torchlean_jax.science._system import System, system_of
 
@@ -97,6 +100,12 @@ def lyapunov(
     lo, hi = (np.asarray(end, np.float64) for end in (lo, hi))
     _require_box(lo, hi, level)
     _require_equilibrium(f, V, len(lo))
+    many = len(lo) > CUT and not discrete
+    found = settled(f, V, lo, hi, float(level)) if many else None
+    if found is not None:
+        said = proposition(lo, hi, float(level), "grad V . f")
+        seconds = time.perf_counter() - began
+        return Stability("proved", said, float(level), 1.0, found, seconds)
     with jax.enable_x64(True):
         system = system_of(f, V, len(lo), discrete)
         share, least = _neighbourhood(system, lo, hi)
@@ -296,7 +305,7 @@ class _Search:
         self.faces = np.concatenate([self.faces, face, face])
 
     def claim(self, status: str) -> str:
-        box = f"the box from {self.lo.tolist()} to {self.hi.tolist()}"
+        box = _named(self.lo, self.hi)
         moved = "V(f(x)) - V(x)" if self.system.discrete else "grad V . f"
         if status == "refuted":
             x = self.witness
@@ -309,7 +318,7 @@ class _Search:
             elif self.system.discrete and self._leaves(x):
                 failed = "f leads out"
             return f"{failed} of {box} at {x.tolist()}"
-        said = self._proposition(box, moved)
+        said = proposition(self.lo, self.hi, self.level, moved, self.inner)
         if status == "proved":
             return said
         assert self.cell is not None
@@ -319,15 +328,20 @@ class _Search:
             f"cells are open, such as from {low} to {high}"
         )
 
-    def _proposition(self, box: str, moved: str) -> str:
-        stays = (
-            f"every solution that starts in {{V <= {self.level!r}}} within {box} stays"
-        )
-        if self.inner is None:
-            return f"{stays} there and tends to 0: V > 0 > {moved} on it except at 0"
-        if self.inner == self.level:
-            return f"{stays} there: {moved} < 0 wherever V is {self.level!r}"
-        return (
-            f"{stays} there, and comes to {{V <= {self.inner!r}}} and stays there: "
-            f"{moved} < 0 between the two"
-        )
+
+def _named(lo, hi) -> str:
+    return f"the box from {lo.tolist()} to {hi.tolist()}"
+
+
+def proposition(lo, hi, level: float, moved: str, inner: float | None = None) -> str:
+    """What is asked of a set, and holds where it is proved."""
+    box = _named(lo, hi)
+    stays = f"every solution that starts in {{V <= {level!r}}} within {box} stays"
+    if inner is None:
+        return f"{stays} there and tends to 0: V > 0 > {moved} on it except at 0"
+    if inner == level:
+        return f"{stays} there: {moved} < 0 wherever V is {level!r}"
+    return (
+        f"{stays} there, and comes to {{V <= {inner!r}}} and stays there: "
+        f"{moved} < 0 between the two"
+    )

@@ -7,25 +7,35 @@ work of the checker, `torchlean_check`; here is how splines and claims come abou
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import jax
 import numpy as np
 
 import torchlean_check
 from torchlean_check._container import canonical_json
-from torchlean_check._polynomials import derivative, plus, trimmed, value
+from torchlean_check._polynomials import (
+    derivative,
+    negative_somewhere,
+    plus,
+    trimmed,
+    value,
+)
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.science._hats import HatNetwork
+from torchlean_jax.science._program import written
 
 SHAPES = ("increasing", "decreasing", "convex", "concave")
 
 
 @dataclass(frozen=True)
 class SplineClaim:
-    """A claim about a spline: `proved` or `refuted`, since it is decided exactly.
+    """A claim about a spline: `proved` or `refuted`, since it is decided exactly, but
+    for the distance to a function, which may be `unknown` after many cells.
 
     reason: where the claim fails. document: the certificate, one JSON document that
     `torchlean-check` re-decides with nothing but the standard library.
@@ -173,6 +183,33 @@ class Spline:
         jumps = [abs(value(p, b - a) - value(q, Fraction(0))) for a, b, p, q in sides]
         return max(jumps, default=Fraction(0))
 
+    def derivative(self) -> "Spline":
+        """Piece by piece, whatever happens at the knots."""
+        pieces = tuple(tuple(derivative(list(p))) for p in self.pieces)
+        return Spline(self.knots, pieces)
+
+    def extent(self, bits: int = 20) -> tuple[Fraction, Fraction]:
+        """(lo, hi) that hold every value, and none more than 2^-bits tighter does."""
+        return -self._above(-1, bits), self._above(1, bits)
+
+    def _above(self, sign: int, bits: int) -> Fraction:
+        """Above all values, times the sign, by bisection."""
+        unit, first = Fraction(1, 2**bits), value(list(self.pieces[0]), Fraction(0))
+        low, high, step = math.floor(sign * first / unit), None, 1
+        while high is None or high - low > 1:
+            at = low + step if high is None else (low + high) // 2
+            if self._below(sign, at * unit):
+                high = at
+            else:
+                low, step = at, 2 * step
+        return high * unit
+
+    def _below(self, sign: int, most: Fraction) -> bool:
+        gaps = [plus([most], list(p), -sign) for p in self.pieces]
+        spans = [b - a for a, b in itertools.pairwise(self.knots)]
+        found = map(negative_somewhere, gaps, itertools.repeat(Fraction(0)), spans)
+        return all(at is None for at in found)
+
     def prove(
         self,
         *,
@@ -181,13 +218,20 @@ class Spline:
         interpolates: tuple[Iterable, Iterable] | None = None,
         shape: str | Sequence[str] = (),
         between: tuple[Any, Any] | None = None,
-        near: tuple["Spline", Any] | None = None,
+        near: tuple["Spline | Callable", Any] | None = None,
     ) -> SplineClaim:
         """Decide the conjunction of claims about this spline.
 
         continuous: with so many derivatives; interpolates: (x, y), both within
         `tolerance`. shape: "increasing", "decreasing", "convex", "concave", not
-        strictly. between: (lo, hi), which holds every value. near: (other, distance).
+        strictly. between: (lo, hi), which holds every value. near: (other, distance),
+        to another spline, or to a JAX function of a scalar, of exp, log, tanh,
+        logistic, sin, cos, sums, products and quotients.
+
+        >>> import jax.numpy as jnp
+        >>> parabola = Spline([-1, 1], [[Fraction(1, 2), 1, Fraction(-1, 2)]])
+        >>> parabola.prove(near=(jnp.cos, 0.5)).status
+        'proved'
         """
         within = str(exact(tolerance))
         claims: list[dict] = []
@@ -212,9 +256,7 @@ class Spline:
             claims.append({"kind": "range", "lo": lo, "hi": hi})
         if near is not None:
             other, distance = near
-            claims.append(
-                {"kind": "near", "other": other.plain(), "distance": _text(distance)}
-            )
+            claims.append(_near(other) | {"distance": _text(distance)})
         if not claims:
             raise InputError("nothing is claimed: give at least one keyword")
         return _decided(self.plain(), claims)
@@ -222,6 +264,13 @@ class Spline:
     def plain(self) -> dict:
         pieces = [[str(c) for c in p] for p in self.pieces]
         return {"knots": [str(x) for x in self.knots], "pieces": pieces}
+
+
+def _near(other: Spline | Callable) -> dict:
+    if isinstance(other, Spline):
+        return {"kind": "near", "other": other.plain()}
+    with jax.enable_x64(True):
+        return {"kind": "follows", "function": written(other, [()])}
 
 
 def _decided(plain, claims) -> SplineClaim:
@@ -232,7 +281,8 @@ def _decided(plain, claims) -> SplineClaim:
         report = torchlean_check.check(document)
     except torchlean_check.CertificateError as error:
         raise InputError(f"the claim cannot be stated: {error}") from error
-    status = "proved" if report.accepted else "refuted"
+    failed = "unknown" if ": not decided" in report.reason else "refuted"
+    status = "proved" if report.accepted else failed
     return SplineClaim(status, report.reason, report.claim, document)
 
 
