@@ -122,12 +122,14 @@ def _draw(axes, loop: _Loop, found: Stability, left: float | None = None) -> Non
     first, second, value, slope = _grid(loop)
     axes.contourf(first, second, slope, [0, np.inf], colors=["#E69F00"], alpha=0.4)
     axes.contour(first, second, value, [loop.level], colors=["#0072B2"])
+    axes.plot([], color="#0072B2", label=f"V = {loop.level:g}")
+    axes.fill([], [], color="#E69F00", alpha=0.4, label="V does not fall, at points")
     (a, b), (c, d) = (
         [found.neighbourhood * v for v in end] for end in (loop.lo, loop.hi)
     )
-    axes.plot([a, c, c, a, a], [b, b, d, d, b], color="#009E73", label="around 0")
+    axes.plot([a, c, c, a, a], [b, b, d, d, b], color="#009E73", label="N, around 0")
     if found.witness is not None:
-        axes.plot(*found.witness, "x", color="#D55E00", label="V does not fall")
+        axes.plot(*found.witness, "x", color="#D55E00", label="refuted here")
     if left is not None:
         path = trajectory(lambda t, x: loop.f(x), found.witness, left).boxes
         axes.plot(*np.asarray(path.hi).T, color="#D55E00", label="its solution")

@@ -167,7 +167,8 @@ def ellipsoid(name: str) -> Outcome:
     """A plant under its regulator: a large ellipsoid of its states, by the checker.
 
     V is quadratic and all of the box a neighbourhood of 0, so what proves the level is
-    the certificate. Levels double, then grow less, while the next should end in time.
+    the certificate. Levels double until one is not proved; what follows is between the
+    largest that was and the least that was not, while the next should end in time.
     """
     plant, states, controls, what = REGULATED[name]
     base = regulator(plant, states, controls)
@@ -181,21 +182,21 @@ def ellipsoid(name: str) -> Outcome:
 
     reach = _half(cost, 8.0)
     limit = largest_level(f, V, -reach, reach)
-    began, took, proved, level, factor = time.process_time(), 0.0, 0.0, 2.0**-6, 2.0
+    began, took, proved, level, failed = time.process_time(), 0.0, 0.0, 2.0**-6, limit
     said, blob = "", b""
-    while factor > 1.03 and time.process_time() - began + 4 * took < 60:
+    while failed > 1.03 * proved and time.process_time() - began + 3 * took < 60:
         start, half = time.process_time(), _half(cost, level)
         try:
             blob = stability_document(f, V, -half, half, level)
             proved, took = level, time.process_time() - start
         except CertificateWriteError as error:
-            said, factor = str(error), math.sqrt(factor)
-        level = float(np.float32(factor * proved if blob else level / 2))
+            said, failed = str(error), level
+        between = math.sqrt(proved * failed) if blob else failed / 2
+        level = float(np.float32(min(2 * proved, between) if blob else between))
     if not blob:
         said = f"not decided: {said}"
     if blob:
         said = f"every solution that starts in {{V <= {proved!r}}} tends to 0"
-    half = _half(cost, 2 * (proved or level))
     return Outcome(
         claim=f"{what} under its linear-quadratic regulator: {said}",
         status="proved" if blob else "unknown",
@@ -203,13 +204,7 @@ def ellipsoid(name: str) -> Outcome:
         sampled=limit,
         seconds=time.process_time() - began,
         figures={"bytes of the certificate": len(blob)},
-        draw=lambda axes: _levels(
-            axes,
-            lambda x: V(jnp.zeros(states).at[:2].set(x)),
-            proved,
-            -half[:2],
-            half[:2],
-        ),
+        draw=lambda axes: _slice(axes, V, cost, proved, limit),
         certificate=lambda: blob,
     )
 
@@ -230,12 +225,27 @@ EXAMPLES: dict[str, Callable[[str], Outcome]] = {
 }
 
 
-def _levels(axes, V, level: float, lo, hi):
+def _slice(axes, V, cost, level: float, limit: float) -> None:
+    """The set where all states but the first two are 0, and the largest it could be."""
+    half = _half(cost[:2, :2], 1.1 * limit)
+
+    def within(x):
+        return V(jnp.zeros(len(cost)).at[:2].set(x))
+
+    _levels(axes, within, level, -half, half, said=f"proved: V = {level:.4g}")
+    _levels(axes, within, limit, -half, half, color="#E69F00",
+            said=f"a sampled point forbids more than V = {limit:.4g}")  # fmt: skip
+    axes.set(xlabel="x[0]; x[2:] = 0")
+    axes.legend()
+
+
+def _levels(axes, V, level: float, lo, hi, *, said="V = level", color="#0072B2"):
     sides = [np.linspace(a, b, 201) for a, b in zip(lo, hi, strict=True)]
     first, second = np.meshgrid(*sides, indexing="ij")
     points = jnp.asarray(np.stack([first, second], -1).reshape(-1, 2), jnp.float32)
     values = np.asarray(jax.vmap(V)(points)).reshape(first.shape)
-    axes.contour(first, second, values, [level], colors=["#0072B2"])
+    axes.contour(first, second, values, [level], colors=[color])
+    axes.plot([], color=color, label=said)
     axes.set(xlabel="x[0]", ylabel="x[1]")
 
 

@@ -116,4 +116,4 @@ def _draw_picture(axes, found, met) -> None:
     (a, b), (c, d) = ([float(v) for v in end] for end in (found.lo, found.hi))
     axes.plot([a, c, c, a, a], [b, b, d, d, b], color="#D55E00", label="proved")
     axes.set(xlabel="u", ylabel="v", aspect="equal")
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))

@@ -112,4 +112,4 @@ def _draw(axes, mesh: Mesh, cameras: Cameras, view: Set, words) -> None:
     (a, b), (c, d) = ([float(v) for v in end] for end in view)
     axes.plot([a, c, c, a, a], [b, b, d, d, b], color="black", label="view")
     axes.set(xlabel="u", ylabel="v", aspect="equal")
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
