@@ -6,10 +6,12 @@ f at m, C those of degree D over the cell, and q_k the polynomial's at m, exactl
     |f(m + t) - p(m + t)|  <=  sum_{k < D} |c_k - q_k| r^k + |C| r^D
                                + sum_{k >= D} |q_k| r^k.
 
-Cells are cut until that is at most the distance that is asked about, or until f is seen
-to be farther off at a middle, which refutes the claim.
+Cells are cut, the widest first, until that is at most the distance that is asked about,
+or until f is seen to be farther off at a middle, which refutes the claim. Where f is as
+far off as that and no farther, it stays open.
 """
 
+from collections import deque
 from fractions import Fraction
 
 from torchlean_check._errors import NotProved
@@ -20,14 +22,15 @@ from torchlean_check._programs import Program
 from torchlean_check._ranges import told
 
 DEGREE, MAX_CELLS = 4, 20_000
+NARROWEST = Fraction(1, 1 << 40)
 
 
 def require_close(pieces, f: Program, most: Fraction) -> None:
     """NotProved unless |f - p| <= most on every (start, end, p in x - start)."""
-    waiting = [(a, b, a, p) for a, b, p in pieces]
+    waiting = deque((a, b, a, p) for a, b, p in pieces)
     seen = 0
     while waiting:
-        lo, hi, start, p = waiting.pop()
+        lo, hi, start, p = waiting.popleft()
         middle, seen = (lo + hi) / 2, seen + 1
         own = [fixed(q) for q in shifted(p, middle - start)]
         own += [(0, 0)] * (DEGREE - len(own))
@@ -44,12 +47,12 @@ def require_close(pieces, f: Program, most: Fraction) -> None:
             degrees = [*range(DEGREE + 1), *range(DEGREE, len(own))]
             if sum(_most(c) * r**k for c, k in zip(off, degrees, strict=True)) <= most:
                 continue
-        if seen + len(waiting) > MAX_CELLS:
+        if seen + len(waiting) > MAX_CELLS or r < NARROWEST:
             raise NotProved(
                 f"not decided, after {seen} cells, whether the function is within "
                 f"{told(most)} from {float(lo)} to {float(hi)}"
             )
-        waiting += [(middle, hi, start, p), (lo, middle, start, p)]
+        waiting += [(lo, middle, start, p), (middle, hi, start, p)]
 
 
 def _wide(f: Program, lo: Fraction, hi: Fraction) -> Fixed | None:

@@ -235,6 +235,16 @@ def test_where_a_function_has_no_bound_nothing_is_decided(monkeypatch):
     assert found.status == "unknown" and "not decided, after" in found.reason
 
 
+def test_a_distance_that_is_only_just_kept_is_not_decided():
+    """|sin x - 1| is 1 at 0 and less on the right, up to pi: a bound of a cell next to
+    0 is never 1 or less. On the left it is more: there it is refuted, though the cells
+    next to 0 on the right stay open."""
+    ask = lambda lo: Spline([lo, 0, 3], [[1], [1]]).prove(near=(jnp.sin, 1))
+    assert Spline([0, 3], [[1]]).prove(near=(jnp.sin, 1)).status == "unknown"
+    assert Spline([0, 3], [[1]]).prove(near=(jnp.sin, 1.001)).status == "proved"
+    assert ask(-1).status == "refuted"
+
+
 def test_the_extent_is_that_of_the_critical_points():
     """x^3 - x on [-1, 1] has its extremes 2 / sqrt(27) at 1 / sqrt(3), within units."""
     cubic = Spline([-1, 1], [[0, 2, -3, 1]])
