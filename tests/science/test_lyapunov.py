@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import torchlean_jax as tl
-from torchlean_jax.science import _lyapunov, _settled, lyapunov
+from torchlean_jax.science import _lyapunov, lyapunov
 
 
 def square(x):
@@ -152,12 +152,12 @@ def test_a_box_of_four_states_is_settled_at_once():
     assert _lyapunov.settled(cubic, square, *map(np.array, box), 0.26) is None
 
 
-def test_what_is_not_settled_is_searched(monkeypatch):
-    """Past 1 it is refuted; what has no program is not settled."""
-    monkeypatch.setattr(_settled, "MANY", 8)
-    found = lyapunov(cubic, square, [-1.5] * 4, [1.5] * 4, 1.25, batch=64)
-    assert found.status == "refuted" and float(square(found.witness)) <= 1.25
-    arc = lambda x: -jnp.arctan(x)
-    assert (
-        _lyapunov.settled(arc, square, *np.array([[-1.0] * 4, [1.0] * 4]), 0.5) is None
-    )
+@pytest.mark.parametrize(("level", "settled"), [(1.5, True), (9.8, False)])
+def test_what_is_not_settled_is_searched(level, settled, monkeypatch):
+    """One state taken for many: cos < 0 beyond pi / 2, so P J + J^T P is not definite
+    on {V <= 9.8}, which is proved by cells as above."""
+    monkeypatch.setattr(_lyapunov, "CUT", 0)
+    found = lyapunov(falling, square, [-3.15], [3.15], level)
+    assert found.status == "proved" and (found.neighbourhood == 1.0) == settled
+    arc = lambda x: -jnp.arctan(x)  # no step of a program
+    assert _lyapunov.settled(arc, square, *np.array([[-1.0], [1.0]]), 0.5) is None
