@@ -23,7 +23,8 @@ import jax.numpy as jnp
 
 from torchlean_jax.science import supremum
 
-# seconds of the processor; what the certified figure or its excess over the sampled one may be
+# seconds of the processor; what the certified figure may be, or its excess over the
+# sampled one
 GOALS = {
     "approximate/sin": (10, "certified", 1e-3),
     "approximate/bump": (60, "certified", 1e-2),
