@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import signal
 
 import jax
 import pytest
@@ -76,6 +77,31 @@ def test_a_broken_contract_is_exit_code_1(monkeypatch, capsys):
 def test_bad_usage(words, message, capsys):
     assert main(["kernels", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_ctrl_c_keeps_what_was_decided(tmp_path, monkeypatch, capsys):
+    """It comes while the second of four clauses is decided."""
+    file, decided = tmp_path / "kernels.json", []
+    answer = Contract.answer
+
+    def interrupted(self, question, device=None):
+        decided.append(question)
+        if len(decided) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return answer(self, question, device)
+
+    monkeypatch.setattr(Contract, "answer", interrupted)
+    asked = ["kernels", "check", "rms_norm", *SAMPLE, "--clause", "memory", "precision"]
+    before = signal.getsignal(signal.SIGINT)
+    assert main([*asked, "--jobs", "1", "--json", str(file)]) == 3
+    assert signal.getsignal(signal.SIGINT) is before
+    printed = capsys.readouterr().out
+    assert "1 kernel, 2 clauses" in printed
+    assert "interrupted: 2 more were not decided" in printed
+    written = json.loads(file.read_text())
+    statuses = [clause["status"] for clause in written["clauses"]]
+    assert written["interrupted"] and len(decided) == 2
+    assert statuses == ["pass", "pass", "not run", "not run"]
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
