@@ -79,7 +79,7 @@ def _forward(operand, indices, updates, implementation):
 def _backward(implementation, saved, dy):
     indices, like = saved
     dupdates = kernel_call(
-        "gather_rows",
+        "scatter_add_backward",
         _reference.gather_rows,
         _kernel.gather_rows,
         _as_table(dy),

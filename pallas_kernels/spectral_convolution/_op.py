@@ -73,7 +73,7 @@ def _compiled(x, weight, implementation):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
 def _product(x_real, x_imag, w_real, w_imag, implementation):
     return kernel_call(
-        "mode_product",
+        "spectral_convolution",
         _reference.mode_product,
         _kernel.mode_product,
         *(x_real, x_imag, w_real, w_imag),
@@ -87,7 +87,7 @@ def _forward(*operands):
 
 def _backward(implementation, saved, cotangents):
     return kernel_call(
-        "mode_product_backward",
+        "spectral_convolution_backward",
         _reference.mode_product_backward,
         _kernel.mode_product_backward,
         *saved,

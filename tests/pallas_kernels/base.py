@@ -45,14 +45,26 @@ def failures(terms, **options):
     is left out: that function is not broken, and the arguments of a backward kernel,
     alone in its terms, are not its own."""
     report = Contract(terms).check(**options)
-    found = [c for c in report.failures if not c.program.startswith("grad of ")]
+    found = [c for c in named(report) if not c.program.startswith("grad of ")]
     crashed = [c.detail for c in found if re.match(r"\w*(Error|Exception): ", c.detail)]
     assert not crashed, crashed
     return found
 
 
+def named(report):
+    """The failures, each of which says in its line which clause it is of."""
+    for failure in report.failures:
+        assert str(failure).split()[:2] == ["fail", failure.clause], str(failure)
+    return report.failures
+
+
 def failing_clauses(terms, **options) -> set[str]:
     return {failure.clause for failure in failures(terms, **options)}
+
+
+def sampled(name):
+    """The shapes of a contract's sample."""
+    return contract(name).sample()["shapes"]
 
 
 def assert_contract_holds(name, **options):

@@ -1,25 +1,11 @@
 """Pallas kernels on a machine without a GPU."""
 
-import contextlib
-import functools
-
 import pytest
-from jax.experimental import pallas as pl
+
+from tests.pallas_kernels.on_a_cpu import interpreting
 
 
 @pytest.fixture
-def interpreted(monkeypatch):
-    """A context in which Pallas runs kernels in its own interpret mode."""
-
-    @contextlib.contextmanager
-    def mode():
-        original = pl.pallas_call
-
-        def call(*args, compiler_params=None, **options):
-            return original(*args, interpret=True, **options)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(pl, "pallas_call", functools.wraps(original)(call))
-            yield
-
-    return mode
+def interpreted():
+    """What gives a context in which Pallas runs kernels in its own interpret mode."""
+    return interpreting
