@@ -10,6 +10,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plt
 
 from tests.pallas_kernels import base
+from tests.pallas_kernels.faults import plants
 from torchlean_jax.contracts import Contract
 from torchlean_jax.pallas_kernels.attention import (
     _backward,
@@ -44,7 +45,7 @@ def failing(program, kernel, shape, clause):
     terms = dataclasses.replace(terms, shapes={shape: SHAPES[shape]})
     about = {"dtypes": ["float32"], "clauses": [clause]}
     report = Contract(terms).check(**about)
-    mine = [c for c in report.failures if c.program == program.name]
+    mine = [c for c in base.named(report) if c.program == program.name]
     return report, {c.clause for c in mine}
 
 
@@ -142,6 +143,7 @@ class _Interleaved:
         return lax.rem(head, jnp.int32(self.kv_heads))
 
 
+@plants("attention", clause="meaning")
 @pytest.mark.parametrize(
     ("place", "name", "wrong", "shape"),
     [
@@ -179,6 +181,7 @@ def _no_bias_gradient(*args, scale):
     return jnp.zeros_like(_bias.bias_backward(*args, scale=scale))
 
 
+@plants("attention", clause="meaning")
 @pytest.mark.parametrize(
     ("gradients", "bias", "shape"),
     [
@@ -193,12 +196,14 @@ def test_another_gradient(gradients, bias, shape):
     assert clauses == {"meaning"}, str(report)
 
 
+@plants("attention", clause="meaning")
 def test_delta_is_forgotten(monkeypatch):
     monkeypatch.setattr(_backward, "delta", _without_delta)
     report, clauses = failing(BACKWARD, backward(), "grouped", "meaning")
     assert clauses == {"meaning"}, str(report)
 
 
+@plants("attention", clause="meaning")
 def test_the_public_function_forgets_the_gradient_of_the_bias(monkeypatch):
     original = _op._cotangents
 
@@ -239,6 +244,7 @@ def _store_by_all(self, ref, batch, places, head, value):
     plt.store(place, value.astype(ref.dtype), mask=inside)
 
 
+@plants("attention", clause="memory")
 @pytest.mark.parametrize(
     ("name", "wrong", "kind"),
     [
@@ -255,6 +261,9 @@ def test_a_wrong_access(name, wrong, kind, monkeypatch):
     assert kind in report.failures[0].detail
 
 
+@plants(
+    "attention", clause="precision", says=["products in TF32", "products in float16"]
+)
 @pytest.mark.parametrize(
     ("precision", "preferred", "says"),
     [(None, jnp.float32, "TF32"), (lax.Precision.HIGHEST, jnp.float16, "below")],
@@ -280,6 +289,7 @@ def _not_around(weights, x, allowed):
     return _operands._dot(weights.astype(x.dtype), x, 1, 0)
 
 
+@plants("attention", clause="edges")
 def test_a_nan_that_may_not_be_looked_at_leaks(monkeypatch):
     """0 * NaN in a product: no other clause would see it."""
     monkeypatch.setattr(_forward, "weighted", _not_around)

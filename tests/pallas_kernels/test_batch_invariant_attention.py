@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import torchlean_jax as tl
+from tests.pallas_kernels.faults import plants
 from torchlean_jax._float_error import output_errors_once
 from torchlean_jax.contracts import Contract, _determinism, _edges, _rounding
 from torchlean_jax.pallas_kernels import (
@@ -132,6 +133,7 @@ def _by_queries(q, k, v, *rest, scale):
 PADDING, ALONE = TERMS.edges[-2:]
 
 
+@plants("batch_invariant_attention", clause="edges")
 @pytest.mark.parametrize(
     ("wrong", "edge"), [(_by_length, PADDING), (_by_queries, ALONE)]
 )
@@ -158,6 +160,7 @@ def _around_the_whole(q, k, v):
     return batch_invariant_attention(q, k, v) + 1e-7 * v.sum()
 
 
+@plants("batch_invariant_attention", clause="determinism")
 @pytest.mark.parametrize("wrong", [_over_the_batch, _around_the_whole])
 def test_what_the_batch_decides_is_caught(wrong):
     assert not _determinism.rows_keep_their_bits(wrong, arrays(9, 2, 5), 0)[0]

@@ -10,18 +10,13 @@ import pytest
 
 import torchlean_jax as tl
 from tests.pallas_kernels import base
+from tests.pallas_kernels.faults import plants
 from torchlean_jax.pallas_kernels import _rows, layer_norm
 from torchlean_jax.pallas_kernels._rows import RowTiles
 from torchlean_jax.pallas_kernels.layer_norm import _kernel
 from torchlean_jax.pallas_kernels.layer_norm._contract import EPS, TERMS
 
 FORWARD, BACKWARD = TERMS.programs
-# Rounding, the slow clause, is sampled on RMSNorm; `torchlean kernels check` has all.
-QUICK = ["meaning", "memory", "edges", "precision"]
-
-
-def test_the_contract_holds_on_a_sample():
-    base.assert_contract_holds("layer_norm", clauses=QUICK, **base.ONE)
 
 
 def test_gradients_next_to_the_smallest_float16():
@@ -46,19 +41,6 @@ def test_against_the_statistics_of_python():
     expected = [(a - mean) * scale * v + c for a, v, c in zip(x, w, b, strict=True)]
     y = layer_norm(jnp.array(x), jnp.array(w), jnp.array(b), eps=1e-3)
     np.testing.assert_allclose(y, expected, rtol=1e-6)
-
-
-def test_under_vmap_jit_and_grad():
-    x = jax.random.normal(jax.random.key(1), (2, 4, 6))
-    w, b = jnp.linspace(0.5, 2.0, 6), jnp.linspace(-1.0, 1.0, 6)
-    each = jnp.stack([layer_norm(row, w, b) for row in x])
-    got = jax.vmap(layer_norm, (0, None, None))(x, w, b)
-    np.testing.assert_allclose(got, each, rtol=1e-6)
-    loss = lambda x, w, b, how: (layer_norm(x, w, b, implementation=how) ** 3).sum()
-    fused = jax.jit(jax.grad(loss, (0, 1, 2)), static_argnums=3)(x, w, b, "auto")
-    plain = jax.grad(loss, (0, 1, 2))(x, w, b, "reference")
-    for got, expected in zip(fused, plain, strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
 
 class _OnePass(_kernel._Centred):
@@ -99,6 +81,7 @@ def broken(monkeypatch, module=_rows, **changes):
     return base.with_kernel(TERMS, FORWARD, kernel)
 
 
+@plants("layer_norm")
 @pytest.mark.parametrize(
     ("centred", "clause"),
     [(_OnePass, "rounding"), (_PaddingDeviates, "meaning"), (_Unbiased, "meaning")],
@@ -113,6 +96,7 @@ class _LosesTheLastTile(RowTiles):
         return super().__len__() - 1
 
 
+@plants("layer_norm", clause="memory")
 def test_a_lost_tile(monkeypatch):
     tiles = {"RowTiles": _LosesTheLastTile, "row_tile": base.SmallTiles}
     terms = broken(monkeypatch, **tiles)
@@ -136,6 +120,7 @@ def _no_mean_of_the_gradient(x, weight, dy, *, eps):
     return dx + scale * (weight * dy).mean(axis=-1, keepdims=True), dw, db
 
 
+@plants("layer_norm", clause="meaning")
 @pytest.mark.parametrize("wrong", [_no_bias_gradient, _no_mean_of_the_gradient])
 def test_a_wrong_backward(wrong):
     terms = base.with_kernel(TERMS, BACKWARD, functools.partial(wrong, eps=EPS))

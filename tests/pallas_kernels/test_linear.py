@@ -11,6 +11,7 @@ import scipy.special
 
 import torchlean_jax as tl
 from tests.pallas_kernels import base
+from tests.pallas_kernels.faults import plants
 from torchlean_jax.contracts import _meaning
 from torchlean_jax.pallas_kernels import _products, linear
 from torchlean_jax.pallas_kernels.linear import _kernel, _reference
@@ -19,10 +20,6 @@ from torchlean_jax.pallas_kernels.linear._contract import TERMS
 
 PROGRAMS = {program.name: program for program in TERMS.programs}
 FORWARD, BACKWARD = PROGRAMS["linear_gelu_tanh"], PROGRAMS["linear_gelu_tanh_backward"]
-
-
-def test_the_contract_holds_on_a_sample():
-    base.assert_contract_holds("linear", **base.ONE)
 
 
 @pytest.mark.parametrize("program", [FORWARD, BACKWARD], ids=lambda p: p.name)
@@ -54,19 +51,6 @@ def test_against_float64():
     y = linear(*map(jnp.float32, (x, w)), jnp.full(7, 0.5), activation="gelu_tanh")
     # gelu by tanh is within 5e-4 of gelu by erf
     np.testing.assert_allclose(y, z * scipy.special.ndtr(z), atol=5e-4)
-
-
-def test_under_vmap_jit_and_grad():
-    x = jax.random.normal(jax.random.key(1), (2, 4, 6))
-    w, b = jax.random.normal(jax.random.key(2), (6, 3)), jnp.arange(3.0)
-    act = functools.partial(linear, activation="tanh")
-    each = jnp.stack([act(one, w, b) for one in x])
-    np.testing.assert_allclose(jax.vmap(act, (0, None, None))(x, w, b), each, rtol=1e-5)
-    loss = lambda x, w, b, how: (act(x, w, b, implementation=how) ** 3).sum()
-    fused = jax.jit(jax.grad(loss, (0, 1, 2)), static_argnums=3)(x, w, b, "auto")
-    plain = jax.grad(loss, (0, 1, 2))(x, w, b, "reference")
-    for got, expected in zip(fused, plain, strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_weights_in_another_dtype():
@@ -104,6 +88,7 @@ def fresh(module, program):
     return dataclasses.replace(terms, shapes={"several": SEVERAL}, dtypes=("float32",))
 
 
+@plants("linear")
 @pytest.mark.parametrize(
     ("module", "program", "old", "new", "clause"),
     [

@@ -9,6 +9,7 @@ import pytest
 
 import torchlean_jax as tl
 from tests.pallas_kernels import base
+from tests.pallas_kernels.faults import plants
 from torchlean_jax.pallas_kernels import _rows, rope
 from torchlean_jax.pallas_kernels.rope import _kernel
 from torchlean_jax.pallas_kernels.rope._contract import BASE, TERMS
@@ -18,10 +19,6 @@ LAYOUTS = {
     "half": lambda n: [(k, k + n // 2) for k in range(n // 2)],
     "interleaved": lambda n: [(2 * k, 2 * k + 1) for k in range(n // 2)],
 }
-
-
-def test_the_contract_holds_on_a_sample():
-    base.assert_contract_holds("rope", **base.ONE)
 
 
 @pytest.mark.parametrize("program", TERMS.programs, ids=lambda p: p.name)
@@ -49,17 +46,11 @@ def test_scores_depend_on_the_distance_alone():
     np.testing.assert_allclose(scores, scores[0], rtol=1e-4)
 
 
-def test_heads_share_positions_and_under_vmap_jit_and_grad():
+def test_heads_share_positions():
     x = jax.random.normal(jax.random.key(1), (2, 4, 3, 6))
-    positions = jnp.arange(4)[:, None]
-    turn = lambda x, how="auto": rope(x, positions, layout="half", implementation=how)
-    np.testing.assert_allclose(
-        turn(x)[:, :, 2], rope(x[:, :, 2], jnp.arange(4), layout="half")
-    )
-    np.testing.assert_allclose(jax.vmap(turn)(x), turn(x), rtol=1e-6)
-    loss = lambda x, how: (turn(x, how) ** 3).sum()
-    fused = jax.jit(jax.grad(loss), static_argnums=1)(x, "auto")
-    np.testing.assert_allclose(fused, jax.grad(loss)(x, "reference"), atol=1e-5)
+    of_heads = rope(x, jnp.arange(4)[:, None], layout="half")
+    one = rope(x[:, :, 2], jnp.arange(4), layout="half")
+    np.testing.assert_allclose(of_heads[:, :, 2], one)
 
 
 def broken(program, old, new):
@@ -72,6 +63,7 @@ def same_call(program, module):
     return lambda x, positions: module.rope(x, positions, **options)
 
 
+@plants("rope")
 @pytest.mark.parametrize(
     ("program", "old", "new", "clause"),
     [

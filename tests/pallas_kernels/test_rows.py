@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.pallas_kernels import base
+from tests.pallas_kernels.faults import plants
 from torchlean_jax.interpreters import _jaxpr
 from torchlean_jax.pallas_kernels import _rows, _tiles
 from torchlean_jax.pallas_kernels._tiles import row_tile
@@ -66,8 +67,10 @@ def test_tiles_of_rows_in_turn_are_right(program, monkeypatch):
 
 
 FORWARD, BACKWARD = TERMS.programs
+TURNS = ["a lost turn", "the same rows in each turn", "sums of the last rows alone"]
 
 
+@plants("layer_norm", says=TURNS)
 @pytest.mark.parametrize(
     ("program", "clause", "old", "new"),
     [
@@ -75,7 +78,7 @@ FORWARD, BACKWARD = TERMS.programs
         (FORWARD, "memory", "program + number * programs", "program"),
         (BACKWARD, "meaning", "tuple(map(jnp.add, totals, added))", "tuple(added)"),
     ],
-    ids=["a lost turn", "the same rows in each turn", "sums of the last rows alone"],
+    ids=TURNS,
 )
 def test_faults_in_turns_are_caught(program, clause, old, new, monkeypatch):
     faulty = base.mutated(_rows, old, new)

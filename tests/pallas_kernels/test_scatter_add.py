@@ -10,6 +10,7 @@ from jax.experimental import pallas as pl
 
 import torchlean_jax as tl
 from tests.pallas_kernels import base
+from tests.pallas_kernels.faults import plants
 from torchlean_jax.contracts import Contract
 from torchlean_jax.interpreters._kernel_call import unrolled
 from torchlean_jax.pallas_kernels import scatter_add
@@ -17,13 +18,6 @@ from torchlean_jax.pallas_kernels.scatter_add import _kernel, _op
 from torchlean_jax.pallas_kernels.scatter_add._contract import TERMS
 
 FORWARD, BACKWARD = TERMS.programs
-# Rounding, the slow clause, is asked of a planted fault; `torchlean kernels check` has
-# all.
-QUICK = ["meaning", "memory", "edges", "precision"]
-
-
-def test_the_contract_holds_on_a_sample():
-    base.assert_contract_holds("scatter_add", clauses=QUICK, **base.ONE)
 
 
 @pytest.mark.parametrize("program", TERMS.programs, ids=lambda p: p.name)
@@ -59,21 +53,6 @@ def test_every_bit_is_that_of_sums_in_order():
     assert (backwards != expected).any()
 
 
-def test_under_vmap_jit_and_grad():
-    operand, places, updates = FORWARD.arguments(
-        jax.random.key(1), (3, 5, 4), jnp.float32
-    )
-    tables = jnp.stack([operand, 2 * operand])
-    got = jax.vmap(scatter_add, (0, None, None))(tables, places, updates)
-    each = [scatter_add(table, places, updates) for table in tables]
-    np.testing.assert_allclose(got, jnp.stack(each), rtol=1e-6)
-    loss = lambda x, u, how: (scatter_add(x, places, u, implementation=how) ** 2).sum()
-    fused = jax.jit(jax.grad(loss, (0, 1)), static_argnums=2)(operand, updates, "auto")
-    plain = jax.grad(loss, (0, 1))(operand, updates, "reference")
-    for got, expected in zip(fused, plain, strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-6)
-
-
 def test_other_ranks():
     y = scatter_add(jnp.zeros(3), jnp.array([2, 2]), jnp.array([1.0, 2.0]))
     np.testing.assert_array_equal(y, [0, 0, 3])
@@ -91,6 +70,11 @@ def test_without_updates_there_is_no_product():
 # Planted faults --------------------------------------------------------------------
 
 
+@plants(
+    "scatter_add",
+    clause="precision",
+    says=["no kernel: the operand as it is", "no kernel: zeros"],
+)
 @pytest.mark.parametrize(
     ("program", "kernel"),
     [
@@ -173,6 +157,7 @@ def _unsorted(places, rows):
 sorted_by_place = _kernel.sorted_by_place
 
 
+@plants("scatter_add")
 @pytest.mark.parametrize(
     ("changes", "clause"),
     [
@@ -215,12 +200,14 @@ def _gather_without_a_mask(source_ref, places_ref, y_ref, *, tile):
     ]
 
 
+@plants("scatter_add", clause="meaning", says=["a gradient of what was dropped"])
 def test_a_wrong_backward():
     terms = base.with_kernel(TERMS, BACKWARD, _reads_what_was_dropped)
     found = base.failures(terms, clauses=["meaning"], **base.ONE)
     assert [c.program for c in found] == [BACKWARD.name]
 
 
+@plants("scatter_add", clause="memory")
 def test_a_backward_without_a_mask(monkeypatch):
     monkeypatch.setattr(_kernel, "_gather", _gather_without_a_mask)
     terms = base.with_kernel(TERMS, BACKWARD, lambda *args: _kernel.gather_rows(*args))
@@ -232,6 +219,7 @@ def _from_the_end(indices, rows):
     return jnp.where(indices < 0, indices + rows, indices).astype(jnp.int32)
 
 
+@plants("scatter_add", clause="edges", says=["indices from the end"])
 def test_a_wrong_edge(monkeypatch):
     edge = next(e for e in TERMS.edges if e.name.startswith("outside"))
     terms = dataclasses.replace(TERMS, programs=(), edges=(edge,))

@@ -11,22 +11,14 @@ from jax.experimental.pallas import triton as plt
 
 import torchlean_jax as tl
 from tests.pallas_kernels import base
+from tests.pallas_kernels.faults import plants
 from torchlean_jax.contracts import Contract
 from torchlean_jax.pallas_kernels import selective_scan
 from torchlean_jax.pallas_kernels.selective_scan import _kernel
 from torchlean_jax.pallas_kernels.selective_scan._contract import TERMS
 
 FORWARD, BACKWARD = TERMS.programs
-# Rounding, the slow clause, is asked of a planted fault; `torchlean kernels check` has
-# all.
 SMALL = {"shapes": ["small"], "dtypes": ["float32"]}
-
-
-def test_the_contract_holds_on_a_sample():
-    quick = ["meaning", "edges"]
-    base.assert_contract_holds("selective_scan", clauses=quick, **SMALL)
-    quick = ["memory", "precision"]
-    base.assert_contract_holds("selective_scan", clauses=quick, **base.ONE)
 
 
 @pytest.mark.parametrize("program", TERMS.programs, ids=lambda p: p.name)
@@ -53,27 +45,6 @@ def test_against_the_recurrence_of_python():
     y, state = selective_scan(*operands, state=jnp.full((1, 1, 1), 2.0))
     np.testing.assert_allclose(y[0, :, 0], expected, rtol=1e-6)
     np.testing.assert_allclose(state[0, 0, 0], last, rtol=1e-6)
-
-
-def test_under_vmap_jit_and_grad():
-    x, delta, a, b, c, d, state, *_ = arguments = FORWARD.arguments(
-        jax.random.key(1), (2, 4, 3, 2, True), jnp.float32
-    )
-    z = arguments[-1]
-
-    def total(x, z, how):
-        y, last = selective_scan(
-            *(x, delta, a, b, c, d), z=z, state=state, implementation=how
-        )
-        return (y**2).sum() + last.sum()
-
-    xs = jnp.stack([x, -x, 2 * x])
-    got = jax.vmap(lambda x: total(x, z, "auto"))(xs)
-    np.testing.assert_allclose(got, [total(x, z, "auto") for x in xs], rtol=1e-6)
-    fused = jax.jit(jax.grad(total, (0, 1)), static_argnums=2)(x, z, "auto")
-    plain = jax.grad(total, (0, 1))(x, z, "reference")
-    for got, expected in zip(fused, plain, strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_pieces_make_the_whole():
@@ -182,6 +153,7 @@ def test_small_tiles_are_clean(program, monkeypatch):
     assert not base.failing_clauses(terms, clauses=["memory"], **base.ONE)
 
 
+@plants("selective_scan")
 @pytest.mark.parametrize(
     ("changes", "clause"),
     [
@@ -223,6 +195,7 @@ def _gate_taken_twice(*args):
     return _with(gradients, x=gradients[0] * jax.nn.silu(args[-1]))
 
 
+@plants("selective_scan", clause="meaning")
 @pytest.mark.parametrize(
     "wrong", [_no_step_gradient, _last_state_ignored, _gate_taken_twice]
 )
@@ -245,6 +218,7 @@ def _state_after(step, refs, dy_ref, out, state, before, carry):
 _pull = _kernel._pull
 
 
+@plants("selective_scan", clause="meaning")
 @pytest.mark.parametrize("wrong", [_decays_of_the_wrong_step, _state_after])
 def test_a_wrong_step_backward(wrong, monkeypatch):
     terms = broken(monkeypatch, BACKWARD, _pull=wrong)
@@ -256,6 +230,7 @@ class _NoChoice(_kernel.Step):
         return value
 
 
+@plants("selective_scan", clause="edges")
 def test_what_lies_beyond_the_length_leaks(monkeypatch):
     """Read without a mask and computed with: the edge tells."""
 
@@ -286,7 +261,6 @@ def test_what_lies_beyond_the_length_leaks(monkeypatch):
         ({"lengths": jnp.ones(2, int)}, r"lengths \[2\]"),
         ({"state": jnp.ones((1, 2, 3))}, r"state \[1, 2, 4\]"),
         ({"z": jnp.ones((1, 2, 2))}, r"z \[1, 3, 2\]"),
-        ({"implementation": "pallas"}, "run on a GPU"),
     ],
 )
 def test_bad_input(changes, message):

@@ -10,17 +10,13 @@ from jax import lax
 
 import torchlean_jax as tl
 from tests.pallas_kernels import base
+from tests.pallas_kernels.faults import plants
 from torchlean_jax.contracts import Contract
 from torchlean_jax.pallas_kernels import spectral_convolution
 from torchlean_jax.pallas_kernels.spectral_convolution import _kernel, _modes
 from torchlean_jax.pallas_kernels.spectral_convolution._contract import TERMS
 
 FORWARD, BACKWARD = TERMS.programs
-QUICK = ["meaning", "memory", "edges", "precision"]
-
-
-def test_the_contract_holds_on_a_sample():
-    base.assert_contract_holds("spectral_convolution", clauses=QUICK, **base.ONE)
 
 
 @pytest.mark.parametrize("program", TERMS.programs, ids=lambda p: p.name)
@@ -66,19 +62,6 @@ def test_the_reverse_mode_on_a_plane():
     assert tl.check_vjp(lambda x, w: spectral_convolution(x, w))(x, weight).ok
 
 
-def test_under_vmap_jit_and_grad():
-    x = jax.random.normal(jax.random.key(2), (3, 2, 6, 2))
-    weight = jax.random.normal(jax.random.key(3), (2, 3, 2, 2))
-    got = jax.vmap(spectral_convolution, (0, None))(x, weight)
-    each = jnp.stack([spectral_convolution(one, weight) for one in x])
-    np.testing.assert_allclose(got, each, rtol=1e-5, atol=1e-6)
-    loss = lambda x, w, how: (spectral_convolution(x, w, implementation=how) ** 2).sum()
-    fused = jax.jit(jax.grad(loss, (0, 1)), static_argnums=2)(x[0], weight, "auto")
-    plain = jax.grad(loss, (0, 1))(x[0], weight, "reference")
-    for got, expected in zip(fused, plain, strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
-
-
 # Planted faults --------------------------------------------------------------------
 
 
@@ -100,10 +83,14 @@ def _transpose_forgotten(x_real, x_imag, w_real, w_imag, dy_real, dy_imag):
     return *dx, *dw
 
 
+CONJUGATES = ["weights not conjugated", "x not conjugated", "no transpose"]
+
+
+@plants("spectral_convolution", clause="meaning", says=CONJUGATES)
 @pytest.mark.parametrize(
     "wrong",
     [_conjugates("", "r"), _conjugates("l", ""), _transpose_forgotten],
-    ids=["weights not conjugated", "x not conjugated", "no transpose"],
+    ids=CONJUGATES,
 )
 def test_a_wrong_backward(wrong):
     terms = base.with_kernel(TERMS, BACKWARD, wrong)
@@ -158,6 +145,7 @@ def _loses_the_last(*refs, summands, **options):
 _product = _kernel._product
 
 
+@plants("spectral_convolution")
 @pytest.mark.parametrize(
     ("changes", "shape", "clause"),
     [
@@ -199,6 +187,7 @@ def _unscaled(real, imag, modes, sizes):
 _restored = _modes.restored
 
 
+@plants("spectral_convolution", clause="edges")
 @pytest.mark.parametrize(
     ("name", "wrong", "edges"),
     [
