@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -60,6 +61,28 @@ def test_labels_that_are_wrong_are_not_certified(perceptron):
 
     claim = _classifiers.certified(_classifiers.Classifier(shifted), 0.005, 3, 3)
     assert check_claim(claim, perceptron).status == "fails"
+
+
+@pytest.mark.parametrize(
+    ("status", "blob", "found"),
+    [
+        ("proved", b"not a certificate", "unknown"),
+        ("proved", None, "unknown"),
+        ("unknown", None, "unknown"),
+        ("refuted", None, "fails"),
+    ],
+)
+def test_labels_count_by_certificates_that_are_accepted(
+    monkeypatch, status, blob, found
+):
+    """Whatever `verify` says: the checker reads what it wrote."""
+    certificate = blob and SimpleNamespace(bytes=blob)
+    verdict = SimpleNamespace(status=status, certificate=certificate)
+    monkeypatch.setattr(_classifiers.tl, "verify", lambda *args: verdict)
+    claim = _classifiers.certified(
+        _classifiers.Classifier(PERCEPTRON.apply), 0.005, 2, 1
+    )
+    assert check_claim(claim, zoo.untrained(mlp.ENTRY)).status == found
 
 
 THIN = {

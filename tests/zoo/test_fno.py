@@ -33,6 +33,15 @@ def test_training_comes_closer_on_both_grids(trained):
         assert trained.metrics[metric] < before[metric]
 
 
+def test_a_hundred_steps_beat_a_comparable_project():
+    """Which reports a test MSE of 0.022 after 100 steps, of its own data: here the
+    entry's network and settings, and an eighth of its functions."""
+    entry = fno.make(train=128, held_out=32)
+    found = zoo.train(entry, replace(entry.settings, steps=100))
+    before = entry.evaluate(entry.network.init(jax.random.key(0)), found.data)
+    assert found.metrics["squared_error"] < 0.022 < before["squared_error"]
+
+
 def fails(name, trained):
     assert check_claim(CLAIMS[name], trained).status == "fails"
 
