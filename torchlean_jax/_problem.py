@@ -23,6 +23,7 @@ from torchlean_jax.interpreters._alpha import initial_slopes, optimise
 from torchlean_jax.interpreters._ascent import Choices, ascend, halved
 from torchlean_jax.interpreters._backward import about, below
 from torchlean_jax.interpreters._chunk import in_chunks
+from torchlean_jax.interpreters._complex_parts import in_real_parts
 from torchlean_jax.interpreters._crown import crown, enclose, lowered, raised
 from torchlean_jax.interpreters._graph import flatten
 from torchlean_jax.interpreters._integers import over_reals
@@ -106,7 +107,7 @@ class Task:
         require_rules(traced.jaxpr, self.sets, Interval, what=f"`{name}`")
         self.out_tree, self.out_avals = traced.out_tree, traced.out_avals
         self.plain_graph = flatten(traced.jaxpr, traced.consts)
-        self.graph = recognise(over_reals(self.plain_graph))
+        self.graph = recognise(over_reals(in_real_parts(self.plain_graph)))
         self.consts = {n: kept(c) for n, c in self.graph.constants.items()}
         self._compiled = {}
 
