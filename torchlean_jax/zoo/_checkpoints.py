@@ -1,10 +1,12 @@
 """Checkpoints by orbax: each whole or absent, and refused by any other model."""
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from torchlean_jax._named_arrays import differences, require_none
 from torchlean_jax.domains._errors import InputError
@@ -50,6 +52,7 @@ class Checkpoints:
             "entry": entry.name,
             "settings": asdict(settings),
             "arrays": {name: _shown(x) for name, x in _named(state).items()},
+            "digests": {name: _digest(x) for name, x in _named(state).items()},
         }
         args = self._orbax.args
         self._manager.save(
@@ -78,6 +81,7 @@ class Checkpoints:
                 f"(or --out) of a training of {entry.name}"
             )
         self._arrays = found["arrays"]
+        self._digests = found.get("digests", {})  # older checkpoints have none
         return settings
 
     def restore(self, step: int, entry: Entry, abstract: TrainState) -> TrainState:
@@ -100,6 +104,11 @@ class Checkpoints:
         except (ValueError, KeyError, OSError) as error:
             said = str(error).partition("\n")[0]
             raise CheckpointError(f"{self.folder}/{step} is damaged: {said}") from error
+        for name, digest in self._digests.items():
+            if _digest(found["state"][name]) != digest:
+                raise CheckpointError(
+                    f"{self.folder}/{step} is damaged: {name} is not what was saved"
+                )
         leaves = [found["state"][name] for name in named]
         return jax.tree.unflatten(jax.tree.structure(abstract), leaves)
 
@@ -146,6 +155,11 @@ class _Recorded:
 
 def _shown(x) -> str:
     return f"{x.dtype}[{','.join(map(str, x.shape))}]"
+
+
+def _digest(x) -> str:
+    """Of the bytes of an array: a flipped bit can leave numbers that look like any."""
+    return hashlib.sha256(np.ascontiguousarray(x)).hexdigest()
 
 
 def _named(state: TrainState) -> dict:

@@ -12,8 +12,8 @@ Table = TypeVar("Table")
 def read_table(path: Path, readers: dict[str, Callable[[Path], Table]]) -> Table:
     """What the reader of that ending makes of a file, such as `.csv` or `.npy`.
 
-    Raises InputError for another ending, a file that is not there, and a ValueError of
-    the reader, with the path.
+    Raises InputError for another ending, a file that is not there or cannot be read,
+    and a ValueError of the reader, with the path.
     """
     if path.suffix not in readers:
         raise InputError(f"{path}: data are {' or '.join(readers)}")
@@ -21,5 +21,5 @@ def read_table(path: Path, readers: dict[str, Callable[[Path], Table]]) -> Table
         raise InputError(f"{path}: there is no such file")
     try:
         return readers[path.suffix](path)
-    except ValueError as error:
+    except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{path}: {error}") from error

@@ -1,5 +1,7 @@
 """Text as bytes: the source of Python's standard library, or files of the user's own.
 
+A `.npy` holds tokens, the numbers 0 to 255 in one dimension; any other file is read as
+it is.
 Files are held out whole, so that no line of a held-out file was trained on.
 """
 
@@ -12,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.zoo._tables import read_table
 
 HELD_OUT = 20  # one file in so many
 SEPARATOR = b"\0"
@@ -101,7 +104,7 @@ def _library():
 def _split(files: list[Path], where: str):
     if not files:
         raise InputError(f"{where}: there are no files to train on")
-    contents = [file.read_bytes() for file in files]
+    contents = [_content(file) for file in files]
     if len(contents) == 1:
         (whole,) = contents
         end = len(whole) - len(whole) // HELD_OUT
@@ -111,6 +114,22 @@ def _split(files: list[Path], where: str):
     return _bytes(SEPARATOR.join(contents[held:])), _bytes(
         SEPARATOR.join(contents[:held])
     )
+
+
+def _content(file: Path) -> bytes:
+    if file.suffix != ".npy":
+        return file.read_bytes()
+    tokens = read_table(file, {".npy": lambda path: np.load(path, allow_pickle=False)})
+    if tokens.ndim != 1 or not np.issubdtype(tokens.dtype, np.integer):
+        raise InputError(
+            f"{file}: integers [n] are needed; this is {tokens.dtype}"
+            f"{list(tokens.shape)}"
+        )
+    for place in np.flatnonzero((tokens < 0) | (tokens > 255))[:1]:
+        raise InputError(
+            f"{file}: tokens are bytes, 0 to 255; number {place} is {tokens[place]}"
+        )
+    return tokens.astype(np.uint8).tobytes()
 
 
 def _bytes(content: bytes) -> np.ndarray:

@@ -54,7 +54,7 @@ def read(path: str, points: int, space: int) -> tuple[np.ndarray, np.ndarray]:
     """
     try:
         both = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: {error}") from error
     side = both.shape[-1] if both.ndim == 2 + space else 0
     fits = side > 0 and both.shape[1:] == (2, *[side] * space) and len(both) >= 8
