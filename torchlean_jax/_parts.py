@@ -26,7 +26,7 @@ from torchlean_jax.search._executors import Executor, Spread, pickled
 from torchlean_jax.search._hints import Hints, begin
 from torchlean_jax.search._region import Region
 from torchlean_jax.search._saved import Slot
-from torchlean_jax.search._settled import settled
+from torchlean_jax.search._settled import Narrower
 from torchlean_jax.search._stop import is_asked_for
 
 _METHODS = ("ibp", "forward", "crown-ibp", "crown")
@@ -36,9 +36,6 @@ _METHODS = ("ibp", "forward", "crown-ibp", "crown")
 # 32 restarts miss and 4096 find).
 _ATTACKS = {4: 1, 32: 128}
 _MOST_STARTS = 2**20  # elements of all restarts of an attack that is repeated
-# After so many parts of a clause, cuts in a row of searches that narrow what is cut:
-# each takes about three times as long as the one before (seen on two networks)
-_NARROWED_AFTER = {16: 5, 64: 8, 256: 11, 1024: 14}
 _MOST_UNDECIDED = 64  # points with an open sign: more would take the time of the search
 
 
@@ -208,7 +205,8 @@ def by_cells(
         _restore(search, slot)
         if course.hints.leaves and not (search.rounds or search.given):
             begin(search, course.hints.leaves)
-    narrower = _Narrower(region, kinds, searches)
+    narrows = all(kind.narrows for kind in kinds)
+    narrower = Narrower(region, searches if narrows else [])
     evidence = _by_turns(searches, slots, course, refutes, narrower)
     found = _said_of_cells(searches, method, evidence, tried, course)
     if evidence is not None:
@@ -243,32 +241,8 @@ def _said_of_cells(searches, method, evidence, tried, course: Course) -> dict:
     }
 
 
-class _Narrower:
-    """Narrows what is cut for the cells of all clauses, deeper as one proves harder."""
-
-    def __init__(self, region: Region, kinds: list[Cells], searches: list[Search]):
-        self._region, self._searches, self._ends = region, searches, None
-        can = all(kind.narrows for kind in kinds)
-        self._left = list(_NARROWED_AFTER.items()) if can else []
-
-    def is_due(self, search: Search) -> bool:
-        return bool(self._left) and search.parts >= self._left[0][0] and search.goes_on
-
-    def narrow(self, is_over) -> None:
-        _, depth = self._left.pop(0)
-        self._ends = settled(self._region, depth, self._ends, is_over)
-        if self._ends is None:
-            self._left = []
-            return
-        for search in self._searches:
-            for cells in (search.open, search.stuck):
-                rows, ends = cells.rows, self._ends  # views
-                np.maximum(rows["lo"], ends["lo"], out=rows["lo"])
-                np.minimum(rows["hi"], ends["hi"], out=rows["hi"])
-
-
 def _by_turns(
-    searches: list, slots, course: Course, refutes, narrower: _Narrower
+    searches: list, slots, course: Course, refutes, narrower: Narrower
 ) -> dict | None:
     """Run searches until all have ended, or one has found evidence, which is returned.
 

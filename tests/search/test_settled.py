@@ -16,7 +16,6 @@ import pytest
 import torchlean_jax as tl
 from tests.search import exact_relu
 from tests.search.faults import notices, planted
-from torchlean_jax import _parts
 from torchlean_jax._question import question
 from torchlean_jax.search import Branching, _settled
 from torchlean_jax.search._layout import Layout
@@ -249,7 +248,7 @@ def test_a_hard_clause_is_proved_with_fewer_cells(monkeypatch):
     options["split"] = Branching(cut="phases", batch=8, most_parts=2000)
     parts = []
     for after in ({}, {4: 6}):
-        monkeypatch.setattr(_parts, "_NARROWED_AFTER", after)
+        monkeypatch.setattr(_settled, "_AFTER", after)
         verdict = tl.verify(network, args, spec, **options)
         assert verdict.status == "proved"
         parts.append(verdict.parts)

@@ -93,13 +93,16 @@ class Cells:
             if better is not None and better[0] > margin[k]:
                 margin[k] = better[0]
                 _put(found.choices, k, better[1])
-        evidence = self._layout.rows_of(found.choices)
-        evidence = {name: narrow(c) for name, c in evidence.items()}
+        evidence = self._kept(found.choices)
         extra = evidence | {"best": best, "at": at}
         if self.narrows:
             extra |= {name: rows[name] for name in _NARROWED}
         evidence = evidence | {"margin": margin} if self._keeps else {}
         return _branch.Bounded(margin, points, extra, evidence)
+
+    def _kept(self, choices: Choices) -> Rows:
+        found = self._layout.rows_of(choices)
+        return {name: narrow(choice) for name, choice in found.items()}
 
     def _next_cuts(self, rows: Rows, choices: Choices, margin):
         """(the element that `_splits.rank` puts first, -1 if none is free or the cell
@@ -235,7 +238,7 @@ class Cells:
         numbers = [part.operand for part in self.region.parts]
         for value, index, at, is_upper in path:
             part = numbers.index(value)
-            element = self._ends[part] + index
+            element = self._layout.ends[part] + index
             before = rows["phases"][0, element]
             rows["phases"][0, element] = cut_again(before, 1 if is_upper else -1)
             if self._bends[part]:
@@ -247,9 +250,7 @@ class Cells:
         found = Bounded(*self._in_turns(self.region.bounded, rows))
         is_open = np.full(len(rows["phases"]), -np.inf)
         best, at, _ = self._next_cuts(rows, found.choices, is_open)
-        kept = enumerate(jax.tree.leaves(found.choices))
-        extra = {f"choice{k}": _narrow(c) for k, c in kept} | {"best": best, "at": at}
-        return self.split(rows, extra)
+        return self.split(rows, self._kept(found.choices) | {"best": best, "at": at})
 
     def halves(self, rows: Rows, cut) -> tuple[Splits, Rows, Rows] | None:
         """One cell cut where a hint says so; None if that does not cut it in two."""

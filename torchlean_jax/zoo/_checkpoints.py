@@ -159,7 +159,7 @@ def _shown(x) -> str:
 
 def _digest(x) -> str:
     """Of the bytes of an array: a flipped bit can leave numbers that look like any."""
-    return hashlib.sha256(np.ascontiguousarray(x)).hexdigest()
+    return hashlib.sha256(np.asarray(x).tobytes()).hexdigest()
 
 
 def _named(state: TrainState) -> dict:
