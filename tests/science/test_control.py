@@ -12,6 +12,7 @@ import torchlean_jax as tl
 from torchlean_jax.science import (
     Stability,
     _disturbed,
+    _neural_control,
     _synthesis,
     as_executed,
     attracted,
@@ -183,6 +184,27 @@ def test_a_counterexample_goes_into_the_next_training(monkeypatch):
     assert 0 < share <= (values <= found.level).mean() + 4 * 0.5 / math.sqrt(4000)
     assert largest_level(lambda x: double(x, found.controller(x)), found.V,
                          -np.ones(2), np.ones(2)) > found.level  # fmt: skip
+
+
+def test_the_largest_level_is_found_between_what_was_proved_and_what_was_not(
+    monkeypatch,
+):
+    """What writes certificates stands aside: it refuses levels above 0.1."""
+    asked = []
+
+    def document(f, V, lo, hi, level):
+        asked.append(level)
+        if level > 0.1:
+            raise tl.CertificateWriteError("too large")
+        return str(level).encode()
+
+    monkeypatch.setattr(_neural_control, "stability_document", document)
+    found = _neural_control.ellipsoid("cart-pole")
+    assert found.status == "proved" and found.certified <= 0.1 < 1.03 * found.certified
+    assert found.certificate() == str(found.certified).encode()
+    assert len(asked) == len(set(asked)) <= 12  # nothing is asked twice
+    # at a point where V rises; 8 is V on the faces of the box that is looked through
+    assert 0.5 < found.sampled < 8.0
 
 
 @pytest.mark.parametrize(("inner", "reach"), [(2.0, [0.5]), (0.0, [0.5]), (0.5, [-1.0]),
