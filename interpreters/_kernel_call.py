@@ -11,6 +11,7 @@ Source: the documented meaning of `pallas_call` (grids and block specifications)
 from itertools import product
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import eval_jaxpr
 
@@ -114,15 +115,12 @@ def kernel_bytes(f):
 def _logged(f, args) -> Log:
     """What the kernels in `f` do to memory, without the numbers."""
     leaves, tree = jax.tree.flatten(args)
-    shapes = [x for x in leaves if not is_known(x)]
-    log = Log()
-
-    def traced(*floats):
-        rest = iter(floats)
-        filled = [x if is_known(x) else next(rest) for x in leaves]
-        return _evaluate(f, jax.tree.unflatten(tree, filled), log)
-
-    jax.eval_shape(traced, *shapes)
+    shapes = [
+        x if is_known(x) else jax.ShapeDtypeStruct(np.shape(x), jnp.result_type(x))
+        for x in leaves
+    ]
+    log = Log(numbers=False)
+    _evaluate(f, jax.tree.unflatten(tree, shapes), log)
     return log
 
 
@@ -153,7 +151,7 @@ def _walk(jaxpr, consts, args, log):
             outputs = _walk(inner, inner_consts, operands, log)
         else:
             _require_no_kernel(eqn)
-            outputs = plain(eqn, operands)
+            outputs = plain(eqn, operands, log.numbers)
         env.update(zip(eqn.outvars, outputs, strict=True))
     return [read(v) for v in jaxpr.outvars]
 

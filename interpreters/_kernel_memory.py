@@ -10,6 +10,7 @@ memory is `_kernel_program`'s.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -72,8 +73,10 @@ class Moved:
 @dataclass
 class Log:
     """The faults of kernel calls, in the order in which they happen; the bytes that
-    were loaded and stored so far, and by which call."""
+    were loaded and stored so far, and by which call. `numbers`: whether those are
+    computed too; without them a float is its shape and dtype."""
 
+    numbers: bool = True
     faults: list[Fault] = field(default_factory=list)
     loaded: int = 0
     stored: int = 0
@@ -121,7 +124,7 @@ class Buffer:
     def holding(cls, name, array):
         """A buffer that starts with the elements of `array`, concrete or traced."""
         buffer = cls(name, tuple(np.shape(array)), jnp.result_type(array))
-        buffer.pieces.append(array.reshape(-1))
+        buffer.pieces.append(_flat(array))
         buffer.piece[:] = 0
         buffer.place[:] = np.arange(buffer.size)
         return buffer
@@ -149,6 +152,8 @@ class Buffer:
         if all(isinstance(p, np.ndarray) for p in pieces):
             value = np.concatenate(pieces)[place]
             return np.where(known == NOBODY, 0, value).reshape(addresses.shape)
+        if any(isinstance(p, jax.ShapeDtypeStruct) for p in pieces):
+            return jax.ShapeDtypeStruct(addresses.shape, self.dtype)
         value = pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces)
         value = _selected(value, place)
         if (known == NOBODY).any():
@@ -158,7 +163,7 @@ class Buffer:
     def write(self, addresses, value):
         """Put the elements of `value` at these addresses; all inside, each once."""
         flat = np.asarray(addresses, np.int64).reshape(-1)
-        self.pieces.append(value.reshape(-1))
+        self.pieces.append(_flat(value))
         self.piece[flat] = len(self.pieces) - 1
         self.place[flat] = np.arange(flat.size)
         self.writes[flat] += 1
@@ -166,6 +171,12 @@ class Buffer:
     def whole(self) -> "Ref":
         """A view of all elements."""
         return Ref(self, np.arange(self.size).reshape(self.shape))
+
+
+def _flat(array):
+    if isinstance(array, jax.ShapeDtypeStruct):
+        return jax.ShapeDtypeStruct((int(np.prod(array.shape)),), array.dtype)
+    return array.reshape(-1)
 
 
 def _selected(flat, place):

@@ -79,7 +79,7 @@ class Program:
                 f"{name} on memory has no meaning here: a kernel reads, writes, loops "
                 "and branches; sums by atomic operations have no fixed order"
             )
-        return plain(eqn, operands)
+        return plain(eqn, operands, self.log.numbers)
 
     # memory -----------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class Program:
         alone = np.isin(buffer.reader[read], (NOBODY, self.number))
         buffer.reader[read] = np.where(alone, self.number, SEVERAL)
         value = buffer.read(safe)
-        if good.all():
+        if good.all() or isinstance(value, jax.ShapeDtypeStruct):
             return value
         if other is not None and (wanted == good).all():
             return _chosen(good, value, other)
@@ -132,6 +132,9 @@ class Program:
         twice[good] = ~alone
         self.note(eqn, "race", ref, good & (~mine | twice))
         buffer.writer[target] = self.number
+        if isinstance(value, jax.ShapeDtypeStruct):
+            buffer.write(target, jax.ShapeDtypeStruct(target.shape, buffer.dtype))
+            return
         value = value if good.all() else value[good]
         buffer.write(target, held(value).astype(buffer.dtype))
 
@@ -145,8 +148,11 @@ def is_known(x) -> bool:
     return concrete and not _is_float(x)
 
 
-def held(x):
-    """A known integer or boolean as a NumPy array, all else as a JAX array."""
+def held(x) -> Any:
+    """A known integer or boolean as a NumPy array, a shape as it is, all else as a JAX
+    array."""
+    if isinstance(x, jax.ShapeDtypeStruct):
+        return x
     return np.asarray(x) if is_known(x) else jnp.asarray(x)
 
 
@@ -176,9 +182,9 @@ def _poison(shape, dtype):
     return np.full(shape, np.iinfo(dtype).max if dtype != np.bool_ else True, dtype)
 
 
-def plain(eqn, operands) -> list:
+def plain(eqn, operands, numbers: bool = True) -> list:
     """An equation without memory: at once if it is about known integers, else as the
-    trace or the caller has it."""
+    trace or the caller has it; or only its shapes, if no `numbers` are wanted."""
     concrete = all(isinstance(x, np.ndarray | np.generic) for x in operands)
     exact = not any(map(_is_float, operands)) and not any(
         jnp.issubdtype(v.aval.dtype, jnp.inexact) for v in eqn.outvars
@@ -187,6 +193,9 @@ def plain(eqn, operands) -> list:
         # by NumPy where it can: a kernel has more of these than of all others together
         with jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
             return [np.asarray(x) for x in _once.function_of(eqn)(*operands)]
+    if not numbers:
+        avals = (v.aval for v in eqn.outvars)
+        return [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in avals]
     operation = _jaxpr.operation(eqn)
     outputs = operation(*operands)
     return list(outputs) if eqn.primitive.multiple_results else [outputs]
@@ -203,7 +212,7 @@ def _viewed(ref, transforms):
 
 def _concrete(indexer):
     for index in jax.tree.leaves(indexer):
-        if isinstance(index, Tracer):
+        if isinstance(index, Tracer | jax.ShapeDtypeStruct):
             raise InputError("an index into memory depends on numbers that are traced")
     return indexer
 
@@ -233,7 +242,9 @@ def _swap(self, eqn, operands):
 def _add_update(self, eqn, operands):
     ref, value, *leaves = operands
     view = _viewed(ref, jax.tree.unflatten(eqn.params["tree"], leaves))
-    self.store(eqn, view, self.load(eqn, view) + value)
+    before = self.load(eqn, view)
+    known = not isinstance(before, jax.ShapeDtypeStruct) and self.log.numbers
+    self.store(eqn, view, before + value if known else _shape_of(before))
     return []
 
 
@@ -255,7 +266,7 @@ def _cond(self, eqn, operands):
     if not isinstance(index, np.ndarray | np.generic):
         if any(isinstance(x, Ref) for x in operands):
             raise InputError("a branch that touches memory depends on traced numbers")
-        return plain(eqn, [index, *operands])
+        return plain(eqn, [index, *operands], self.log.numbers)
     branches = eqn.params["branches"]
     chosen = branches[int(np.clip(index, 0, len(branches) - 1))]
     jaxpr, consts = _jaxpr.open_jaxpr(chosen)
@@ -269,7 +280,7 @@ def _scan(self, eqn, operands):
     xs, rows = operands[n_consts + n_carry :], []
     steps = range(eqn.params["length"])
     for t in reversed(steps) if eqn.params["reverse"] else steps:
-        args = [*consts, *carry, *(x[t] for x in xs)]
+        args = [*consts, *carry, *(_at(x, t) for x in xs)]
         outputs = self.walk(jaxpr, closed, args)
         carry = outputs[:n_carry]
         rows.append(outputs[n_carry:])
@@ -278,7 +289,20 @@ def _scan(self, eqn, operands):
     return [*carry, *columns]
 
 
+def _shape_of(x) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(x.shape, x.dtype)
+
+
+def _at(x, t):
+    if isinstance(x, jax.ShapeDtypeStruct):
+        return jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
+    return x[t]
+
+
 def _stacked(column):
+    if any(isinstance(x, jax.ShapeDtypeStruct) for x in column):
+        one = _shape_of(column[0])
+        return jax.ShapeDtypeStruct((len(column), *one.shape), one.dtype)
     concrete = all(isinstance(x, np.ndarray | np.generic) for x in column)
     return np.stack(column) if concrete else jnp.stack(column)
 

@@ -11,7 +11,11 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plt
 
 import torchlean_jax as tl
-from torchlean_jax.interpreters._kernel_call import kernel_faults, unrolled
+from torchlean_jax.interpreters._kernel_call import (
+    kernel_bytes,
+    kernel_faults,
+    unrolled,
+)
 
 ROWS, COLUMNS, BLOCK = 3, 10, 4
 
@@ -277,3 +281,32 @@ def test_a_grid_that_is_too_large_says_so(x):
     f = functools.partial(call, wrong_block, grid=(5000,))
     with pytest.raises(tl.InputError, match="5000"):
         kernel_faults(f)(x)
+
+
+def test_without_numbers_addresses_are_the_same():
+    """Faults and bytes are found without the floats: those that a loop takes apart and
+    puts together, integers that follow from them, sums into what was written."""
+
+    def body(x_ref, o_ref, n_ref):
+        _, rows = jax.lax.scan(lambda c, row: (c + row, row * c), x_ref[0], x_ref[...])
+        o_ref[...] = rows
+        o_ref[...] += 1.0
+        n_ref[...] = jnp.floor(rows[0]).astype(jnp.int32)
+
+    x = jax.ShapeDtypeStruct((3, 4), jnp.float32)
+    shapes = x, jax.ShapeDtypeStruct((4,), jnp.int32)
+    call = lambda x: pl.pallas_call(body, out_shape=shapes)(x)
+    (moved,) = kernel_bytes(call)(x)
+    # x, a row of it and, to be added to, o; o twice and n
+    assert (moved.loaded, moved.stored) == (4 * (12 + 4 + 12), 4 * (2 * 12 + 4))
+    assert [f.kind for f in kernel_faults(call)(x)] == ["written again"]
+
+
+def test_a_mask_that_floats_decide_is_refused_without_them():
+    def body(x_ref, o_ref):
+        inside = x_ref[...] > 0
+        o_ref[...] = plt.load(x_ref.at[jnp.arange(4)], mask=inside, other=0.0)
+
+    x = jax.ShapeDtypeStruct((4,), jnp.float32)
+    with pytest.raises(tl.InputError, match="follow from indices, not from floats"):
+        kernel_faults(lambda x: pl.pallas_call(body, out_shape=x)(x))(x)
