@@ -134,7 +134,9 @@ def test_a_surface_is_surrounded(monkeypatch, tmp_path, capsys):
     document = json.loads(files[2].read_text())
     document["tree"] = document["tree"].replace("o", "f")
     assert not torchlean_check.check(canonical_json(document)).accepted
-    assert "no point of it in" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "no point of it in" in said
+    assert "which holds less: cells of 4 parts along each side" in said
 
 
 @pytest.mark.parametrize(

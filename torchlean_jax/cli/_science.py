@@ -251,7 +251,8 @@ def _certify(path, found) -> None:
     blob = found.certificate()
     with replacing(path) as temporary:
         temporary.write_bytes(blob)
-    print(f"  certificate: {path}")
+    less = f", which holds less: {found.holds}" if found.holds else ""
+    print(f"  certificate: {path}{less}")
 
 
 def _draw(path, found, title) -> None:

@@ -9,8 +9,9 @@ class Outcome:
     """What an example claims and what was shown of it.
 
     certified, sampled: the proved figure and the one that points attain. figures: what
-    else was found, by name. certificate: makes the bytes that `torchlean-check` takes.
-    draw: puts a picture on matplotlib axes.
+    else was found, by name. certificate: makes the bytes that `torchlean-check` takes;
+    holds: in words, what they speak of where that is less than the claim. draw: puts a
+    picture on matplotlib axes.
     """
 
     claim: str
@@ -21,3 +22,4 @@ class Outcome:
     figures: dict
     draw: Callable
     certificate: Callable[[], bytes] | None = None
+    holds: str = ""

@@ -19,8 +19,10 @@ from torchlean_jax.science._outcome import Outcome
 from torchlean_jax.science._surface import Traced, free_cells, trace
 from torchlean_jax.science._surface_document import surface_document
 
-_ROUNDS, _WRITTEN = 15, 9  # 32 and 8 parts of each side
+_ROUNDS, _WRITTEN = 15, 12  # 32 and 16 parts of each side
 _SIDE = 32  # rays along each side of the picture
+_EVERY = 8  # of them, along each side, is in a certificate
+_MIDDLE = (slice(_EVERY // 2, None, _EVERY),) * 2
 _FAR, _TOLERANCE = 4.0, 2.0**-8
 _EYE = np.array([0.0, -1.75, 1.0])
 
@@ -122,8 +124,12 @@ def surrounded(name: str) -> Outcome:
             *(f, lo, hi),
             rounds=_WRITTEN,
             origin=_EYE,
-            directions=rays.reshape(_SIDE, _SIDE, 3)[4::8, 4::8].reshape(-1, 3),
+            directions=rays.reshape(_SIDE, _SIDE, 3)[_MIDDLE].reshape(-1, 3),
             far=_FAR,
+        ),
+        holds=(
+            f"cells of {2 ** (_WRITTEN // 3)} parts along each side, free by the "
+            f"checker's own bounds, and one ray in {_EVERY**2}"
         ),
     )
 
