@@ -105,12 +105,14 @@ def test_ctrl_c_keeps_what_was_decided(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_a_sample_is_one_shape_and_dtype(jobs, capsys):
+def test_a_sample_is_one_shape_in_two_dtypes(jobs, capsys):
     asked = ["kernels", "check", "rms_norm", "softmax", "--sample", "--jobs", jobs]
     assert main([*asked, "--clause", "memory"]) == 0
     printed = capsys.readouterr().out
-    assert "2 kernels, 4 clauses" in printed
-    assert 0 < printed.index("rms_norm ragged float32") < printed.index("softmax ")
+    assert "2 kernels, 8 clauses" in printed
+    places = "rms_norm ragged float32", "rms_norm ragged bfloat16", "softmax "
+    assert 0 < printed.index(places[0]) < printed.index(places[1])
+    assert printed.index(places[1]) < printed.index(places[2])
 
 
 @pytest.mark.parametrize("code", [0, 1])

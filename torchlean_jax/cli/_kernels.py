@@ -79,7 +79,7 @@ def add_to(commands) -> None:
     check.add_argument(
         "--sample",
         action="store_true",
-        help="one shape of each kernel, in its first dtype, and every clause",
+        help="one shape of each kernel, in float32 and a narrow dtype; every clause",
     )
     check.add_argument(
         "--device",
@@ -159,7 +159,7 @@ def _describe(each: Contract) -> None:
 def _check(options) -> int:
     wanted = [contract(name) for name in dict.fromkeys(options.names)] or contracts()
     if options.sample and (options.shape or options.dtype):
-        raise InputError("--sample chooses the shape and the dtype itself")
+        raise InputError("--sample chooses the shape and the dtypes itself")
     chosen = {"shapes": options.shape, "dtypes": options.dtype}
     questions = [
         question

@@ -119,10 +119,11 @@ class Contract:
         return list(found.values())
 
     def sample(self) -> dict[str, list[str]]:
-        """One shape and one dtype, as options of `check`: what can be checked often."""
+        """One shape, in float32 and in one narrow dtype if there is one, as options of
+        `check`: what can be checked often."""
         shapes = list(self.terms.shapes)
         ragged = "ragged" if "ragged" in shapes else shapes[0]
-        return {"shapes": [ragged], "dtypes": [self.terms.dtypes[0]]}
+        return {"shapes": [ragged], "dtypes": list(self.terms.dtypes[:2])}
 
     def _known(self, what, wanted, known):
         unknown = [name for name in wanted or () if name not in known]
