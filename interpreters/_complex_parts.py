@@ -49,7 +49,7 @@ def in_real_parts(graph: Graph) -> Graph:
     >>> graph = in_real_parts(flatten(traced.jaxpr, traced.consts))
     >>> producer, (last,) = graph.producer(), graph.outputs
     >>> producer[last].name
-    'add'
+    'sub'
     """
     moving = graph.dependents(graph.inputs)
     if not any(_is_complex(graph.avals[n]) for n in moving):
