@@ -21,7 +21,8 @@ from torchlean_check._fixed import (
     power,
     times,
 )
-from torchlean_check._programs import NOTHING, Grades, Program, Series
+from torchlean_check._grades import Grades
+from torchlean_check._programs import NOTHING, Program, Series
 
 Box = list[tuple[Fraction, Fraction]]
 

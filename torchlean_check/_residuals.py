@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from torchlean_check._cells import on_boxes, told_box
 from torchlean_check._fixed import ONE, Fixed, fixed, minus, plus, text
+from torchlean_check._grades import Grades
 from torchlean_check._loops import Box, common, every, form
 from torchlean_check._programs import (
     NOTHING,
-    Grades,
     Part,
     Program,
     Series,

@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 from torchlean_check._errors import NotProved
 from torchlean_check._fixed import ONE, Fixed, exact, fixed, minus, plus, times
-from torchlean_check._programs import NOTHING, Grades, Program, Series, values
+from torchlean_check._grades import Grades
+from torchlean_check._programs import NOTHING, Program, Series, values
 
 Matrix = list[list[Fixed]]
 

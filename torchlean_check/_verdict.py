@@ -22,6 +22,7 @@ from torchlean_check._graph import Program, lower
 from torchlean_check._phases import subtract_splits
 from torchlean_check._report import Report, claim_text, to_decimal
 from torchlean_check._schema import Arrays, checked, fail, fields, graph_digest
+from torchlean_check._turns import share
 
 VERSION = 1
 _PROGRAMS: OrderedDict[str, Program] = OrderedDict()  # by digest, the last few
@@ -132,8 +133,8 @@ def _leaves(program: Program, cases: list, region: Region, watch, turn):
 
     The parts of a split share its point; those of a conjunction all of its inputs.
     """
-    below, seen = _leaves_below(cases), 0
-    first, last = (below[0] * k // turn[1] for k in (turn[0], turn[0] + 1))
+    below, first, last = share(cases, turn)
+    seen = 0
     waiting: list[tuple] = [(region, None)]
     for place, case in enumerate(cases):
         here, shared = waiting.pop()
@@ -158,18 +159,6 @@ def _leaves(program: Program, cases: list, region: Region, watch, turn):
             waiting.append((here._replace(splits=mine), shared))
     if waiting:
         fail("proof", "the tree of cases is incomplete")
-
-
-def _leaves_below(cases: list) -> list[int]:
-    """How many leaves each case of the tree has below it, or is."""
-    found: list[int] = []
-    waiting: list[int] = []
-    for case in reversed(cases):
-        inner = 0 if isinstance(case, Leaf) else 2
-        inner = case.parts if isinstance(case, Each) else inner
-        found.append(sum(waiting.pop() for _ in range(inner)) if inner else 1)
-        waiting.append(found[-1])
-    return found[::-1]
 
 
 def _leaf_margin(program: Program, leaf: Leaf, derived, formula: Formula, model):

@@ -80,7 +80,7 @@ def _exact(margin) -> Fraction:
 @pytest.mark.parametrize(
     "sound, faulty",
     [
-        ("(turn[0], turn[0] + 1)", "(turn[0], turn[0])"),
+        ("or seen >= last", "or seen >= last - 1"),
         ("seen + below[place] <= first", "seen + below[place] <= first + 1"),
         ("missed.append(leaves - 1)", "missed.append(place)"),
     ],

@@ -20,8 +20,9 @@ from torchlean_check._container import canonical_json
 from torchlean_check._curvature import curvatures, pulls
 from torchlean_check._definite import definite, reduced
 from torchlean_check._fixed import ONE, exact, fixed
+from torchlean_check._grades import Grades
 from torchlean_check._loops import Loop, around, bounds, every
-from torchlean_check._programs import Grades, Series, read_program
+from torchlean_check._programs import Series, read_program
 from torchlean_check._stability import least_on_faces
 from torchlean_check._trajectories import expand, identity, inverse
 
