@@ -145,10 +145,16 @@ def test_what_is_known_is_not_lost():
 
 def test_an_end_may_come_at_any_time():
     """... and what was found until then holds: as without searches, at the least."""
-    region, turns = region_of(layers_of(0)), iter([False, True])
-    found = settled(region, 4, is_over=lambda: next(turns, True))
-    first = settled(region, -1)
-    assert (found["lo"] >= first["lo"]).all() and (found["hi"] <= first["hi"]).all()
+    region = region_of(layers_of(0))
+    first, last = settled(region, -1), settled(region, 4)
+    gained = []
+    for turns in (0, 1, 2, 4, 8):
+        left = iter([False] * turns)
+        found = settled(region, 4, is_over=lambda left=left: next(left, True))
+        assert (first["lo"] <= found["lo"]).all() and (found["lo"] <= last["lo"]).all()
+        assert (first["hi"] >= found["hi"]).all() and (found["hi"] >= last["hi"]).all()
+        gained.append((found["lo"] > first["lo"]).sum())
+    assert gained[0] == 0 < gained[-1]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +190,7 @@ class Scripted:
     def rows_of(self, choices):
         return {}
 
-    def in_turns(self, program, rows, target):
+    def in_turns(self, program, rows, target, watch):
         count = len(rows["of"])
         if program == "ranked":
             gains = np.where(self.stuck.pop(0) if self.stuck else False, -np.inf, 0)
@@ -200,7 +206,7 @@ def check_bookkeeping():
 
     def low(script, depth=5):
         ends = {"lo": np.full((1, 2), -9, np.float32), "hi": np.full((1, 2), 9)}
-        searches = _settled._Searches(script, script, 1, ends, lambda: False)
+        searches = _settled._Searches(script, script, 1, ends, lambda: None)
         searches.run(depth)
         return ends["lo"][0, 1]
 

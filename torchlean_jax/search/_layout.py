@@ -77,13 +77,21 @@ class Layout:
             found[n] = _interval(*ends)
         return found
 
-    def in_turns(self, program: Callable, rows: Rows, target: Callable):
+    def in_turns(
+        self,
+        program: Callable,
+        rows: Rows,
+        target: Callable,
+        watch: Callable[[], None] = lambda: None,
+    ):
         """A program on all rows, `TOGETHER` at a time, as NumPy arrays.
 
         target(at): (rows, offset) of what is bounded on the cells at some places.
+        watch: called before each turn; what it raises ends them.
         """
         count, found = len(rows["phases"]), []
         for start in range(0, count, TOGETHER):
+            watch()
             at = np.minimum(np.arange(start, start + TOGETHER), count - 1)
             here = {n: a[at] for n, a in rows.items() if n in _OF_A_CELL}
             kept = {

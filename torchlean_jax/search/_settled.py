@@ -13,6 +13,7 @@ Source: bounds of neurons made exact before the search proper, Tjeng et al. 2019
 (arXiv:1711.07356, section 4.3), there by mixed-integer programs.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -65,8 +66,8 @@ def settled(
     one after the other; None for regions that have none: those that cut bends, and too
     large ones.
 
-    known: what was found before. is_over: asked between batches; what was found until
-    then holds.
+    known: what was found before. is_over: asked before each turn of a few cells; what
+    was found until then holds.
     """
     with jax.enable_x64(True):
         first = region.first(region.shared, np.zeros((1, region.outputs)))
@@ -76,11 +77,19 @@ def settled(
         return None
     ends = known or layout.ends_at_first()
     ends = {name: array.copy() for name, array in ends.items()}
-    for part in range(1, len(region.parts)):  # before the first nothing is relaxed
+
+    def watch():
         if is_over():
-            break
-        _Searches(region, layout, part, ends, is_over).run(depth)
+            raise _Over
+
+    with contextlib.suppress(_Over):
+        for part in range(1, len(region.parts)):  # before the first nothing is relaxed
+            _Searches(region, layout, part, ends, watch).run(depth)
     return ends
+
+
+class _Over(Exception):
+    """There is no time left."""
 
 
 @dataclass
@@ -94,7 +103,7 @@ class _Searches:
     layout: Layout
     part: int
     ends: Rows  # changed
-    is_over: Callable[[], bool]
+    watch: Callable[[], None]
 
     def __post_init__(self):
         number = self.region.parts[self.part].operand
@@ -130,7 +139,7 @@ class _Searches:
             proved = lower > 0
             np.minimum.at(closed, cells["of"][proved], lower[proved])
             left = going[cells["of"]] & ~proved
-            if self.is_over() or not left.any():
+            if not left.any():
                 break
             cells = self._halves({n: a[left] for n, a in cells.items()})
             if not len(cells["of"]):
@@ -173,7 +182,8 @@ class _Searches:
     def _run(self, program, cells: Rows):
         count = len(cells["of"])
         ends = {n: np.repeat(e, count, 0) for n, e in self.ends.items()}
-        return self.layout.in_turns(program, cells | ends, self._target(cells["of"]))
+        target = self._target(cells["of"])
+        return self.layout.in_turns(program, cells | ends, target, self.watch)
 
     def _target(self, of):
         start = self.region.outputs + self.layout.ends[self.part]
