@@ -82,7 +82,7 @@ def test_verdicts_follow_the_exact_minimum():
 @pytest.mark.parametrize(
     ("module", "sound", "faulty"),
     [
-        (_branch, "enumerate((lower, upper))", "enumerate((lower, lower))"),
+        (_branch, "enumerate(halves)", "enumerate(halves[:1] * 2)"),
         (_branch, "left = ~(rows", "left = (rows"),
         (_branch, "np.fmax(bounded.margin", "-np.fmin(bounded.margin"),
         (_boxes, 'upper["lo"][np', 'lower["hi"][np'),
