@@ -1,12 +1,13 @@
 """How the searches of one question share its time."""
 
 import time
+from typing import Any
 
 import pytest
 
 from tests.search.faults import notices, planted
 from torchlean_jax import _parts
-from torchlean_jax.search import Branching, Search
+from torchlean_jax.search import Branching, Search, _settled
 
 
 class Needing(Search):
@@ -28,11 +29,26 @@ class Needing(Search):
         return None if self.goes_on else self.evidence
 
 
-def in_turns(searches, seconds):
+class Narrower(_settled.Narrower):
+    """Due once for each of some searches, when it has begun; done notes which."""
+
+    def __init__(self, *hard):
+        self.hard, self.done = list(hard), []
+
+    def is_due(self, search):
+        return search.goes_on and any(search is s and s.turns for s in self.hard)
+
+    def narrow(self, is_over):
+        due = next(s for s in self.hard if self.is_due(s))
+        self.hard.remove(due)
+        self.done.append(due)
+
+
+def in_turns(searches, seconds, narrower: Any = None):
     start = time.perf_counter()
     course = _parts.Course(Branching(), start + seconds)
-    slots = [None] * len(searches)
-    evidence = _parts._by_turns(searches, slots, course, None)
+    slots, narrower = [None] * len(searches), narrower or Narrower()
+    evidence = _parts._by_turns(searches, slots, course, None, narrower)
     return evidence, time.perf_counter() - start
 
 
@@ -49,7 +65,15 @@ def what_is_not_needed_goes_to_the_hard_one():
     assert not hard.goes_on and hard.turns == 2
 
 
+def a_hard_one_is_narrowed_and_goes_on():
+    easy, hard = Needing(0.01), Needing(0.05)
+    narrower = Narrower(hard)
+    in_turns([easy, hard], 9.0, narrower)
+    assert narrower.done == [hard] and not hard.goes_on and hard.turns == 2
+
+
 CHECKS = [
+    a_hard_one_is_narrowed_and_goes_on,
     a_hard_one_leaves_time_to_those_after_it,
     what_is_not_needed_goes_to_the_hard_one,
 ]
@@ -66,6 +90,7 @@ def test_time_is_shared(check):
         (" / (len(waiting) - place)", ""),
         ("late.append((search, slot))", "pass"),
         ("while waiting:", "if waiting:"),
+        ("narrower.narrow(lambda: course.is_over)", "break"),
     ],
 )
 def test_a_fault_is_noticed(sound, faulty):
