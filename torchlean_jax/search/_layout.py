@@ -120,14 +120,19 @@ def narrow(choice):
 
 def outward(values) -> tuple[np.ndarray, np.ndarray]:
     """(lo, hi) of enclosures end to end, in half the memory."""
-    found = []
-    for end, out in (("lo", -np.inf), ("hi", np.inf)):
-        exact = np.concatenate([np.ravel(getattr(v, end)) for v in values])
-        with np.errstate(over="ignore"):
-            near = exact.astype(np.float32)
-        is_inside = near > exact if out < 0 else near < exact
-        found.append(np.where(is_inside, np.nextafter(near, np.float32(out)), near))
-    return found[0], found[1]
+    lo, hi = (
+        np.concatenate([np.ravel(getattr(v, end)) for v in values])
+        for end in ("lo", "hi")
+    )
+    return rounded(lo, -np.inf), rounded(hi, np.inf)
+
+
+def rounded(exact: np.ndarray, out: float) -> np.ndarray:
+    """In single precision, towards `out`."""
+    with np.errstate(over="ignore"):
+        near = exact.astype(np.float32)
+    is_inside = near > exact if out < 0 else near < exact
+    return np.where(is_inside, np.nextafter(near, np.float32(out)), near)
 
 
 def _interval(lo: Any, hi: Any) -> Interval:
