@@ -27,10 +27,20 @@ class Empty(Exception):
     """No input of the region satisfies its splits: every claim about it holds."""
 
 
+class End(NamedTuple):
+    """An entry of a value is at most, or at least, a number."""
+
+    value: int
+    entry: int
+    at_most: bool
+    at: Tensor  # one number
+
+
 class Region(NamedTuple):
     boxes: dict[int, Tensor]  # input -> box
     balls: dict[int, Any]  # input -> Ball
-    splits: tuple  # (value, entry, at most?, bound)s, each bound one number
+    splits: tuple[End, ...] = ()  # what makes it a part of a larger one
+    known: tuple[End, ...] = ()  # what holds on it, as was proved
     halfspaces: Any = None  # or a Halfspaces
 
 
@@ -44,22 +54,26 @@ class Bounds:
         refine: bool,
         slopes: dict,
         outer: "Bounds | None" = None,
+        last: int | None = None,
         watch: Callable[[], None] = lambda: None,
     ):
         """slopes: step -> free parameters of its lines while boxes are refined. outer:
-        bounds of a region that contains this one. watch: called on the way."""
+        bounds of a region of which this one is a part, by further splits and ends.
+        last: value after which there are no boxes. watch: called on the way."""
         self.program, self.region, self.watch = program, region, watch
         self.boxes: dict[int, Tensor] = {}
         self.lines: dict[tuple[int, int], Any] = {}
         self.refined: dict[int, set[int]] = {}
-        for k, step in enumerate(program.steps):
+        self.ends = _further(region, outer and outer.region)
+        for k, step in enumerate(program.steps[: None if last is None else last + 1]):
             known = program.values[k].known
             if known is not None:
                 self.boxes[k] = known
                 continue
             operands = program.operands[k]
             if step is None:
-                box = region.boxes[k]
+                is_new = outer is None or k not in outer.boxes
+                box = (region if is_new else outer).boxes[k]
             else:
                 if refine and not step.linear:
                     self._refine(step, operands, slopes)
@@ -68,14 +82,14 @@ class Bounds:
 
     def _forward(self, k: int, step, operands, outer: "Bounds | None") -> Tensor:
         boxes = [self.boxes[j] for j in operands]
-        if outer is None:
+        if outer is None or k not in outer.boxes:
             return step.forward(boxes)
         if all(map(is_, boxes, [outer.boxes[j] for j in operands])):
             return outer.boxes[k]  # which came from these, and is no wider
         return _common(step.forward(boxes), outer.boxes[k])
 
     def _split(self, k: int, box: Tensor) -> Tensor:
-        for value, entry, at_most, bound in self.region.splits:
+        for value, entry, at_most, bound in self.ends:
             if value != k:
                 continue
             box = at_exp(box, min(box.exp, bound.exp))
@@ -186,6 +200,14 @@ class Bounds:
         if (k, id(chosen)) not in self.lines:
             self.lines[k, id(chosen)] = step.lines(boxes, chosen)
         return self.lines[k, id(chosen)]
+
+
+def _further(region: Region, outer: Region | None) -> tuple[End, ...]:
+    """The ends in a region that its outer one has not."""
+    if outer is None:
+        return (*region.known, *region.splits)
+    known, splits = region.known[len(outer.known) :], region.splits[len(outer.splits) :]
+    return (*known, *splits)
 
 
 def _common(x: Tensor, y: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Leaves are counted in the order of the cases; a turn has a run of them.
 """
 
-from torchlean_check._claim import Each, Leaf
+from torchlean_check._cases import parts_of
 
 
 def share(cases: list, turn: tuple[int, int]) -> tuple[list[int], int, int]:
@@ -12,8 +12,7 @@ def share(cases: list, turn: tuple[int, int]) -> tuple[list[int], int, int]:
     below: list[int] = []
     waiting: list[int] = []
     for case in reversed(cases):
-        inner = 0 if isinstance(case, Leaf) else 2
-        inner = case.parts if isinstance(case, Each) else inner
+        inner = parts_of(case)
         below.append(sum(waiting.pop() for _ in range(inner)) if inner else 1)
         waiting.append(below[-1])
     below.reverse()

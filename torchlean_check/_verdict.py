@@ -5,16 +5,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from torchlean_check._bounds import Bounds, Empty, Region
-from torchlean_check._claim import (
-    Each,
-    Formula,
-    Leaf,
-    greatest,
-    least,
-    read_cases,
-    read_region,
-)
+from torchlean_check._bounds import Bounds, Empty, End, Region
+from torchlean_check._cases import Each, Leaf, Lemmas, parts_of, read_cases
+from torchlean_check._claim import Formula, greatest, least, read_region
 from torchlean_check._container import read_manifest, read_members
 from torchlean_check._errors import NotProved
 from torchlean_check._executions import Executions, read_error_model
@@ -90,10 +83,13 @@ def check_bytes(
                 low = _leaf_margin(program, leaf, bounds, formula, model)
             if low is None:
                 continue
-            margin = least([low, margin or low])
+            if not isinstance(leaf.goal, End):
+                margin = least([low, margin or low])
             if low[0] <= 0:
                 bound = to_decimal(low)
                 error = f"the derived lower bound {bound} is not above 0"
+                if isinstance(leaf.goal, End):
+                    error = f"a lemma is not derived: {error}"
                 if missed is None:
                     raise NotProved(error, "property")
                 if accepted:
@@ -131,7 +127,8 @@ def _leaves(program: Program, cases: list, region: Region, watch, turn):
     above found no input there, or the turn is another one's) and the bounds that hold
     on more than this part.
 
-    The parts of a split share its point; those of a conjunction all of its inputs.
+    The parts of a split share its point; those of a conjunction all of its inputs, and
+    so do lemmas and what uses them.
     """
     below, first, last = share(cases, turn)
     seen = 0
@@ -144,30 +141,36 @@ def _leaves(program: Program, cases: list, region: Region, watch, turn):
             yield place, case, here, shared
             seen += 1
             continue
-        parts = case.parts if isinstance(case, Each) else 2
         if here is not None and case.shared is not None:
+            top = case.last if isinstance(case, Lemmas) else None
             try:
-                shared = Bounds(program, here, True, case.shared, shared, watch)
+                shared = Bounds(program, here, True, case.shared, shared, top, watch)
             except Empty:
                 here = None
-        if here is None or isinstance(case, Each):
-            waiting += [(here, None if here is None else shared)] * parts
-            continue
-        k, entry, at, _ = case
-        for at_most in (False, True):  # the last one pushed, value <= at, comes first
-            mine = (*here.splits, (k, entry, at_most, at))
-            waiting.append((here._replace(splits=mine), shared))
+        waiting += [(part, part and shared) for part in _parts(case, here)]
     if waiting:
         fail("proof", "the tree of cases is incomplete")
 
 
+def _parts(case, here: Region | None) -> list[Region | None]:
+    """The regions of the trees right below a case, the first one last."""
+    count = parts_of(case)
+    if here is None or isinstance(case, Each):
+        return [here] * count
+    if isinstance(case, Lemmas):
+        return [here._replace(known=(*here.known, *case.ends)), *[here] * (count - 1)]
+    cuts = (End(case.value, case.entry, at_most, case.at) for at_most in (False, True))
+    return [here._replace(splits=(*here.splits, cut)) for cut in cuts]
+
+
 def _leaf_margin(program: Program, leaf: Leaf, derived, formula: Formula, model):
-    """A lower bound of the property on one leaf; None if the leaf has no input.
+    """A lower bound of what is to hold on one leaf; None if the leaf has no input.
 
     derived(refine, slopes): the bounds of its part.
     """
+    last = leaf.goal.value if isinstance(leaf.goal, End) else None
     try:
-        bounds = derived(leaf.method == "crown", leaf.refining)
+        bounds = derived(leaf.method == "crown", leaf.refining, last=last)
         shared = leaf.method == "ibp" or all(len(p) == 1 for p in leaf.final.values())
         lows: list = []
         for group in [leaf.rows] if shared else [range(r, r + 1) for r in leaf.rows]:
@@ -176,6 +179,8 @@ def _leaf_margin(program: Program, leaf: Leaf, derived, formula: Formula, model)
             lows += _row_bounds(program, bounds, leaf, slopes, formula, group)
     except Empty:
         return None
+    if isinstance(leaf.goal, End):
+        return lows[0]
     if model is not None:
         executions = Executions(bounds, model)
         pairs = zip(map(formula.rows.__getitem__, leaf.rows), lows, strict=True)
@@ -185,16 +190,10 @@ def _leaf_margin(program: Program, leaf: Leaf, derived, formula: Formula, model)
 
 def _row_bounds(program: Program, bounds: Bounds, leaf, slopes, formula, group) -> list:
     """For each row the better of interval arithmetic and back-substitution."""
-    rows = [formula.rows[r] for r in group]
-    exp = min(e for _, e, _, _ in rows)
-    unit = min(e for *_, e in rows)
-    coefficients = [[a << (e - exp) for a in c] for c, e, _, _ in rows]
-    constant = ([-d << (e - unit) for *_, d, e in rows], unit)
-    forms, start = {}, 0
-    for y in program.outputs:
-        part = [row[start : start + y.size] for row in coefficients]
-        start += y.size
-        forms.setdefault(y.id, []).append((part, exp))
+    if isinstance(leaf.goal, End):
+        forms, constant = _beyond(leaf.goal, program)
+    else:
+        forms, constant = formula.starts(group, program)
     own = [r - leaf.rows[0] for r in group]
     if leaf.of_splits:
         splits, taken = bounds.region.splits, [leaf.of_splits[r] for r in own]
@@ -209,3 +208,11 @@ def _row_bounds(program: Program, bounds: Bounds, leaf, slopes, formula, group) 
     values, unit = bounds.minimum(forms, slopes, constant)
     pairs = zip(values, lows, strict=True)
     return [greatest([(v, unit), (w, low_exp)]) for v, w in pairs]
+
+
+def _beyond(end: End, program: Program):
+    """How far an entry is beyond an end, as a linear form and a constant."""
+    side = -1 if end.at_most else 1
+    row = [0] * program.values[end.value].size
+    row[end.entry] = side
+    return {end.value: [([row], 0)]}, ([-side * end.at.lo[0]], end.at.exp)
