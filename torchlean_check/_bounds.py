@@ -59,13 +59,16 @@ class Bounds:
     ):
         """slopes: step -> free parameters of its lines while boxes are refined. outer:
         bounds of a region of which this one is a part, by further splits and ends.
-        last: value after which there are no boxes. watch: called on the way."""
+        last: value after which only splits need boxes. watch: called on the way."""
         self.program, self.region, self.watch = program, region, watch
         self.boxes: dict[int, Tensor] = {}
         self.lines: dict[tuple[int, int], Any] = {}
         self.refined: dict[int, set[int]] = {}
         self.ends = _further(region, outer and outer.region)
-        for k, step in enumerate(program.steps[: None if last is None else last + 1]):
+        if last is None:
+            last = len(program.steps)
+        last = max([last, *(end.value for end in region.splits)])
+        for k, step in enumerate(program.steps[: last + 1]):
             known = program.values[k].known
             if known is not None:
                 self.boxes[k] = known

@@ -9,7 +9,7 @@ import bisect
 from dataclasses import dataclass, replace
 
 from torchlean_check import _linear, _piecewise, _relax, _smooth, _windows
-from torchlean_check._claim import Each, Leaf
+from torchlean_check._cases import Each, Leaf
 from torchlean_check._graph import Program
 from torchlean_check._tensor import Tensor
 from torchlean_jax.coq._affine import Affine, Matrix, narrow

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import torchlean_check
 from torchlean_check._bounds import Region
-from torchlean_check._claim import Formula, read_cases, read_region
+from torchlean_check._cases import read_cases
+from torchlean_check._claim import Formula, read_region
 from torchlean_check._container import read_members
 from torchlean_check._graph import Program, lower
 from torchlean_check._schema import Arrays, graph_text
