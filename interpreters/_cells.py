@@ -62,6 +62,9 @@ def bound_cell(
         iterations,
         lowest_multipliers(target.phases),
     )
+    # as half precision holds them: a certificate has the very slopes of the bound
+    short = jax.tree.map(lambda s: jax.lax.reduce_precision(s, 5, 10), kept.slopes)
+    kept = kept._replace(slopes=short)
     lower = lower_with(cell, shared, cell.values, target, kept)
     return Bounded(jnp.where(empty, jnp.inf, lower), kept)
 

@@ -24,9 +24,9 @@ from torchlean_jax.search._branch import Branching, Kind, Search
 from torchlean_jax.search._cells import Cells, Proofs, clauses
 from torchlean_jax.search._executors import Executor, Spread, pickled
 from torchlean_jax.search._hints import Hints, begin
+from torchlean_jax.search._narrower import Narrower
 from torchlean_jax.search._region import Region
 from torchlean_jax.search._saved import Slot
-from torchlean_jax.search._settled import Narrower
 from torchlean_jax.search._stop import is_asked_for
 
 _METHODS = ("ibp", "forward", "crown-ibp", "crown")
@@ -107,10 +107,13 @@ def by_parts(
     return found, {"method": method, "tree": search.tree, "again": again}
 
 
-def _again(searches: list[Search], leaves: list[int], course: Course, watch) -> bool:
+def _again(
+    searches: list[Search], leaves: list[int], course: Course, watch, narrower=None
+) -> bool:
     """Whether searches that have ended prove what they proved by smaller parts.
 
     leaves: which ones are cut, by their number among those of all the trees in turn.
+    narrower: of their cells.
     """
     first = 0
     for search in searches:
@@ -121,6 +124,8 @@ def _again(searches: list[Search], leaves: list[int], course: Course, watch) -> 
             continue
         if not search.cut_again(np.array(own)):
             return False
+        if narrower is not None:
+            narrower.apply()
         search.run(lambda: course.is_over, lambda points: None, watch)
         if search.status != "proved":
             return False
@@ -185,39 +190,46 @@ def by_cells(
         tried.append(found.pop("tried"))
         if found:
             return found | {"tried": tried[0]}, {}
-    region, slack = Region(asked.model, asked.args, method), _slack(asked)
+    keeps = not course.trims  # as a certificate is wanted
+    region = Region(asked.model, asked.args, method, keeps)
+    slack = _slack(asked)
     refuting = Refuting(asked)
 
     def refutes(points):
         return None if attack is None else refuting.try_points(points)
 
-    keeps = not course.trims  # as a certificate is wanted
     rest = keeps, course.hints.slopes
     asks = [
         (formula.rows[rows], formula.offset[rows], slack[rows], *rest)
         for rows in clauses(formula.shape)
     ]
     kinds = [Cells(region, *ask) for ask in asks]
-    spread = _spread(asked, method, course, kinds, asks)
+    spread = _spread(asked, (method, keeps), course, kinds, asks)
     searches = [Search(kind, course.options) for kind in spread]
     slots = [course.slot and course.slot.under(str(k)) for k in range(len(searches))]
     for search, slot in zip(searches, slots, strict=True):
         _restore(search, slot)
         if course.hints.leaves and not (search.rounds or search.given):
             begin(search, course.hints.leaves)
-    narrows = all(kind.narrows for kind in kinds)
-    narrower = Narrower(region, searches if narrows else [])
-    evidence = _by_turns(searches, slots, course, refutes, narrower)
+    memory = course.options.memory if keeps else None
+    narrower = Narrower(region, searches, memory)
+    ends = course.slot and course.slot.under("ends")
+    _restore(narrower, ends)
+    evidence = _by_turns(searches, slots, course, refutes, narrower, ends)
     found = _said_of_cells(searches, method, evidence, tried, course)
     if evidence is not None:
         return found, {}
 
+    parts = list(zip(kinds, searches, strict=True))
+    proofs = Proofs(region, formula.shape, parts, narrower.lemmas)
+
     def again(leaves):
-        if not _again(searches, leaves, course, course.watch):
+        before = sum(block.leaves for block in narrower.lemmas or [])
+        own = [leaf - before for leaf in leaves]
+        if min(own) < 0 or not _again(searches, own, course, course.watch, narrower):
             return None
         return _said_of_cells(searches, method, None, tried, course)
 
-    proofs = Proofs(region, formula.shape, list(zip(kinds, searches, strict=True)))
     return found, {"method": method, "cells": proofs, "again": again}
 
 
@@ -242,9 +254,10 @@ def _said_of_cells(searches, method, evidence, tried, course: Course) -> dict:
 
 
 def _by_turns(
-    searches: list, slots, course: Course, refutes, narrower: Narrower
+    searches: list, slots, course: Course, refutes, narrower: Narrower, ends=None
 ) -> dict | None:
     """Run searches until all have ended, or one has found evidence, which is returned.
+    ends: the slot of what is narrowed for all of them.
 
     Each has its share of the time that is left, so that a hard one leaves some to those
     after it; what these do not need, the hard ones get in another turn.
@@ -264,6 +277,8 @@ def _by_turns(
             evidence = search.run(is_over, refutes, watch)
             while evidence is None and narrower.is_due(search) and not turn.is_over:
                 narrower.narrow(lambda: course.is_over)
+                if ends is not None:
+                    ends.put(narrower.state())
                 evidence = search.run(is_over, refutes, watch)
             if evidence is not None:
                 return evidence
@@ -308,11 +323,11 @@ def _same(digest, model, args) -> Snapshot:
     return found
 
 
-def _spread(asked: Question, method, course: Course, kinds, asks) -> list[Kind]:
-    """Cells as they are, or bounded by an executor."""
+def _spread(asked: Question, how, course: Course, kinds, asks) -> list[Kind]:
+    """Cells as they are, or bounded by an executor. how: what a region is told."""
     if course.executor is None:
         return kinds
-    region = pickled((asked.model.digest(), course.model, asked.args, method))
+    region = pickled((asked.model.digest(), course.model, asked.args, how))
     return [
         Spread(kind, course.executor, functools.partial(_cells_elsewhere, region, *ask))
         for kind, ask in zip(kinds, asks, strict=True)
@@ -327,8 +342,8 @@ def _cells_elsewhere(region: bytes, *ask) -> Kind:
 @functools.lru_cache(maxsize=1)
 def _region_elsewhere(blob: bytes) -> Region:
     """Once for all clauses: what their cells have in common."""
-    digest, model, args, method = pickle.loads(blob)
-    return Region(_same(digest, model, args), args, method)
+    digest, model, args, how = pickle.loads(blob)
+    return Region(_same(digest, model, args), args, *how)
 
 
 def _slack(asked: Question):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from torchlean_jax.certificate._lemmas import lemma_cases
 from torchlean_jax.domains._errors import CertificateWriteError
 from torchlean_jax.interpreters._phases import Bend
 from torchlean_jax.search._cells import Cells, Proofs, clauses
@@ -40,7 +41,12 @@ def phase_cases(proofs: Proofs, number: dict[int, int]) -> list[dict]:
             row = case["final"]
             case["final"] = {n: [stacked[n], row, places[n]] for n in stacked}
     cases[0]["method"] = "crown"
-    return cases
+    if proofs.lemmas is None:
+        raise CertificateWriteError(
+            "what ends of inner values were proved with takes more memory than the "
+            "search may use"
+        )
+    return [*lemma_cases(proofs.lemmas, proofs.region, number), *cases]
 
 
 def _undecided(proofs: Proofs, number) -> list[tuple]:

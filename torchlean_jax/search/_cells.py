@@ -21,7 +21,8 @@ from torchlean_jax.search import _branch, _corners
 from torchlean_jax.search._frontier import Rows
 from torchlean_jax.search._hints import PhaseCut
 from torchlean_jax.search._layout import TOGETHER, Layout, narrow, outward
-from torchlean_jax.search._region import MOST_FOLLOWED, Region
+from torchlean_jax.search._lemmas import Lemmas
+from torchlean_jax.search._region import Region
 from torchlean_jax.search._tree import Splits
 
 # Narrowing takes about as long as some dozens of cells: as many share it
@@ -39,8 +40,9 @@ class Cells:
 
     rows, offset: of a disjunction. slack: float64[R], to be taken off their bounds.
     keeps: whether a certificate will want to know the choices behind bounds. Without,
-    enclosures are narrowed on the way to where the disjunction fails (`_failing`), in
-    ways that the checker does not follow. slopes: of hints, to begin with.
+    enclosures of each cell are narrowed on the way to where the disjunction fails
+    (`_failing`), in ways that the checker does not follow. slopes: of hints, to begin
+    with.
     """
 
     def __init__(self, region: Region, rows, offset, slack, keeps=False, slopes=()):
@@ -52,7 +54,7 @@ class Cells:
             first = first._replace(slopes=self._usable(hinted))
         self._layout = Layout(region, first)
         self._target = region.reaching(self._rows)
-        self.narrows = not keeps and self._layout.size <= MOST_FOLLOWED
+        self.narrows = not keeps and region.follows
         self._bends = [isinstance(part, Bend) for part in region.parts]
         self._levels = np.concatenate([*map(self._levels_of, region.parts)])
         self._box = _ends_of(region.shared.sets.values())
@@ -73,7 +75,7 @@ class Cells:
 
     def root(self) -> Rows:
         rows = self._layout.root()
-        if self.narrows or any(self._bends):
+        if self.region.follows or any(self._bends):
             rows |= self._layout.ends_at_first()
         if self.narrows:
             rows |= {"cuts": np.zeros(1, np.int32), "most": np.full(1, np.inf)}
@@ -300,11 +302,13 @@ class Cells:
 @dataclass(frozen=True)
 class Proofs:
     """The searches that prove the clauses of a formula of this shape, in order, each
-    with its kind."""
+    with its kind. lemmas: what proves the ends of their cells, beyond the region's
+    enclosures; None if that is not known any more."""
 
     region: Region
     shape: tuple
     parts: list[tuple[Cells, _branch.Search]]
+    lemmas: list[Lemmas] | None
 
 
 def _ends_of(sets) -> tuple[np.ndarray, np.ndarray] | None:

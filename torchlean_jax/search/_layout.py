@@ -65,6 +65,21 @@ class Layout:
             )
         }
 
+    def end_to_end(self, arrays: dict[int, np.ndarray]) -> np.ndarray:
+        """Of cells with one row, [n, 1, *shape] by operand, as [n, M]."""
+        parts = [arrays[part.operand] for part in self._region.parts]
+        return np.concatenate([a.reshape(len(a), -1) for a in parts], axis=1)
+
+    def of_switches(self, slopes: dict[int, np.ndarray]) -> np.ndarray:
+        """The same of slopes, [n, 1, *shape] by position."""
+        by_operand = {p.operand: slopes[p.position] for p in self._region.parts}
+        return self.end_to_end(by_operand)
+
+    def place(self, operand: int) -> int:
+        """Where what is cut of that value begins."""
+        operands = [part.operand for part in self._region.parts]
+        return int(self.ends[operands.index(operand)])
+
     def enclosures(self, rows: Rows) -> dict[int, Interval]:
         """Of what is cut, on cells or on a single one."""
         if "lo" in rows:

@@ -33,11 +33,13 @@ _MOST_BENDS = 2**14
 class Region:
     """A model on its input sets: enclosures, and programs for cells of any rows.
 
-    method: "crown", or "alpha-crown" for enclosures with slopes of their own. Raises
-    InputError if nothing inside the model can be cut.
+    method: "crown", or "alpha-crown" for enclosures with slopes of their own; where
+    ends of what is cut can be `settled` and a certificate is wanted (keeps), they wait
+    for that, which has a word for them (is_unsettled). Raises InputError if nothing
+    inside the model can be cut.
     """
 
-    def __init__(self, model: Snapshot, args: tuple, method: str):
+    def __init__(self, model: Snapshot, args: tuple, method: str, keeps=False):
         leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
         self.leaves, self.task = leaves, problem_of(model).at(leaves, tree)
         self.parts = _places(self.task, leaves)
@@ -48,14 +50,18 @@ class Region:
             )
         numbers = [part.operand for part in self.parts]
         sizes = [self.task.graph.avals[number].size for number in numbers]
-        follows = sum(sizes) <= MOST_FOLLOWED
-        self._followed = sum(sizes) if follows else 0
+        self.follows = sum(sizes) <= MOST_FOLLOWED
+        self._followed = sum(sizes) if self.follows else 0
+        only_switches = not any(isinstance(part, Bend) for part in self.parts)
+        self.can_settle = self.follows and only_switches
+        self.is_unsettled = keeps and self.can_settle and method == "alpha-crown"
+        method = "crown" if self.is_unsettled else method
         graph = self.task.graph
         self.outputs = sum(graph.avals[number].size for number in graph.outputs)
         self.width = self.outputs + self._followed  # of rows of `bounded`, `ranked`
         key = "cells", tree, tuple(map(is_set, leaves))
         reaching = self.task.graph
-        if follows:
+        if self.follows:
             outputs = [*reaching.outputs, *numbers]
             reaching = dataclasses.replace(reaching, outputs=outputs)
         programs = functools.partial(_programs, self.task, reaching, self.parts)

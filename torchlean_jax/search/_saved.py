@@ -129,8 +129,12 @@ class Slot:
             with contextlib.suppress(SearchFileError):
                 self.keep(state())
 
-    def keep(self, state: State) -> None:
+    def put(self, state: State) -> None:
+        """For the next writing, whoever asks for it."""
         self._saved.put(self._name, state)
+
+    def keep(self, state: State) -> None:
+        self.put(state)
         self._saved.write()
 
 

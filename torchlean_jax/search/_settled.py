@@ -20,41 +20,16 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from torchlean_jax.interpreters._phases import Switch
-from torchlean_jax.search._branch import Search
 from torchlean_jax.search._frontier import Rows
 from torchlean_jax.search._layout import Layout, rounded
-from torchlean_jax.search._region import MOST_FOLLOWED, Region
+from torchlean_jax.search._lemmas import Leaves, Lemmas
+from torchlean_jax.search._region import Region
+from torchlean_jax.search._tree import Splits, Tree
 
-# After so many parts of a clause, cuts in a row of searches that narrow what is cut:
-# each takes two to three times as long as the one before. All were chosen
-# on mnist_fc 256x4 and 256x6, which are no blind test of them.
-_AFTER = {16: 5, 64: 8, 256: 11, 1024: 14}
 _HOPE = 2.0  # times what its last cut gained, an end may gain by each further one
-
-
-class Narrower:
-    """Narrows what is cut for the cells of some searches of a region, deeper as one of
-    them proves harder."""
-
-    def __init__(self, region: Region, searches: list[Search]):
-        self._region, self._searches, self._ends = region, searches, None
-        self._left = list(_AFTER.items()) if searches else []
-
-    def is_due(self, search: Search) -> bool:
-        return bool(self._left) and search.parts >= self._left[0][0] and search.goes_on
-
-    def narrow(self, is_over: Callable[[], bool]) -> None:
-        _, depth = self._left.pop(0)
-        self._ends = settled(self._region, depth, self._ends, is_over)
-        if self._ends is None:
-            self._left = []
-            return
-        for search in self._searches:
-            for cells in (search.open, search.stuck):
-                rows, ends = cells.rows, self._ends  # views
-                np.maximum(rows["lo"], ends["lo"], out=rows["lo"])
-                np.minimum(rows["hi"], ends["hi"], out=rows["hi"])
+# Of its enclosure, an end that decides nothing gains at least as much, or the checker
+# would derive it for little
+_LEAST_GAIN = 1 / 64
 
 
 def settled(
@@ -62,20 +37,21 @@ def settled(
     depth: int,
     known: Rows | None = None,
     is_over: Callable[[], bool] = lambda: False,
+    lemmas: list[Lemmas] | None = None,
 ) -> Rows | None:
     """(lo, hi: float32[1, M], as `Layout.ends_at_first`) after searches of so many cuts
     one after the other; None for regions that have none: those that cut bends, and too
     large ones.
 
     known: what was found before. is_over: asked before each turn of a few cells; what
-    was found until then holds.
+    was found until then holds. lemmas: gets what proves the ends, in the order in which
+    they rest on each other; those that gain next to nothing are left out then.
     """
+    if not region.can_settle:
+        return None
     with jax.enable_x64(True):
         first = region.first(region.shared, np.zeros((1, region.outputs)))
     layout = Layout(region, first)
-    only_switches = all(isinstance(part, Switch) for part in region.parts)
-    if not only_switches or layout.size > MOST_FOLLOWED:
-        return None
     ends = known or layout.ends_at_first()
     ends = {name: array.copy() for name, array in ends.items()}
 
@@ -85,7 +61,7 @@ def settled(
 
     with contextlib.suppress(_Over):
         for part in range(1, len(region.parts)):  # before the first nothing is relaxed
-            _Searches(region, layout, part, ends, watch).run(depth)
+            _Searches(region, layout, part, ends, watch, lemmas).run(depth)
     return ends
 
 
@@ -97,7 +73,8 @@ class _Over(Exception):
 class _Searches:
     """Those of the free elements of one part, both ends of each, side by side.
 
-    A row of `cells` has the place `of` its search among them.
+    A row of `cells` has the place `of` its search among them, a bound of it and its
+    number in the tree of that search; those not cut any more are not among them.
     """
 
     region: Region
@@ -105,80 +82,164 @@ class _Searches:
     part: int
     ends: Rows  # changed
     watch: Callable[[], None]
+    lemmas: list[Lemmas] | None = None
 
     def __post_init__(self):
-        number = self.region.parts[self.part].operand
-        level = self.region.shared.levels[number]
-        # below the one an element is inactive, above the other it is active
-        self.levels = np.ravel(level.lo), np.ravel(level.hi)
+        levels = [self.region.shared.levels[p.operand] for p in self.region.parts]
+        # below the one an element is inactive, above the other it is active; of all
+        # that is cut, and of this part
+        self.all_levels = [
+            np.concatenate([np.ravel(getattr(level, end)) for level in levels])
+            for end in ("lo", "hi")
+        ]
+        a, b = self.layout.ends[self.part : self.part + 2]
+        self.levels = [level[a:b] for level in self.all_levels]
         free = np.flatnonzero(~self._decided())
         self.elements = np.concatenate([free, free])
         self.sides = np.repeat([1, -1], len(free))  # 1: how low, -1: how high
+        count = len(self.elements)
+        self.best, self.closed = np.full(count, -np.inf), np.full(count, np.inf)
+        self.trees = Tree(max(count, 1))
+
+    def _own(self):
+        """Views of the ends of this part."""
+        a, b = self.layout.ends[self.part : self.part + 2]
+        return self.ends["lo"][0, a:b], self.ends["hi"][0, a:b]
 
     def _decided(self):
-        a, b = self.layout.ends[self.part : self.part + 2]
-        lo, hi = self.ends["lo"][0, a:b], self.ends["hi"][0, a:b]
+        lo, hi = self._own()
         return (lo >= self.levels[1]) | (hi <= self.levels[0])
 
     def run(self, depth: int) -> None:
-        count = len(self.elements)
-        if not count:
+        if not len(self.elements) or depth < 0:
             return
-        cells = self.layout.root(count) | {"of": np.arange(count)}
-        best, closed = np.full(count, -np.inf), np.full(count, np.inf)
-        for turns in range(depth, -1, -1):
-            found = self._run(self.region.bounded, cells)
-            lower = np.where(np.isnan(found.lower[:, 0]), -np.inf, found.lower[:, 0])
-            cells |= self.layout.rows_of(found.choices)
-            least = closed.copy()
-            np.minimum.at(least, cells["of"], lower)
-            # a search whose cells are gone has ended, with what it had
-            runs = np.isin(np.arange(count), cells["of"]) & (least < np.inf)
-            before, best = best, np.where(runs, np.maximum(best, least), best)
-            self._put(best)
-            going = self._worth_going_on(best, before, turns)
-            proved = lower > 0
-            np.minimum.at(closed, cells["of"][proved], lower[proved])
-            left = going[cells["of"]] & ~proved
-            if not left.any():
-                break
-            cells = self._halves({n: a[left] for n, a in cells.items()})
-            if not len(cells["of"]):
-                break
+        if self.lemmas is None:
+            self._search(depth, lambda cells: None)
+            return
+        start = [end.copy() for end in self._own()]
+        free = self._free_before()
+        leaves = Leaves(self.layout, free, self.trees)
+        try:
+            self._search(depth, leaves.add)
+        finally:
+            self._keep(start, free, leaves)
 
-    def _worth_going_on(self, best, before, turns):
+    def _search(self, depth: int, leave: Callable[[Rows], None]) -> None:
+        """leave: gets cells that are cut no further."""
+        number = np.arange(len(self.elements))
+        cells = self._bounded(self.layout.root(len(number)), number)
+        cells["node"] = number
+        before, self.best = self.best, cells["lower"].copy()
+        self._put()
+        try:
+            for turns in range(depth, 0, -1):
+                going = self._worth_going_on(before, turns)
+                halves = self._halves(cells, going[cells["of"]] & ~(cells["lower"] > 0))
+                if halves is None:
+                    break
+                before = self.best.copy()
+                cells = self._with_halves(cells, *halves, leave)
+                self._put()
+        finally:
+            leave(cells)
+
+    def _with_halves(self, cells: Rows, cut, index, halves: Rows, leave) -> Rows:
+        """Cells in place of those of searches that gained by it; the other searches end
+        with what they had.
+
+        cut: which cells were to be, across which elements; halves: lower ones first.
+        """
+        least = self.closed.copy()
+        np.minimum.at(least, cells["of"][~cut], cells["lower"][~cut])
+        np.minimum.at(least, halves["of"], halves["lower"])
+        gained = np.isin(np.arange(len(least)), halves["of"]) & (least > self.best)
+        self.best = np.where(gained, least, self.best)
+        stays = ~(cut & gained[cells["of"]])
+        rest = {n: a[stays] for n, a in cells.items()}
+        np.minimum.at(self.closed, rest["of"], rest["lower"])
+        leave(rest)
+        taken = gained[halves["of"]]
+        index = index[taken[: len(index)]]
+        part = np.searchsorted(self.layout.ends, index, side="right") - 1
+        value = np.array([p.operand for p in self.region.parts])[part]
+        at = self.all_levels[0][index]
+        splits = Splits(value, index - self.layout.ends[part], at)
+        nodes = self.trees.split(cells["node"][~stays], splits)
+        halves = {n: a[taken] for n, a in halves.items()}
+        return halves | {"node": np.concatenate([nodes, nodes + 1])}
+
+    def _worth_going_on(self, before, turns):
         """Searches whose elements are free, and that may prove it in so many turns."""
+        best = self.best
         if np.isinf(before).all():  # of both ends of an element, the likelier one
             likely = best >= np.roll(best, len(best) // 2)
         else:
             with np.errstate(invalid="ignore"):  # infinite bounds: no hope
                 likely = best + _HOPE * turns * (best - before) > 0
-        return likely & (turns > 0) & ~self._decided()[self.elements]
+        return likely & ~self._decided()[self.elements]
 
-    def _put(self, best):
+    def _put(self):
         """Ends of elements from the bounds of their searches."""
-        a, b = self.layout.ends[self.part : self.part + 2]
-        lo, hi = self.ends["lo"][0, a:b], self.ends["hi"][0, a:b]  # views
+        lo, hi = self._own()
         low, high = self.levels
         up = self.sides > 0
         at, down = self.elements[up], self.elements[~up]
-        lower = np.nextafter(low[at] + best[up], -np.inf)
-        upper = np.nextafter(high[down] - best[~up], np.inf)
+        lower = np.nextafter(low[at] + self.best[up], -np.inf)
+        upper = np.nextafter(high[down] - self.best[~up], np.inf)
         lo[at] = np.maximum(lo[at], rounded(lower, -np.inf))
         hi[down] = np.minimum(hi[down], rounded(upper, np.inf))
 
-    def _halves(self, cells: Rows) -> Rows:
-        """All cells of searches each of which can be cut, in two."""
-        ranking = self._run(self.region.ranked, cells)
+    def _free_before(self):
+        """What is free of the parts before this one, all that is cut end to end."""
+        low, high = self.all_levels
+        is_free = (self.ends["lo"][0] < high) & (self.ends["hi"][0] > low)
+        return np.flatnonzero(is_free[: self.layout.ends[self.part]])
+
+    def _keep(self, start, free, leaves: Leaves) -> None:
+        """Keep ends that are worth a lemma, and what proves them; the others are what
+        they were at the start."""
+        ends, up, of = self._own(), self.sides > 0, self.elements
+        at, old = (np.where(up, lo[of], hi[of]) for lo, hi in (ends, start))
+        gain, width = (at - old) * self.sides, (start[1] - start[0])[of]
+        low, high = (level[of] for level in self.levels)
+        decides = np.where(up, at >= high, at <= low)
+        useful = ~self._decided()[of] & (gain >= _LEAST_GAIN * width)
+        (kept,) = np.nonzero((gain > 0) & (decides | useful))
+        for side, end, old_end in zip((1, -1), ends, start, strict=True):
+            own = kept[self.sides[kept] == side]
+            end[:] = old_end
+            end[of[own]] = at[own]
+        if len(kept):
+            chosen = of[kept], self.sides[kept], at[kept], kept, free, self.trees
+            self.lemmas.append(Lemmas(self.part, *chosen, **leaves.of(kept)))
+
+    def _halves(self, cells: Rows, which):
+        """(which cells are cut, across which elements, their lower halves and their
+        upper ones), of searches each of whose cells can be; None if there are none."""
+        if not which.any():
+            return None
+        some = {n: a[which] for n, a in cells.items()}
+        ranking = self._run(self.region.ranked, some)
         can = ranking.gains[:, 0] > -np.inf
-        stuck = np.isin(cells["of"], cells["of"][~can])
-        whole = {n: a[~stuck] for n, a in cells.items()}
-        index, halves = ranking.indices[~stuck, 0], []
+        is_cut = ~np.isin(some["of"], some["of"][~can])
+        if not is_cut.any():
+            return None
+        whole = {n: a[is_cut] for n, a in some.items()}
+        index, halves = ranking.indices[is_cut, 0], []
         for phase in (-1, 1):
             half = whole | {"phases": whole["phases"].copy()}
             half["phases"][np.arange(len(index)), index] = phase
             halves.append(half)
-        return {n: np.concatenate([half[n] for half in halves]) for n in whole}
+        both = {n: np.concatenate([half[n] for half in halves]) for n in whole}
+        cut = which.copy()
+        cut[which] = is_cut
+        return cut, index, self._bounded(both, both["of"])
+
+    def _bounded(self, cells: Rows, of) -> Rows:
+        cells = cells | {"of": of}
+        found = self._run(self.region.bounded, cells)
+        lower = np.where(np.isnan(found.lower[:, 0]), -np.inf, found.lower[:, 0])
+        return cells | self.layout.rows_of(found.choices) | {"lower": lower}
 
     def _run(self, program, cells: Rows):
         count = len(cells["of"])

@@ -24,14 +24,17 @@ class Splits:
 
 
 class Tree:
-    """Nodes by number, 0 the root; the halves of a split have consecutive numbers."""
+    """Nodes by number, 0 the root; the halves of a split have consecutive numbers.
 
-    def __init__(self):
-        self._lower = np.zeros(1, np.int64)  # 0, the root, stands for "no halves"
-        self._value = np.zeros(1, np.int32)
-        self._index = np.zeros(1, np.int32)
-        self._at = np.zeros(1)
-        self._count = 1
+    Of several trees side by side, the roots are 0, 1, ...
+    """
+
+    def __init__(self, roots: int = 1):
+        self._lower = np.zeros(roots, np.int64)  # 0, a root, stands for "no halves"
+        self._value = np.zeros(roots, np.int32)
+        self._index = np.zeros(roots, np.int32)
+        self._at = np.zeros(roots)
+        self._count = self.roots = roots
 
     def __len__(self) -> int:
         return self._count
@@ -58,7 +61,7 @@ class Tree:
 
     @property
     def leaves(self) -> int:
-        return (self._count + 1) // 2
+        return (self._count + self.roots) // 2
 
     def leaves_below(self) -> np.ndarray:
         """How many leaves each node has below it, or is, by its number."""
@@ -73,9 +76,9 @@ class Tree:
         """Each node before its halves: a cut (value, index, at), or None for a leaf."""
         return (cut for _, cut in self.walk())
 
-    def walk(self) -> Iterator[tuple[int, tuple[int, int, float] | None]]:
-        """The same with the number of each node."""
-        waiting = [0]
+    def walk(self, root=0) -> Iterator[tuple[int, tuple[int, int, float] | None]]:
+        """The same with the number of each node, of the tree with that root."""
+        waiting = [root]
         while waiting:
             node = waiting.pop()
             lower = int(self._lower[node])
@@ -96,7 +99,7 @@ class Tree:
 
     def _path(self, node: int, parent) -> list[tuple[int, int, float, bool]]:
         path = []
-        while node:
+        while node >= self.roots:
             up = int(parent[node])
             cut = int(self._value[up]), int(self._index[up]), float(self._at[up])
             path.append((*cut, bool(node != self._lower[up])))
@@ -116,10 +119,10 @@ class Tree:
         return bool(known and different and (self._lower[nodes] == 0).all())
 
     @staticmethod
-    def from_arrays(arrays: dict[str, np.ndarray]) -> "Tree":
-        """Raises FileFormatError for arrays that are no tree."""
-        tree = Tree()
-        if not _is_tree(arrays, tree.arrays()):
+    def from_arrays(arrays: dict[str, np.ndarray], roots: int = 1) -> "Tree":
+        """Raises FileFormatError for arrays that are no tree, or not so many."""
+        tree = Tree(roots)
+        if not _is_tree(arrays, tree.arrays(), roots):
             raise FileFormatError("no state of a search: its cuts are no tree")
         tree._lower, tree._at = arrays["lower"].copy(), arrays["at"].copy()
         tree._value, tree._index = arrays["value"].copy(), arrays["index"].copy()
@@ -127,15 +130,13 @@ class Tree:
         return tree
 
 
-def _is_tree(arrays, like) -> bool:
-    """Whether every node but the root is a half of one that was made before it."""
+def _is_tree(arrays, like, roots: int) -> bool:
+    """Whether every node but a root is a half of one that was made before it."""
     if {n: a.dtype for n, a in arrays.items()} != {n: a.dtype for n, a in like.items()}:
         return False
     lower = arrays["lower"]
-    if len(lower) % 2 == 0 or {a.shape for a in arrays.values()} != {lower.shape}:
+    if (len(lower) - roots) % 2 or {a.shape for a in arrays.values()} != {lower.shape}:
         return False
     (cut,) = np.nonzero(lower)
-    halves = np.sort(lower[cut])
-    return bool(
-        np.array_equal(halves, np.arange(1, len(lower), 2)) and (lower[cut] > cut).all()
-    )
+    halves, all_halves = np.sort(lower[cut]), np.arange(roots, len(lower), 2)
+    return bool(np.array_equal(halves, all_halves) and (lower[cut] > cut).all())
