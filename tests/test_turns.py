@@ -7,7 +7,7 @@ import pytest
 
 from tests.search.faults import notices, planted
 from torchlean_jax import _parts
-from torchlean_jax.search import Branching, Search, _settled
+from torchlean_jax.search import Branching, Search, _narrower
 
 
 class Needing(Search):
@@ -29,7 +29,7 @@ class Needing(Search):
         return None if self.goes_on else self.evidence
 
 
-class Narrower(_settled.Narrower):
+class Narrower(_narrower.Narrower):
     """Due once for each of some searches, when it has begun; done notes which."""
 
     def __init__(self, *hard):

@@ -24,24 +24,31 @@ class Leaf(NamedTuple):
     of_splits: list[list[tuple[int, int]]]  # the same of the splits above
 
 
+class Shared(NamedTuple):
+    """Boxes derived for all of a tree: are they refined, and by which slopes?"""
+
+    refine: bool
+    slopes: dict[int, list[int]]
+
+
 class Split(NamedTuple):
     """A value of the program, its flat entry and the number at which it is split.
 
-    shared: slopes while boxes are derived for both halves at once; None if each leaf
-    derives its own alone.
+    shared: how boxes are derived for both halves at once; None if each leaf derives
+    its own alone.
     """
 
     value: int
     entry: int
     at: Tensor
-    shared: dict[int, list[int]] | None
+    shared: Shared | None
 
 
 class Each(NamedTuple):
     """A conjunction whose parts are proved one by one, on the same inputs."""
 
     parts: int
-    shared: dict[int, list[int]] | None  # as of a split
+    shared: Shared | None  # as of a split
 
 
 class Lemmas(NamedTuple):
@@ -49,7 +56,7 @@ class Lemmas(NamedTuple):
     use all of them."""
 
     ends: list[End]
-    shared: dict[int, list[int]] | None  # as of a split, while they are proved
+    shared: Shared | None  # as of a split, while they are proved
 
     @property
     def last(self) -> int:
@@ -99,14 +106,14 @@ def read_cases(
 
 
 def _shared(outer: dict, where: str, arrays: Arrays, program: Program):
-    """Slopes while boxes are derived for all below; None if they are not."""
-    if outer["method"] is not None:
-        if outer["method"] != "crown":
-            fail(where, "boxes of a split are derived by crown")
-        return _refining(outer["refining"] or {}, where, arrays, program)
-    if outer["refining"] is not None:
-        fail(where, "slopes without a method")
-    return None
+    """How boxes are derived for all below; None if they are not."""
+    method, slopes = outer["method"], outer["refining"]
+    if method is None and slopes is None:
+        return None
+    if method not in ("crown", "crown-ibp"):
+        fail(where, "boxes of a tree are derived by crown or crown-ibp")
+    slopes = _refining(slopes or {}, where, arrays, program)
+    return Shared(method == "crown", slopes)
 
 
 _SHARED = {"method": str, "refining": dict}

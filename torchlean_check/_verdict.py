@@ -144,7 +144,7 @@ def _leaves(program: Program, cases: list, region: Region, watch, turn):
         if here is not None and case.shared is not None:
             top = case.last if isinstance(case, Lemmas) else None
             try:
-                shared = Bounds(program, here, True, case.shared, shared, top, watch)
+                shared = Bounds(program, here, *case.shared, shared, top, watch)
             except Empty:
                 here = None
         waiting += [(part, part and shared) for part in _parts(case, here)]

@@ -17,7 +17,7 @@ import torchlean_jax as tl
 from tests.search import exact_relu
 from tests.search.faults import notices, planted
 from torchlean_jax._question import question
-from torchlean_jax.search import Branching, _settled
+from torchlean_jax.search import Branching, _narrower, _settled
 from torchlean_jax.search._layout import Layout
 from torchlean_jax.search._region import Region
 
@@ -100,14 +100,14 @@ def settled(region, depth, known=None, **options) -> dict[str, np.ndarray]:
     return found
 
 
-def check_ends(seeds=range(3), depth=4):
+def check_ends(seeds=range(3), depth=4, **options):
     """(how many ends came nearer to the exact ones, how many elements were decided)."""
     nearer = decided = 0
     for seed in seeds:
         layers = layers_of(seed)
         region = region_of(layers)
         first = settled(region, -1)
-        found = settled(region, depth)
+        found = settled(region, depth, **options)
         layout = _layout(region)
         for k in range(len(region.parts)):
             for j, (low, high) in enumerate(exact_ranges(layers, k)):
@@ -130,6 +130,13 @@ def _layout(region):
 def test_ends_enclose_what_is_reached_and_come_nearer():
     nearer, decided = check_ends()
     assert nearer > 20 and decided > 3, (nearer, decided)
+
+
+def test_ends_with_lemmas_are_fewer_and_enclose_as_well():
+    """Those that gain next to nothing are left out; what decides an element is not."""
+    nearer, decided = check_ends(lemmas=[])
+    every, as_many = check_ends()
+    assert 10 < nearer < every and decided >= as_many > 3
 
 
 def test_cuts_decide_what_one_bound_leaves_open():
@@ -232,10 +239,11 @@ def test_no_cell_is_forgotten():
 @pytest.mark.parametrize(
     "sound, faulty",
     [
-        ("least = closed.copy()", "least = np.full(count, np.inf)"),
-        ('cells["of"][proved], lower[proved]', 'cells["of"][:0], lower[:0]'),
-        ('stuck = np.isin(cells["of"], cells["of"][~can])', "stuck = ~can"),
-        ("np.minimum.at(least", "np.add.at(least"),
+        ("least = self.closed.copy()", "least = self.closed + np.inf"),
+        ('closed, rest["of"], rest["lower"])', 'closed, rest["of"][:0], [])'),
+        ('least, cells["of"][~cut], cells["lower"][~cut])', "least, [], [])"),
+        ('~np.isin(some["of"], some["of"][~can])', "can"),
+        ('np.minimum.at(least, halves["of"]', 'np.maximum.at(least, halves["of"]'),
     ],
 )
 def test_a_cell_that_is_forgotten_is_noticed(sound, faulty):
@@ -254,7 +262,7 @@ def test_a_hard_clause_is_proved_with_fewer_cells(monkeypatch):
     options["split"] = Branching(cut="phases", batch=8, most_parts=2000)
     parts = []
     for after in ({}, {4: 6}):
-        monkeypatch.setattr(_settled, "_AFTER", after)
+        monkeypatch.setattr(_narrower, "_AFTER", after)
         verdict = tl.verify(network, args, spec, **options)
         assert verdict.status == "proved"
         parts.append(verdict.parts)

@@ -40,7 +40,7 @@ def phase_cases(proofs: Proofs, number: dict[int, int]) -> list[dict]:
         if "final" in case:
             row = case["final"]
             case["final"] = {n: [stacked[n], row, places[n]] for n in stacked}
-    cases[0]["method"] = "crown"
+    cases[0]["method"] = "crown-ibp" if proofs.lemmas else "crown"
     if proofs.lemmas is None:
         raise CertificateWriteError(
             "what ends of inner values were proved with takes more memory than the "

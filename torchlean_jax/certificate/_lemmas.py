@@ -10,7 +10,7 @@ def lemma_cases(
     blocks: list[Lemmas], region: Region, number: dict[int, int]
 ) -> Iterator[dict]:
     """number: the file's numbers of the values of the graph."""
-    for block in blocks:
+    for k, block in enumerate(blocks):
         value = number[region.parts[block.part].operand]
         ends = zip(block.elements, block.sides, block.at, strict=True)
         yield {
@@ -18,7 +18,9 @@ def lemma_cases(
                 {"value": value, "index": e, "at_most": side < 0, "at": at}
                 for e, side, at in ends
             ],
-            "method": "crown",
+            # the enclosures of the region, and from then on what lemmas make of them:
+            # nearer ones could fix other phases than those of the search
+            "method": "crown-ibp" if k else "crown",
         }
         places = {int(node): k for k, node in enumerate(block.node)}
         final = list(_slopes(block, region, number))

@@ -140,8 +140,13 @@ class Search:
     """
 
     def __init__(self, kind: Kind, options: Branching):
-        self.kind, self.options = kind, options
-        self.status, self.parts, self.depth, self.seconds = "unknown", 0, 0, 0.0
+        self.kind, self.options, self.seconds = kind, options, 0.0
+        self.start()
+
+    def start(self) -> None:
+        """Begin anew, with nothing cut."""
+        kind, options = self.kind, self.options
+        self.status, self.parts, self.depth = "unknown", 0, 0
         self.rounds = self.given = self.trimmed = 0
         self.tree = Tree()
         root = kind.root() | {

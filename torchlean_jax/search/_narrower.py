@@ -41,7 +41,17 @@ class Narrower:
         self._ends = settled(self._region, depth, self._ends, is_over, self.lemmas)
         if self.lemmas and sum(block.size for block in self.lemmas) > self._memory:
             self.lemmas = None
+        if self.lemmas is not None:
+            self._start_again()
         self.apply()
+
+    def _start_again(self) -> None:
+        """With searches that have not ended. The checker derives all parts with the
+        same ends, the last ones, from which the same choices make other bounds, better
+        and worse ones; and with these fewer cuts may do."""
+        for search in self._searches:
+            if search.goes_on and not search.given:
+                search.start()
 
     def apply(self) -> None:
         """Narrow the enclosures of all open cells by what was found."""
