@@ -27,7 +27,7 @@ from pathlib import Path
 import _paired
 import numpy as np
 
-from torchlean_check._claim import Leaf
+from torchlean_check._cases import Leaf
 from torchlean_check._tensor import Tensor, aligned
 from torchlean_jax import coq
 from torchlean_jax.coq import _run

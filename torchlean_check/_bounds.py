@@ -59,16 +59,13 @@ class Bounds:
     ):
         """slopes: step -> free parameters of its lines while boxes are refined. outer:
         bounds of a region of which this one is a part, by further splits and ends.
-        last: value after which only splits need boxes. watch: called on the way."""
+        last: value after which there are no boxes. watch: called on the way."""
         self.program, self.region, self.watch = program, region, watch
         self.boxes: dict[int, Tensor] = {}
         self.lines: dict[tuple[int, int], Any] = {}
         self.refined: dict[int, set[int]] = {}
-        self.ends = _further(region, outer and outer.region)
-        if last is None:
-            last = len(program.steps)
-        last = max([last, *(end.value for end in region.splits)])
-        for k, step in enumerate(program.steps[: last + 1]):
+        self.ends = _ends_to_apply(region, outer)
+        for k, step in enumerate(program.steps[: None if last is None else last + 1]):
             known = program.values[k].known
             if known is not None:
                 self.boxes[k] = known
@@ -92,20 +89,20 @@ class Bounds:
         return _common(step.forward(boxes), outer.boxes[k])
 
     def _split(self, k: int, box: Tensor) -> Tensor:
-        for value, entry, at_most, bound in self.ends:
-            if value != k:
-                continue
-            box = at_exp(box, min(box.exp, bound.exp))
-            end = at_exp(bound, box.exp).lo[0]
-            lo, hi = list(box.lo), list(box.hi)
+        ends = [end for end in self.ends if end.value == k]
+        if not ends:
+            return box
+        box = at_exp(box, min(box.exp, *[end.at.exp for end in ends]))
+        lo, hi = list(box.lo), list(box.hi)
+        for _, entry, at_most, at in ends:
+            end = at_exp(at, box.exp).lo[0]
             if at_most:
                 hi[entry] = min(hi[entry], end)
             else:
                 lo[entry] = max(lo[entry], end)
             if lo[entry] > hi[entry]:
                 raise Empty
-            box = Tensor(lo, hi, box.exp)
-        return box
+        return Tensor(lo, hi, box.exp)
 
     def _refine(self, step, operands, slopes) -> None:
         for position, j in enumerate(operands):
@@ -205,12 +202,15 @@ class Bounds:
         return self.lines[k, id(chosen)]
 
 
-def _further(region: Region, outer: Region | None) -> tuple[End, ...]:
-    """The ends in a region that its outer one has not."""
+def _ends_to_apply(region: Region, outer: Bounds | None) -> list[End]:
+    """The ends of a region that no box of an outer one has: its own further ones, and
+    all of a value of which the outer one has no box."""
     if outer is None:
-        return (*region.known, *region.splits)
-    known, splits = region.known[len(outer.known) :], region.splits[len(outer.splits) :]
-    return (*known, *splits)
+        return [*region.known, *region.splits]
+    old = outer.region
+    further = [*region.known[len(old.known) :], *region.splits[len(old.splits) :]]
+    missing = [e for e in (*old.known, *old.splits) if e.value not in outer.boxes]
+    return [*missing, *further]
 
 
 def _common(x: Tensor, y: Tensor) -> Tensor:

@@ -23,6 +23,19 @@ class Leaf(NamedTuple):
     multipliers: list[tuple[list[int], int]]  # of the constraints: one for each row
     of_splits: list[list[tuple[int, int]]]  # the same of the splits above
 
+    def last(self, splits: tuple[End, ...], program: Program) -> int | None:
+        """The value after which a lemma's leaf has no linear form, `splits` being those
+        above it; None of a leaf of the property."""
+        if not isinstance(self.goal, End):
+            return None
+        values = [self.goal.value]
+        if self.multipliers:
+            values.append(program.inputs[-1].id)
+        if self.of_splits:
+            pairs = zip(splits, self.of_splits[0], strict=True)
+            values += [end.value for end, (m, _) in pairs if m]
+        return max(values)
+
 
 class Shared(NamedTuple):
     """Boxes derived for all of a tree: are they refined, and by which slopes?"""
@@ -35,13 +48,14 @@ class Split(NamedTuple):
     """A value of the program, its flat entry and the number at which it is split.
 
     shared: how boxes are derived for both halves at once; None if each leaf derives
-    its own alone.
+    its own alone. last: of what is proved here, as of a leaf; None: all values.
     """
 
     value: int
     entry: int
     at: Tensor
     shared: Shared | None
+    last: int | None
 
 
 class Each(NamedTuple):
@@ -49,18 +63,19 @@ class Each(NamedTuple):
 
     parts: int
     shared: Shared | None  # as of a split
+    last = None
 
 
 class Lemmas(NamedTuple):
-    """Ends of entries inside the graph, proved one by one; what comes after them may
-    use all of them."""
+    """Ends of entries inside the graph, proved one by one without each other; what
+    comes after them may use all of them."""
 
     ends: list[End]
-    shared: Shared | None  # as of a split, while they are proved
+    shared: Shared | None  # as of a split
 
     @property
     def last(self) -> int:
-        """The value after which none is spoken of."""
+        """The value after which no end is."""
         return max(end.value for end in self.ends)
 
 
@@ -86,7 +101,8 @@ def read_cases(
             fail(where, "not an object, or beyond the end of the tree")
         goal, depth = waiting.pop()
         if "split" in entry:
-            cases.append(_split(entry, where, arrays, program))
+            last = goal.value if isinstance(goal, End) else None
+            cases.append(_split(entry, where, arrays, program, last))
             waiting += [(goal, depth + 1)] * 2
         elif "each" in entry:
             parts = [goal] if isinstance(goal, End) else formula.conjuncts(goal)
@@ -108,7 +124,9 @@ def read_cases(
 def _shared(outer: dict, where: str, arrays: Arrays, program: Program):
     """How boxes are derived for all below; None if they are not."""
     method, slopes = outer["method"], outer["refining"]
-    if method is None and slopes is None:
+    if method is None and slopes is not None:
+        fail(where, "slopes without a method")
+    if method is None:
         return None
     if method not in ("crown", "crown-ibp"):
         fail(where, "boxes of a tree are derived by crown or crown-ibp")
@@ -126,11 +144,11 @@ def _each(entry, where: str, arrays: Arrays, program: Program, count: int) -> Ea
     return Each(count, _shared(outer, where, arrays, program))
 
 
-def _split(entry, where: str, arrays: Arrays, program: Program) -> Split:
+def _split(entry, where: str, arrays: Arrays, program: Program, last) -> Split:
     outer = fields(entry, where, tuple(_SHARED), split=None, **_SHARED)
     shared = _shared(outer, where, arrays, program)
     place = _place(outer["split"], f"{where}.split", program)
-    return Split(place["value"], place["index"], place["at"], shared)
+    return Split(place["value"], place["index"], place["at"], shared, last)
 
 
 def _lemmas(entry, where: str, arrays: Arrays, program: Program) -> Lemmas:

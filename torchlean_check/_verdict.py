@@ -75,7 +75,8 @@ def check_bytes(
             leaves += 1
             if part is None:
                 continue
-            bounds = functools.partial(Bounds, program, part, watch=watch)
+            last = leaf.last(part.splits, program)
+            bounds = functools.partial(Bounds, program, part, last=last, watch=watch)
             both = functools.partial(bounds, outer=shared)
             low = _leaf_margin(program, leaf, both, formula, model)
             if shared and low is not None and low[0] <= 0:
@@ -142,9 +143,9 @@ def _leaves(program: Program, cases: list, region: Region, watch, turn):
             seen += 1
             continue
         if here is not None and case.shared is not None:
-            top = case.last if isinstance(case, Lemmas) else None
+            own = program, here, *case.shared, shared, case.last, watch
             try:
-                shared = Bounds(program, here, *case.shared, shared, top, watch)
+                shared = Bounds(*own)
             except Empty:
                 here = None
         waiting += [(part, part and shared) for part in _parts(case, here)]
@@ -168,9 +169,8 @@ def _leaf_margin(program: Program, leaf: Leaf, derived, formula: Formula, model)
 
     derived(refine, slopes): the bounds of its part.
     """
-    last = leaf.goal.value if isinstance(leaf.goal, End) else None
     try:
-        bounds = derived(leaf.method == "crown", leaf.refining, last=last)
+        bounds = derived(leaf.method == "crown", leaf.refining)
         shared = leaf.method == "ibp" or all(len(p) == 1 for p in leaf.final.values())
         lows: list = []
         for group in [leaf.rows] if shared else [range(r, r + 1) for r in leaf.rows]:

@@ -146,6 +146,35 @@ def phases() -> Certificate:
     return c
 
 
+def lemmas() -> Certificate:
+    """Two neurons of the second layer whose signs are lemmas, proved by cases, in one
+    half; the other half is proved by those cases themselves.
+
+    Of inputs x and z, the second layer is relu(x) + 1/16 and relu(z) - relu(x) - 9/8:
+    positive and negative, which bounds do not see at once, as relu(x) is written
+    relu(2 x) - relu(x).
+    """
+    c = Certificate()
+    x = c.box([-1.0, -1.0], [1.0, 1.0])
+    h = dense(c, x, np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), np.zeros(3))
+    w = np.array([[1.0, -1.0], [-1.0, 1.0], [0.0, 1.0]])
+    v = dense(c, relu(c, h, [3]), w, np.array([0.0625, -1.125]))
+    c.output(v, relu(c, v, [2]))
+    c.property = c.rows([[1, 0, -1, -1]], [-0.125])
+    signs = [{"value": v, "index": k, "at": [0, 0], "at_most": k == 1} for k in (0, 1)]
+    by_x = {"split": {"value": x, "index": 0, "at": [0, 0]}}
+    weighed = leaf(split_multipliers=[[[0, 0], dyadic(2**-5)]])
+    c.proof = [
+        {"split": {"value": x, "index": 1, "at": [0, 0]}, "method": "crown"},
+        {"lemmas": signs, "method": "crown"},
+        *[by_x, weighed, leaf("crown-ibp")],
+        *[by_x | {"method": "crown"}, leaf(), leaf("ibp")],
+        leaf("crown-ibp"),
+        *[by_x, leaf(), leaf()],
+    ]
+    return c
+
+
 def constrained() -> Certificate:
     """Two constraints among a box and a ball, without which neither row holds."""
     c = Certificate()
@@ -216,6 +245,7 @@ EXAMPLES = {
     "ball2": lambda: ball(2),
     "slopes": slopes,
     "phases": phases,
+    "lemmas": lemmas,
     "constrained": constrained,
     "layout": layout,
     "executions": executions,

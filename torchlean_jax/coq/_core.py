@@ -9,7 +9,7 @@ import bisect
 from dataclasses import dataclass, replace
 
 from torchlean_check import _linear, _piecewise, _relax, _smooth, _windows
-from torchlean_check._cases import Each, Leaf
+from torchlean_check._cases import Each, Leaf, Lemmas
 from torchlean_check._graph import Program
 from torchlean_check._tensor import Tensor
 from torchlean_jax.coq._affine import Affine, Matrix, narrow
@@ -199,6 +199,8 @@ def _refuse_sets(reading: Reading) -> None:
         reasons.append("there are constraints among inputs")
     if any(isinstance(case, Each) for case in reading.cases):
         reasons.append("a conjunction is proved part by part")
+    if any(isinstance(case, Lemmas) for case in reading.cases):
+        reasons.append("lemmas about inner values are proved on the way")
     leaves = [case for case in reading.cases if isinstance(case, Leaf)]
     if any(m for leaf in leaves for row in leaf.of_splits for m, _ in row):
         reasons.append("leaves weigh the cuts above them with multipliers")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from torchlean_check._claim import Leaf
+from torchlean_check._cases import Leaf
 from torchlean_check._relax import SLOPE_BITS
 from torchlean_check._tensor import Tensor
 from torchlean_jax.coq._affine import LARGEST, Affine, Matrix
