@@ -88,7 +88,7 @@ def test_time_is_shared(check):
     ("sound", "faulty"),
     [
         (" / (len(waiting) - place)", ""),
-        ("late.append((search, slot))", "pass"),
+        ("pair[0].goes_on and not course.is_over", "False"),
         ("while waiting:", "if waiting:"),
         ("narrower.narrow(lambda: course.is_over)", "break"),
     ],

@@ -58,13 +58,13 @@ class Bounds:
         watch: Callable[[], None] = lambda: None,
     ):
         """slopes: step -> free parameters of its lines while boxes are refined. outer:
-        bounds of a region of which this one is a part, by further splits and ends.
+        all bounds of a region of which this one is a part, by further splits and ends.
         last: value after which there are no boxes. watch: called on the way."""
         self.program, self.region, self.watch = program, region, watch
         self.boxes: dict[int, Tensor] = {}
         self.lines: dict[tuple[int, int], Any] = {}
         self.refined: dict[int, set[int]] = {}
-        self.ends = _ends_to_apply(region, outer)
+        self.ends = _further(region, outer and outer.region)
         for k, step in enumerate(program.steps[: None if last is None else last + 1]):
             known = program.values[k].known
             if known is not None:
@@ -72,8 +72,7 @@ class Bounds:
                 continue
             operands = program.operands[k]
             if step is None:
-                is_new = outer is None or k not in outer.boxes
-                box = (region if is_new else outer).boxes[k]
+                box = (region if outer is None else outer).boxes[k]
             else:
                 if refine and not step.linear:
                     self._refine(step, operands, slopes)
@@ -82,7 +81,7 @@ class Bounds:
 
     def _forward(self, k: int, step, operands, outer: "Bounds | None") -> Tensor:
         boxes = [self.boxes[j] for j in operands]
-        if outer is None or k not in outer.boxes:
+        if outer is None:
             return step.forward(boxes)
         if all(map(is_, boxes, [outer.boxes[j] for j in operands])):
             return outer.boxes[k]  # which came from these, and is no wider
@@ -202,15 +201,12 @@ class Bounds:
         return self.lines[k, id(chosen)]
 
 
-def _ends_to_apply(region: Region, outer: Bounds | None) -> list[End]:
-    """The ends of a region that no box of an outer one has: its own further ones, and
-    all of a value of which the outer one has no box."""
+def _further(region: Region, outer: Region | None) -> list[End]:
+    """The ends in a region that its outer one has not."""
     if outer is None:
         return [*region.known, *region.splits]
-    old = outer.region
-    further = [*region.known[len(old.known) :], *region.splits[len(old.splits) :]]
-    missing = [e for e in (*old.known, *old.splits) if e.value not in outer.boxes]
-    return [*missing, *further]
+    known, splits = region.known[len(outer.known) :], region.splits[len(outer.splits) :]
+    return [*known, *splits]
 
 
 def _common(x: Tensor, y: Tensor) -> Tensor:

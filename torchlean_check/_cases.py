@@ -48,14 +48,13 @@ class Split(NamedTuple):
     """A value of the program, its flat entry and the number at which it is split.
 
     shared: how boxes are derived for both halves at once; None if each leaf derives
-    its own alone. last: of what is proved here, as of a leaf; None: all values.
+    its own alone.
     """
 
     value: int
     entry: int
     at: Tensor
     shared: Shared | None
-    last: int | None
 
 
 class Each(NamedTuple):
@@ -63,7 +62,6 @@ class Each(NamedTuple):
 
     parts: int
     shared: Shared | None  # as of a split
-    last = None
 
 
 class Lemmas(NamedTuple):
@@ -72,11 +70,6 @@ class Lemmas(NamedTuple):
 
     ends: list[End]
     shared: Shared | None  # as of a split
-
-    @property
-    def last(self) -> int:
-        """The value after which no end is."""
-        return max(end.value for end in self.ends)
 
 
 def parts_of(case) -> int:
@@ -101,8 +94,7 @@ def read_cases(
             fail(where, "not an object, or beyond the end of the tree")
         goal, depth = waiting.pop()
         if "split" in entry:
-            last = goal.value if isinstance(goal, End) else None
-            cases.append(_split(entry, where, arrays, program, last))
+            cases.append(_split(entry, where, arrays, program))
             waiting += [(goal, depth + 1)] * 2
         elif "each" in entry:
             parts = [goal] if isinstance(goal, End) else formula.conjuncts(goal)
@@ -144,11 +136,11 @@ def _each(entry, where: str, arrays: Arrays, program: Program, count: int) -> Ea
     return Each(count, _shared(outer, where, arrays, program))
 
 
-def _split(entry, where: str, arrays: Arrays, program: Program, last) -> Split:
+def _split(entry, where: str, arrays: Arrays, program: Program) -> Split:
     outer = fields(entry, where, tuple(_SHARED), split=None, **_SHARED)
     shared = _shared(outer, where, arrays, program)
     place = _place(outer["split"], f"{where}.split", program)
-    return Split(place["value"], place["index"], place["at"], shared, last)
+    return Split(place["value"], place["index"], place["at"], shared)
 
 
 def _lemmas(entry, where: str, arrays: Arrays, program: Program) -> Lemmas:

@@ -143,9 +143,8 @@ def _leaves(program: Program, cases: list, region: Region, watch, turn):
             seen += 1
             continue
         if here is not None and case.shared is not None:
-            own = program, here, *case.shared, shared, case.last, watch
             try:
-                shared = Bounds(*own)
+                shared = Bounds(program, here, *case.shared, shared, watch=watch)
             except Empty:
                 here = None
         waiting += [(part, part and shared) for part in _parts(case, here)]

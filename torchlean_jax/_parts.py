@@ -262,9 +262,8 @@ def _by_turns(
     Each has its share of the time that is left, so that a hard one leaves some to those
     after it; what these do not need, the hard ones get in another turn.
     """
-    waiting = list(zip(searches, slots, strict=True))
+    pairs = waiting = list(zip(searches, slots, strict=True))
     while waiting:
-        late = []
         for place, (search, slot) in enumerate(waiting):
             now = time.perf_counter()
             until = now + (course.until - now) / (len(waiting) - place)
@@ -283,9 +282,8 @@ def _by_turns(
             if evidence is not None:
                 return evidence
             _keep(search, slot)
-            if turn.is_over and search.goes_on and not course.is_over:
-                late.append((search, slot))
-        waiting = late
+        # late ones, and those that began again
+        waiting = [pair for pair in pairs if pair[0].goes_on and not course.is_over]
     return None
 
 

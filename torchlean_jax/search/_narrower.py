@@ -46,11 +46,10 @@ class Narrower:
         self.apply()
 
     def _start_again(self) -> None:
-        """With searches that have not ended. The checker derives all parts with the
-        same ends, the last ones, from which the same choices make other bounds, better
-        and worse ones; and with these fewer cuts may do."""
+        """The checker derives all parts with the same ends, the last ones, from which
+        the same choices make other bounds, better and worse ones."""
         for search in self._searches:
-            if search.goes_on and not search.given:
+            if not search.given:
                 search.start()
 
     def apply(self) -> None:
