@@ -19,6 +19,7 @@ from tests.search import test_settled as small
 from tests.search.faults import notices, planted
 from torchlean_jax import _certified
 from torchlean_jax.certificate import _cells, _lemmas
+from torchlean_jax.domains.fp32 import ErrorModel
 from torchlean_jax.search import Branching, _narrower, _settled
 from torchlean_jax.search import _lemmas as found_lemmas
 
@@ -139,3 +140,10 @@ def test_lemmas_beyond_the_memory_are_dropped(monkeypatch):
     verdict = proved(SEEDS[0])
     assert verdict.status == "proved" and verdict.certificate is None
     assert "memory" in str(verdict.why_no_certificate)
+
+
+def test_executions_have_them_too():
+    verdict = proved(SEEDS[1], semantics="fp32", errors=ErrorModel.xla_cpu())
+    assert verdict.certificate is not None, verdict.why_no_certificate
+    assert len(lemmas_of(verdict.certificate)) == 2
+    assert torchlean_check.check(verdict.certificate.bytes).accepted
