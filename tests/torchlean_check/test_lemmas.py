@@ -32,8 +32,8 @@ def below(value, at, index=0) -> dict:
     return above(value, at, index) | {"at_most": True}
 
 
-def cut(value, at=0, index=0, **more) -> dict:
-    return {"split": {"value": value, "index": index, "at": dyadic(at)}, **more}
+def cut(value, at: float | Fraction = 0, index=0) -> dict:
+    return {"split": {"value": value, "index": index, "at": dyadic(at)}}
 
 
 def positive(lo=-1.0) -> tuple[Certificate, int, int, int]:
@@ -153,25 +153,23 @@ def test_lemmas_do_not_prove_themselves():
 
 
 def test_a_lemma_of_a_half_says_nothing_of_the_other():
-    """v > 1/2 holds where x >= 3/4. Were it known below, v would be positive there."""
-    for lower_first in (True, False):
-        c, x, v, _ = positive()
-        if not lower_first:  # y = -x: the half where the lemma holds comes first
-            c = Certificate()
-            x = c.box([-1.0], [1.0])
-            v = hidden(c, c.node("neg", [x], [1]))
-            c.output(v, relu(c, v, [1]))
-            c.property = c.rows([[1, -1]], [-0.125])
-        at = Fraction(3, 4) if lower_first else Fraction(-3, 4)
-        proved = [{"lemmas": [above(v, 0.5)]}, leaf(), leaf()]
-        parts = [[leaf()], proved] if lower_first else [proved, [leaf()]]
-        c.proof = [cut(x, at), *parts[0], *parts[1]]
-        rejected(c, 1 if lower_first else 4, "property: the derived lower bound")
-        c.proof = [cut(x, at), *parts[0], *parts[1]]
-        c.proof[c.proof.index(leaf(), 0 if lower_first else 4)] = None
-        k = c.proof.index(None)
-        c.proof[k : k + 1] = by_cases(x)
-        assert check(c.pack()).accepted
+    """v > 1/2 holds where x >= 3/4. Were it known below, v would be positive there, and
+    one leaf enough. The same from the other side, where -x is what v is made of."""
+    for sign in (1, -1):
+        c = Certificate()
+        x = c.box([-1.0], [1.0])
+        v = hidden(c, c.node("neg", [x], [1]) if sign < 0 else x)
+        c.output(v, relu(c, v, [1]))
+        c.property = c.rows([[1, -1]], [-0.125])
+        near = [{"lemmas": [above(v, 0.5)]}, leaf(), leaf()]
+        for far in ([leaf()], by_cases(x)):
+            halves = [far, near][::sign]
+            c.proof = [cut(x, sign * 0.75), *halves[0], *halves[1]]
+            if far == by_cases(x):
+                assert check(c.pack()).accepted
+            else:
+                place = 1 if sign > 0 else 4
+                rejected(c, place, "property: the derived lower bound")
 
 
 def test_a_lemma_of_one_part_of_a_conjunction_says_nothing_of_the_next():
@@ -238,7 +236,7 @@ def bounds_are_kept():
         c.property = {"any": [c.rows([[-1]], [-64]), c.rows([[1]], [-64])]}
         del_rows(c)
         lemma = [{"lemmas": [above(v, -4)], "method": "crown"}, leaf(), leaf("ibp")]
-        c.proof = [cut(w, **shared), *lemma, *lemma]
+        c.proof = [cut(w) | shared, *lemma, *lemma]
         assert exact(check(c.pack()).margin) == 64
 
 
@@ -295,7 +293,7 @@ def test_a_lemma_may_open_the_domain_of_a_function():
 
 def test_executions_are_bounded_on_what_lemmas_leave():
     """Of floats, with the roundings of each node."""
-    c = logarithm()
+    c = logarithm({})
     c.graph["inputs"][0]["dtype"] = "float32"
     for name in (c.sets[0]["lo"], c.sets[0]["hi"]):
         c.arrays[name] = c.arrays[name].astype(np.float32)
@@ -424,7 +422,7 @@ class Forest:
         if kind == 1:
             k, at = rng.integers(len(self.places)), rng.integers(-2, 3) / 4
             value, entry = self.places[k]
-            found = [cut(value, at, entry, **shared)]
+            found = [cut(value, at, entry) | shared]
             for half in (self.met[:, k] <= at, self.met[:, k] >= at):
                 found += self.tree(part & half, depth + 1, room - 1)
             return found
