@@ -421,6 +421,7 @@ def test_the_checker_can_be_read_in_one_sitting():
     sizes = {p.stem: lines_of_code(p) for p in (ROOT / "torchlean_check").glob("*.py")}
     derivation = "_tensor _linear _relax _graph _bounds _claim _verdict".split()
     assert sum(sizes[name] for name in derivation) < 950
+    assert sizes["_cases"] < 200
     assert sizes["_packed"] + sizes["_matrices"] < 200
     executions = "_executions _roundings _sums _library".split()
     assert sum(sizes[name] for name in executions) < 500

@@ -416,7 +416,7 @@ class Forest:
         """A proof for the points in `part`, with so many splits above it."""
         rng = self.rng
         kind = rng.integers(4) if room else 0
-        shared = {"method": "crown"} if rng.integers(2) else {}
+        shared = [{}, {"method": "crown"}, {"method": "crown-ibp"}][rng.integers(3)]
         if kind == 0:
             return [self.tip(depth)]
         if kind == 1:
