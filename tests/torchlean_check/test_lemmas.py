@@ -13,7 +13,7 @@ from tests.torchlean_check.builder import Certificate, dyadic, exact, leaf
 from tests.torchlean_check.evaluator import Claim
 from tests.torchlean_check.examples import EXAMPLES, dense, relu
 from tests.torchlean_check.executions import Execution
-from torchlean_check import CertificateError, check
+from torchlean_check import CertificateError, _verdict, check
 
 LIFT = Fraction(1, 16)
 
@@ -378,6 +378,20 @@ def later_splits():
 
 def test_later_splits_prove_lemmas_by_their_multipliers():
     later_splits()
+
+
+def test_a_turn_that_uses_a_lemma_does_not_prove_it():
+    """Of two processes one has the lemma, the other what follows from it: both accept
+    what is true, and of what is false the first says so. No margin is of a lemma."""
+    for at, accepted in ((0, True), (0.5, False)):
+        c, _, v, _ = positive(0.0)
+        c.property = c.rows([[1, -1]], [-0.125])
+        del_rows(c)
+        c.proof = [{"lemmas": [above(v, at)]}, leaf("crown-ibp"), leaf()]
+        first, second = (_verdict.check_bytes(c.pack(), turn=(k, 2)) for k in (0, 1))
+        assert first.accepted is accepted and first.margin is None
+        assert second.accepted and exact(second.margin) == Fraction(1, 8)
+        assert check(c.pack()).accepted is accepted
 
 
 class Forest:
