@@ -229,7 +229,8 @@ def test_lemmas_may_be_proved_by_lemmas():
 
 def bounds_are_kept():
     """A split of a later value, w, holds below a block of lemmas: w is at most 0 in one
-    half, and at least 0 in the other. (The claim is true by far, so that no leaf is tried a second time.)"""
+    half, and at least 0 in the other. (The claim is true by far, so that no leaf is
+    tried a second time.)"""
     for shared in ({}, {"method": "crown"}):
         c, _, v, w = two_deep()
         c.output(w)
@@ -272,7 +273,7 @@ def logarithm():
     c.property = c.rows([[1]], [-3.5])
     c.proof = [
         {"lemmas": [above(v, Fraction(1, 32))]},
-        *[cut(x), leaf("crown"), leaf("crown")],
+        *[cut(x), leaf("crown-ibp"), leaf("crown-ibp")],
         leaf(),
     ]
     return c
@@ -293,7 +294,7 @@ def test_a_lemma_may_open_the_domain_of_a_function():
 
 def test_executions_are_bounded_on_what_lemmas_leave():
     """Of floats, with the roundings of each node."""
-    c = logarithm({})
+    c = logarithm()
     c.graph["inputs"][0]["dtype"] = "float32"
     for name in (c.sets[0]["lo"], c.sets[0]["hi"]):
         c.arrays[name] = c.arrays[name].astype(np.float32)
