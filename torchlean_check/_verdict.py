@@ -143,8 +143,9 @@ def _leaves(program: Program, cases: list, region: Region, watch, turn):
             seen += 1
             continue
         if here is not None and case.shared is not None:
+            refine, slopes = case.shared
             try:
-                shared = Bounds(program, here, *case.shared, shared, watch=watch)
+                shared = Bounds(program, here, refine, slopes, shared, watch=watch)
             except Empty:
                 here = None
         waiting += [(part, part and shared) for part in _parts(case, here)]

@@ -365,7 +365,8 @@ GRAPHS = {
 def runs_stay_above(name, draws=40):
     """Every drawn run stays within what the checker derived for each output, from below
     and from above; the largest share of the slack that a run used."""
-    return within(GRAPHS[name](), draws)
+    RNG.bit_generator.state = np.random.default_rng(3).bit_generator.state
+    return within(GRAPHS[name](), draws)  # the same whatever was drawn before
 
 
 def within(c, draws):
