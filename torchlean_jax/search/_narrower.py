@@ -15,7 +15,7 @@ from torchlean_jax.search._settled import settled
 # each takes two to three times as long as the one before. All were chosen
 # on mnist_fc 256x4 and 256x6, which are no blind test of them.
 _AFTER = {16: 5, 64: 8, 256: 11, 1024: 14}
-_AT_ONCE = (0, 0)  # where the enclosures of the region wait for it
+_AT_ONCE = (1, 0)  # where the enclosures of the region wait for it
 
 
 class Narrower:
@@ -39,9 +39,9 @@ class Narrower:
     def narrow(self, is_over: Callable[[], bool]) -> None:
         _, depth = self._left.pop(0)
         self._ends = settled(self._region, depth, self._ends, is_over, self.lemmas)
-        if self.lemmas and sum(block.size for block in self.lemmas) > self._memory:
-            self.lemmas = None
-        if self.lemmas is not None:
+        if self._memory is not None:
+            size = sum(block.size for block in self.lemmas or [])
+            self.lemmas = None if size > self._memory else self.lemmas
             self._start_again()
         self.apply()
 

@@ -122,7 +122,7 @@ class _Searches:
         try:
             self._search(depth, leaves.add)
         finally:
-            self._keep(start, free, leaves)
+            self.lemmas += self._kept(start, free, leaves)
 
     def _search(self, depth: int, leave: Callable[[Rows], None]) -> None:
         """leave: gets cells that are cut no further."""
@@ -195,9 +195,9 @@ class _Searches:
         is_free = (self.ends["lo"][0] < high) & (self.ends["hi"][0] > low)
         return np.flatnonzero(is_free[: self.layout.ends[self.part]])
 
-    def _keep(self, start, free, leaves: Leaves) -> None:
-        """Keep ends that are worth a lemma, and what proves them; the others are what
-        they were at the start."""
+    def _kept(self, start, free, leaves: Leaves) -> list[Lemmas]:
+        """Keep ends that are worth a lemma; the others are what they were at the start.
+        Returns what proves them."""
         ends, up, of = self._own(), self.sides > 0, self.elements
         at, old = (np.where(up, lo[of], hi[of]) for lo, hi in (ends, start))
         gain, width = (at - old) * self.sides, (start[1] - start[0])[of]
@@ -209,9 +209,10 @@ class _Searches:
             own = kept[self.sides[kept] == side]
             end[:] = old_end
             end[of[own]] = at[own]
-        if len(kept):
-            chosen = of[kept], self.sides[kept], at[kept], kept, free, self.trees
-            self.lemmas.append(Lemmas(self.part, *chosen, **leaves.of(kept)))
+        if not len(kept):
+            return []
+        chosen = of[kept], self.sides[kept], at[kept], kept, free, self.trees
+        return [Lemmas(self.part, *chosen, **leaves.of(kept))]
 
     def _halves(self, cells: Rows, which):
         """(which cells are cut, across which elements, their lower halves and their
