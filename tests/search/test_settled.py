@@ -221,13 +221,18 @@ def check_bookkeeping():
     first = [-1.0, -5.0]
     # proved on one half by 0.1, on the parts of the other by 3 and 4
     assert low(Scripted(first, [0.125, -0.5], [3.0, 4.0])) == pytest.approx(0.125)
+    # three turns: what was proved in the first still counts
+    turns = [0.125, -0.5], [3.0, -0.25], [4.0, 5.0]
+    assert low(Scripted(first, *turns)) == pytest.approx(0.125)
     # by more in a later turn than in the one before: no cell is forgotten
     assert low(Scripted(first, [-0.5, -0.25], [1.0, 2.0, 3.0, 0.5])) == pytest.approx(
         0.5
     )
-    # a cell that cannot be cut ends its search
+    # a cell that cannot be cut stays as it is
     stuck = Scripted(first, [-0.75, -0.5], [1.0, 1.0], stuck=[[False], [True, False]])
     assert low(stuck) == pytest.approx(-0.75)
+    stuck = Scripted(first, [-0.75, -0.5], [1.0, 1.0], stuck=[[False], [False, True]])
+    assert low(stuck) == pytest.approx(-0.5)
     # bounds that fall (by rounding) lose nothing
     assert low(Scripted(first, [-2.0, -2.0])) == pytest.approx(-1.0)
 
@@ -242,7 +247,7 @@ def test_no_cell_is_forgotten():
         ("least = self.closed.copy()", "least = self.closed + np.inf"),
         ('closed, rest["of"], rest["lower"])', 'closed, rest["of"][:0], [])'),
         ('least, cells["of"][~cut], cells["lower"][~cut])', "least, [], [])"),
-        ('~np.isin(some["of"], some["of"][~can])', "can"),
+        ("cut[which] = can", "cut[which] = True"),
         ('np.minimum.at(least, halves["of"]', 'np.maximum.at(least, halves["of"]'),
     ],
 )

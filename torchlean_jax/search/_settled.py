@@ -215,25 +215,24 @@ class _Searches:
         return [Lemmas(self.part, *chosen, **leaves.of(kept))]
 
     def _halves(self, cells: Rows, which):
-        """(which cells are cut, across which elements, their lower halves and their
-        upper ones), of searches each of whose cells can be; None if there are none."""
+        """(which cells are cut, across which elements, their lower halves and then
+        their upper ones); None if there are none."""
         if not which.any():
             return None
         some = {n: a[which] for n, a in cells.items()}
         ranking = self._run(self.region.ranked, some)
         can = ranking.gains[:, 0] > -np.inf
-        is_cut = ~np.isin(some["of"], some["of"][~can])
-        if not is_cut.any():
+        if not can.any():
             return None
-        whole = {n: a[is_cut] for n, a in some.items()}
-        index, halves = ranking.indices[is_cut, 0], []
+        whole = {n: a[can] for n, a in some.items()}
+        index, halves = ranking.indices[can, 0], []
         for phase in (-1, 1):
             half = whole | {"phases": whole["phases"].copy()}
             half["phases"][np.arange(len(index)), index] = phase
             halves.append(half)
         both = {n: np.concatenate([half[n] for half in halves]) for n in whole}
         cut = which.copy()
-        cut[which] = is_cut
+        cut[which] = can
         return cut, index, self._bounded(both, both["of"])
 
     def _bounded(self, cells: Rows, of) -> Rows:
