@@ -6,7 +6,7 @@ One step of both sides is the whole of it: loss, gradient, clip and AdamW, on th
 batches of the entry's own size. Before a time is taken, three steps on each side from
 the same weights have to have the same losses; so the models are the same. The random
 moves of training images are left out on both sides. torch is optional: without it only
-our side is measured.
+our side is measured. Both sides keep the memory that they free, as `torchlean train`.
 
 What the file holds of other models stays; each row says when and how it was measured.
 Processor seconds are counted, of every thread, unless --clock asks for the clock's.
@@ -29,6 +29,9 @@ def main():
     options = _options()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
     kind = _paired.clock(not options.clock)  # before the libraries count the cores
+    from torchlean_jax import zoo
+
+    zoo.keep_memory()
     now = _paired.circumstances("torchlean-jax", "jax", "jaxlib", "optax", "torch")
     when = {
         "date": now["date"],

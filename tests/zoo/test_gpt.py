@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import torchlean_jax as tl
 from torchlean_jax import InputError, zoo
 from torchlean_jax.zoo import _sampling as sample
 from torchlean_jax.zoo import gpt
@@ -17,8 +18,9 @@ CONFIG = gpt.Config(width=8, depth=2, heads=2, context=8)
 
 
 @pytest.fixture(autouse=True)
-def three_tokens(monkeypatch):
+def three_tokens_in_two_pieces(monkeypatch):
     monkeypatch.setattr(claims, "TOKENS", claims.TOKENS[:3])
+    monkeypatch.setattr(model, "PIECE", 2)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,23 @@ def test_a_mask_that_is_off_by_one_is_found(monkeypatch):
 
     monkeypatch.setattr(model, "causal", leaks)
     assert fails(claims.is_causal)
+
+
+@pytest.mark.parametrize("fault", [False, True])
+def test_attention_by_pieces_is_that_of_the_whole(fault):
+    """For all queries, keys and values: in two pieces and half of one. With a mask that
+    shows later keys the pieces leave some out, which is a difference."""
+    places = jnp.arange(5)
+    visible = model.causal(places, places) | jnp.asarray(fault)
+    given = [jax.ShapeDtypeStruct((5, 1, 2), jnp.float32)] * 3
+
+    def in_one(query, key, value):
+        return model.attended(query, key, value, visible)
+
+    def by_pieces(query, key, value):
+        return model.attended_by_pieces(query, key, value, visible)
+
+    assert tl.equivalent(in_one, by_pieces)(*given).equal is not fault
 
 
 def test_a_norm_over_the_batch_is_found(monkeypatch):

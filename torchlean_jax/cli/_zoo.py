@@ -196,6 +196,7 @@ def _list(options) -> int:
 def _train(options) -> int:
     from torchlean_jax import zoo
 
+    zoo.keep_memory()
     entry = zoo.entry(options.entry)
     given = {
         name: value

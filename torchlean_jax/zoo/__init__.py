@@ -20,6 +20,7 @@ from torchlean_jax.zoo._environments import (
     audit_environment,
 )
 from torchlean_jax.zoo._loop import train
+from torchlean_jax.zoo._memory import keep_memory
 from torchlean_jax.zoo._non_finite import NonFiniteError
 from torchlean_jax.zoo._registry import NAMES, entries, entry
 from torchlean_jax.zoo._settings import Settings
@@ -40,6 +41,7 @@ __all__ = [
     "digits",
     "entries",
     "entry",
+    "keep_memory",
     "load_trained",
     "published",
     "train",

@@ -15,6 +15,7 @@ from flax import nnx
 import torchlean_jax as tl
 
 VOCABULARY = 256  # bytes
+PIECE = 64  # queries that attend together
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,18 @@ def rotated(x, positions):
     frequency = 10000.0 ** (-jnp.arange(half) / half)
     angle = (positions[..., None] * frequency)[..., None, :].astype(x.dtype)
     a, b = x[..., :half], x[..., half:]
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    cos, sin = read_by_row(jnp.cos(angle)), read_by_row(jnp.sin(angle))
     return jnp.concatenate([a * cos - b * sin, a * sin + b * cos], -1)
+
+
+def read_by_row(table):
+    """`table` itself, [..., time, 1, size], each row taken by its index.
+
+    XLA computes a cosine again wherever it is used, for every row of the batch and head
+    (an eighth of a step); what is taken by an index it computes once.
+    """
+    rows = jnp.arange(table.shape[-3])
+    return jnp.take(table, rows, axis=-3, mode="clip")
 
 
 def attended(query, key, value, visible):
@@ -58,6 +69,18 @@ def attended(query, key, value, visible):
     scores = jnp.where(visible[..., None, :, :], scores, -jnp.inf)
     weights = jax.nn.softmax(scores.astype(jnp.float32)).astype(value.dtype)
     return jnp.einsum("...hts,...shd->...thd", weights, value)
+
+
+def attended_by_pieces(query, key, value, visible):
+    """`attended` where no query sees a key behind it: PIECE queries at a time, with the
+    keys up to the last of them. Those behind it would cost as much as what is seen."""
+    time, parts = query.shape[-3], []
+    for start in range(0, max(time, 1), PIECE):
+        end = min(start + PIECE, time)
+        keys, values = key[..., :end, :, :], value[..., :end, :, :]
+        queries = query[..., start:end, :, :]
+        parts.append(attended(queries, keys, values, visible[..., start:end, :end]))
+    return jnp.concatenate(parts, -3)
 
 
 def causal(queries, keys):
@@ -73,6 +96,15 @@ def by_rows(f, x):
     """
     rows = f(x.reshape(-1, x.shape[-1]))
     return rows.reshape(*x.shape[:-1], -1)
+
+
+def narrowed(x, kernel):
+    """`x @ kernel` where the result has fewer columns than x.
+
+    XLA takes twice as long for the gradient of such a kernel as for that of the
+    transposed one, and behind a barrier it does not see that they are the same.
+    """
+    return x @ jax.lax.optimization_barrier(kernel.T).T
 
 
 class Attention(nnx.Module):
@@ -93,7 +125,7 @@ class Attention(nnx.Module):
         return rotated(query, positions), rotated(key, positions), value
 
     def __call__(self, x, positions, visible):
-        mixed = attended(*self.projected(x, positions), visible)
+        mixed = attended_by_pieces(*self.projected(x, positions), visible)
         return by_rows(self.out, mixed.reshape(x.shape))
 
     def step(self, x, position, cache: Cache):
@@ -140,7 +172,7 @@ class Block(nnx.Module):
         return tl.cut(x + by_rows(self.perceptron, self.norm_mlp(x)))
 
     def perceptron(self, x):
-        return self.down(jax.nn.silu(self.up(x)))
+        return narrowed(jax.nn.silu(self.up(x)), self.down.kernel[...])
 
 
 class GPT(nnx.Module):
