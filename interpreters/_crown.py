@@ -27,7 +27,7 @@ from torchlean_jax.interpreters import (
 from torchlean_jax.interpreters._backward import lower_bounds, substituted
 from torchlean_jax.interpreters._refine import element_bounds
 
-METHODS = ("ibp", "forward", "crown-ibp", "crown", "alpha-crown")
+METHODS = ("ibp", "forward", "zonotope", "crown-ibp", "crown", "alpha-crown")
 
 
 @dataclass

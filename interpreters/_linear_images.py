@@ -15,7 +15,7 @@ from torchlean_jax.interpreters import _linear
 from torchlean_jax.interpreters._forms import Form, full_spread, shifted
 
 # Their results are single elements of an operand, possibly negated.
-_MOVES = frozenset(
+MOVES = frozenset(
     "reshape transpose squeeze expand_dims concatenate slice rev pad split stack "
     "unstack neg select_n dynamic_slice dynamic_update_slice broadcast_in_dim tile "
     "gather".split()
@@ -29,20 +29,20 @@ def images(equation, operands, fixed, radii, at_zero) -> list[Form]:
     `_linear.fixed_operands` gives them. at_zero: the results at 0 as intervals, if they
     need not be 0.
     """
-    if _linear.is_affine(equation):  # then `at_zero` has the concrete operands
-        fixed, radii = [_zero_if_float(x) for x in fixed], [None] * len(radii)
-    run, reach = _linear_map(equation, fixed), _magnitude_map(equation, fixed)
+    fixed, radii = without_constants(equation, fixed, radii)
+    run, reach = maps(equation, fixed)
     forms = [form for form in operands if form is not None]
-    middles = _results(jax.vmap(run)(*[form.middle for form in forms]))
-    levels = _results(run(*[form.level for form in forms]))
-    radius = _results(reach(*[form.radius for form in forms]))
-    totals = _results(reach(*[form.total for form in forms]))
+    middles = results(jax.vmap(run)(*[form.middle for form in forms]))
+    levels = results(run(*[form.level for form in forms]))
+    radius = results(reach(*[form.radius for form in forms]))
+    totals = results(reach(*[form.total for form in forms]))
     spreads = [None] * len(levels)
     if any(form.spread is not None for form in forms):
-        spreads = _results(jax.vmap(reach)(*map(full_spread, forms)))
+        spreads = results(jax.vmap(reach)(*map(full_spread, forms)))
     lost = None
-    if equation.name not in _MOVES:
-        totals, lost = _lost(equation, operands, totals, reach, fixed, radii)
+    if equation.name not in MOVES:
+        count = forms[0].middle.shape[0]
+        totals, lost = lost_in(equation, forms, totals, reach, fixed, radii, count)
     found = []
     for k, parts in enumerate(
         zip(middles, levels, spreads, radius, totals, strict=True)
@@ -54,14 +54,28 @@ def images(equation, operands, fixed, radii, at_zero) -> list[Form]:
     return found
 
 
-def _lost(equation, operands, totals, reach, fixed, radii):
-    """(totals, what rounding and the errors of concrete operands may come to)."""
-    forms = [form for form in operands if form is not None]
-    kind, count = jnp.finfo(forms[0].level.dtype), forms[0].middle.shape[0]
+def maps(equation, fixed):
+    """The equation without its constant part, and with the magnitudes of its weights:
+    functions of the operands that are None in `fixed`."""
+    return _linear_map(equation, fixed), _magnitude_map(equation, fixed)
+
+
+def without_constants(equation, fixed, radii):
+    """The concrete operands of the linear part: an affine equation has them in its
+    results at 0."""
+    if not _linear.is_affine(equation):
+        return fixed, radii
+    return [_zero_if_float(x) for x in fixed], [None] * len(radii)
+
+
+def lost_in(equation, forms, totals, reach, fixed, radii, count):
+    """(totals, what rounding and the errors of concrete operands may come to) for forms
+    in `count` coordinates."""
+    kind = jnp.finfo(forms[0].level.dtype)
     most = _terms(equation, [x.aval.shape for x in equation.eqn.invars])
     tiny = 8 * (count + 2) * most * float(kind.smallest_normal)
     # flushed coefficients count as much as the weights they meet
-    flushed = _results(reach(*[jnp.full_like(form.level, tiny) for form in forms]))
+    flushed = results(reach(*[jnp.full_like(form.level, tiny) for form in forms]))
     slack = 2 * gamma(most + 4, kind.dtype)
     totals = [round_up(t * (1 + slack), ulps=2) for t in totals]
     # and a weight that the hardware reads as 0, as much as what it meets
@@ -74,7 +88,7 @@ def _lost(equation, operands, totals, reach, fixed, radii):
         if radius is not None:
             others = [*fixed[:position], radius, *fixed[position + 1 :]]
             more = _magnitude_map(equation, others)(*[form.total for form in forms])
-            more = [round_up(m * (1 + slack) + tiny) for m in _results(more)]
+            more = [round_up(m * (1 + slack) + tiny) for m in results(more)]
             lost = [round_up(a + b) for a, b in zip(lost, more, strict=True)]
     return totals, lost
 
@@ -137,7 +151,7 @@ def _zero_if_float(x):
     return jnp.zeros_like(x)
 
 
-def _results(found):
+def results(found):
     return list(found) if isinstance(found, (list, tuple)) else [found]
 
 

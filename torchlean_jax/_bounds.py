@@ -28,12 +28,14 @@ def bounds(
     others are concrete.
 
     method: `"ibp"` (interval arithmetic), `"forward"` (linear forms in the inputs from
-        front to back: for inputs of few elements), `"crown-ibp"` (one backward pass
-        from the outputs, on interval enclosures), `"crown"` (a backward pass from every
+        front to back: for inputs of few elements), `"zonotope"` (linear forms in the
+        inputs and in the error of each nonlinear step, from front to back: for deep
+        networks, compiled by kinds of equations), `"crown-ibp"` (one backward pass from
+        the outputs, on interval enclosures), `"crown"` (a backward pass from every
         nonlinearity's operand) or `"alpha-crown"` (the same with relaxation slopes
         optimised for each element on either side).
     memory: bytes that the rows of one backward pass may take; larger passes run in
-        chunks. `"forward"` raises InputError if its forms need more.
+        chunks. `"forward"` and `"zonotope"` raise InputError if their forms need more.
 
     iterations: optimisation steps of `"alpha-crown"`, for each element.
 

@@ -33,6 +33,7 @@ from torchlean_jax.interpreters._multiplied import subtract
 from torchlean_jax.interpreters._own_slopes import by_own_slopes
 from torchlean_jax.interpreters._patterns import recognise
 from torchlean_jax.interpreters._refine import members_at_once
+from torchlean_jax.interpreters._zonotope_forward import enclose_by_zonotopes
 
 DEFAULT_MEMORY = 2**31
 
@@ -121,10 +122,13 @@ class Task:
         return jax.tree.unflatten(self.out_tree, outputs)
 
     def compiled(self, what, *options):
-        """The jitted method `what` with leading `options`, compiled once."""
+        """The jitted method `what` with leading `options`, compiled once. (Zonotopes
+        are compiled by pieces, on the way.)"""
         key = what, options
         if key not in self._compiled:
             method = functools.partial(getattr(self, what), *options)
+            if options[0].method == "zonotope":
+                return method
             if what == "output_bounds":
                 method = in_chunks(method, members_at_once(options[0].memory))
             self._compiled[key] = _long_programs.jit(method)
@@ -144,6 +148,10 @@ class Task:
                 )
         if how.method == "forward":
             return enclose_forward(
+                self.graph, operands, sets, memory=how.memory, consts=consts
+            )
+        if how.method == "zonotope":
+            return enclose_by_zonotopes(
                 self.graph, operands, sets, memory=how.memory, consts=consts
             )
         if refine is None and how.method in ("crown", "alpha-crown"):

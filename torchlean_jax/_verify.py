@@ -83,7 +83,8 @@ def verify(
         a tuple of all its arguments: `verify(f, (params, box), spec)`. (An argument
         that is itself a tuple is written `((a, b),)`.)
       spec: from `tl.spec`.
-      method: ibp, forward, crown-ibp, crown or alpha-crown, as for `tl.bounds`.
+      method: ibp, forward, zonotope, crown-ibp, crown or alpha-crown, as for
+        `tl.bounds`.
       semantics: the number system of the claim; "real" or "fp32".
       attack: False for none, or a `search.Attack` that says how hard to look.
       seed: of the attack, which is deterministic.
@@ -95,7 +96,7 @@ def verify(
         none does, the answer is "proved", and the verdict says that it is vacuous.
       errors: with "fp32", what is assumed of operations: `ErrorModel.xla_cpu()`.
       split: whether to cut boxes into parts, True or a `search.Branching` with the
-        options of the search. Every method but alpha-crown can bound parts of boxes;
+        options of the search. Not for alpha-crown and zonotope: the others bound parts;
         with `Branching(cut="phases")`, crown and alpha-crown do.
       timeout: seconds for the whole call, after which the answer is "unknown", with the
         best bound and the share of the set that is proved. It turns `split` on. (Where

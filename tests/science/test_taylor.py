@@ -90,13 +90,13 @@ def exact_small(x, order):
 
 
 # the second derivative takes a minute of XLA's time by "forward"
-BY_METHOD = {"crown-ibp": 2, "crown": 2, "alpha-crown": 1, "forward": 1}
+BY_METHOD = {"crown-ibp": 2, "crown": 2}  # 1 for the others
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "ibp"])
 def test_the_program_of_a_derivative_is_bounded(method):
     """By every other method; 1.2 of what points attain is for their relaxations."""
-    lo, hi, order = 0.25, 0.375, BY_METHOD[method]
+    lo, hi, order = 0.25, 0.375, BY_METHOD.get(method, 1)
     made = jax.grad(small) if order == 1 else jax.hessian(small)
     with jax.enable_x64(True):
         found = jax.jit(tl.bounds(made, method=method))(tl.box([lo], [hi]))

@@ -149,6 +149,7 @@ def _set(x) -> dict:
 _METHODS = {
     "ibp": "ibp",
     "forward": "crown",  # at least as tight in most networks; else it says so
+    "zonotope": "crown",  # likewise
     "crown-ibp": "crown-ibp",
     "crown": "crown",
     "alpha-crown": "crown",

@@ -9,7 +9,7 @@ import jax
 
 from torchlean_jax.domains._errors import InputError
 
-METHODS = ("ibp", "forward", "crown-ibp", "crown", "alpha-crown")
+METHODS = ("ibp", "forward", "zonotope", "crown-ibp", "crown", "alpha-crown")
 
 
 class Parser(argparse.ArgumentParser):
