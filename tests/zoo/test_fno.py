@@ -7,13 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import torchlean_jax as tl
 from torchlean_jax import InputError, zoo
 from torchlean_jax.zoo import fno
 from torchlean_jax.zoo._claims import check_claim
-from torchlean_jax.zoo.fno import data
+from torchlean_jax.zoo.fno import claims, data
 
 SMALL = fno.make(fno.Config(points=8, modes=3, width=2, depth=2), train=8, held_out=2)
 CLAIMS = {claim.__name__: claim for claim in SMALL.claims}
+SHALLOW = fno.make(fno.Config(points=8, modes=3, width=2, depth=1), train=4, held_out=1)
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +23,28 @@ def trained():
     return zoo.train(SMALL, replace(SMALL.settings, steps=20, batch=4))
 
 
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("name", CLAIMS.keys() - {"errors_hardly_grow"})
 def test_the_claim_holds(name, trained):
     finding = check_claim(CLAIMS[name], trained)
     assert finding.status == "holds", finding.evidence
+
+
+def scaled(trained, by):
+    """With ends that are so many times as far from their own constant."""
+    params = dict(trained.variables.params)
+    params["project.kernel"] = by * params["project.kernel"]
+    return replace(trained, variables=trained.variables._replace(params=params))
+
+
+def test_growing_errors_are_found(monkeypatch):
+    """By corners of the boxes where they grow, not by bounds where these are wide."""
+    (claim,) = (c for c in SHALLOW.claims if c.__name__ == "errors_hardly_grow")
+    steady = scaled(zoo.untrained(SHALLOW), 0.1)
+    assert check_claim(claim, steady).status == "holds"
+    assert check_claim(claim, scaled(steady, 100.0)).status == "fails"
+    vacuous = tl.Interval(jnp.full(8, -1.0), jnp.full(8, 1.0))
+    monkeypatch.setattr(claims.tl, "bounds", lambda f, method: lambda box: vacuous)
+    assert check_claim(claim, steady).status == "unknown"
 
 
 def test_training_comes_closer_on_both_grids(trained):
