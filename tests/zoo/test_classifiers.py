@@ -100,6 +100,25 @@ def test_the_claims_of_a_network_hold(name):
         assert finding.status == "holds", finding.evidence
 
 
+def test_labels_of_attention_are_proved_by_zonotopes(monkeypatch):
+    """Those that the network gives an image, and no other."""
+    trained = zoo.untrained(THIN["vit"])
+    image = images(None).digits.test_images[:1]
+    given = int(trained.function()(image[0]).argmax())
+    by_bounds = functools.partial(_classifiers.tl.verify, attack=False)
+    monkeypatch.setattr(_classifiers.tl, "verify", by_bounds)
+
+    def status(label):
+        digits = SimpleNamespace(test_images=image, test_labels=np.array([label]))
+        classifier = _classifiers.Classifier(trained.entry.network.apply)
+        claim = _classifiers.certified(classifier, 1e-4, 1, 1, method="zonotope")
+        data = SimpleNamespace(digits=digits)
+        return check_claim(claim, replace(trained, data=data)).status
+
+    assert status(given) == "holds"
+    assert status((given + 1) % 10) == "unknown"
+
+
 def test_a_folding_that_forgets_the_mean_is_found():
     def forgetful(variables):
         params, state = variables
