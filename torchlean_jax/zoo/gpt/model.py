@@ -57,7 +57,7 @@ def read_by_row(table):
     """`table` itself, [..., time, 1, size], each row taken by its index.
 
     XLA computes a cosine again wherever it is used, for every row of the batch and head
-    (an eighth of a step); what is taken by an index it computes once.
+    (a twentieth of a step); what is taken by an index it computes once.
     """
     rows = jnp.arange(table.shape[-3])
     return jnp.take(table, rows, axis=-3, mode="clip")
