@@ -40,6 +40,7 @@ def main():
     options = parser.parse_args()
     if options.claims and not options.out:
         parser.error("--claims needs the --out of a training")
+    zoo.keep_memory()  # as `torchlean train`
     target = options.json or "zoo"
     now = _paired.circumstances("torchlean-jax", "jax", "jaxlib", "flax", "optax")
     when = {"date": now["date"], "load": now["load_at_start"][0]}
