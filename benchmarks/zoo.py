@@ -2,7 +2,8 @@
 
 The name `cache` stands for the time of a token that the GPT decodes with its cache,
 beside that of one for which the whole text is read again, at 512 positions (goal: 10
-times less). Without names everything is measured.
+times less); `mamba-large` for a Mamba of the size of the byte GPT (goal: within 5 % of
+it). Without names everything is measured.
 
     python benchmarks/zoo.py [NAME ...] [--out DIR] [--claims] [--json FILE]
 
@@ -23,17 +24,19 @@ import jax
 import jax.numpy as jnp
 
 from torchlean_jax import zoo
-from torchlean_jax.zoo import gpt
+from torchlean_jax.zoo import gpt, mamba
 
 CONTEXT = 512
 GOAL = 10  # times faster with a cache
 SECONDS = 180  # of the processor, for all claims of an entry
 CACHE = "cache"
+LARGE = "mamba-large"
+NEAR = 1.05  # times the bits per byte of the GPT
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=[*zoo.NAMES, CACHE])
+    parser.add_argument("names", nargs="*", default=[*zoo.NAMES, LARGE, CACHE])
     parser.add_argument("--out", type=Path)
     parser.add_argument("--claims", action="store_true")
     parser.add_argument("--json", type=Path)
@@ -48,12 +51,15 @@ def main():
     if options.claims:
         for name in options.names:
             claims = rows.setdefault(name, {}).setdefault("claims", {})
-            for claim, found in _decided(name, options.out):
+            for claim, found in _decided(name, _entry(name, rows), options.out):
                 claims[claim] = found | when
                 _paired.write(target, now | {"entries": rows})
         return
     for name in options.names:
-        row = _cache() if name == CACHE else _trained(name, options.out)
+        if name == CACHE:
+            row = _cache()
+        else:
+            row = _trained(_entry(name, rows), options.out and options.out / name)
         rows[name] = row | when
         print(f"{name:<6} {_said(rows[name])}", flush=True)
         _paired.write(target, now | {"entries": rows})
@@ -73,10 +79,16 @@ def _said(row: dict) -> str:
     return f"{said}  ({goals})  {times}, {rate}"
 
 
-def _trained(name: str, out: Path | None) -> dict:
+def _entry(name: str, rows: dict) -> zoo.Entry:
+    """rows: what is known of others."""
+    if name != LARGE:
+        return zoo.entry(name)
+    most = NEAR * rows["gpt"]["metrics"]["bits_per_byte"]
+    return mamba.make(mamba.LARGE, mamba.LARGE_SETTINGS, most)
+
+
+def _trained(entry: zoo.Entry, folder: Path | None) -> dict:
     """Metrics, and the throughput of this run: of all of it, if it was not resumed."""
-    entry = zoo.entry(name)
-    folder = out and out / name
     resume = folder is not None and (folder / "checkpoints").is_dir()
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,9 +109,9 @@ def _trained(name: str, out: Path | None) -> dict:
     }
 
 
-def _decided(name: str, out: Path) -> Iterator[tuple[str, dict]]:
+def _decided(name: str, entry: zoo.Entry, out: Path) -> Iterator[tuple[str, dict]]:
     """Each claim about the model in `out`: what came of it, and its seconds."""
-    trained = zoo.load_trained(zoo.entry(name), out / name)
+    trained = zoo.load_trained(entry, out / name)
     total, held, used = 0.0, True, time.process_time()
     for finding in zoo.check_claims(trained):
         seconds = time.process_time() - used

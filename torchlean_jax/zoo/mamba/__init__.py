@@ -1,6 +1,14 @@
 """A byte-level Mamba: selective state spaces in place of attention."""
 
 from torchlean_jax.zoo.mamba.model import Config, Mamba, parallel_scan
-from torchlean_jax.zoo.mamba.train import ENTRY, make
+from torchlean_jax.zoo.mamba.train import ENTRY, LARGE, LARGE_SETTINGS, make
 
-__all__ = ["ENTRY", "Config", "Mamba", "make", "parallel_scan"]
+__all__ = [
+    "ENTRY",
+    "LARGE",
+    "LARGE_SETTINGS",
+    "Config",
+    "Mamba",
+    "make",
+    "parallel_scan",
+]
