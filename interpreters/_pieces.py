@@ -11,6 +11,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from torchlean_jax.domains.interval._exact import is_float
@@ -64,7 +65,20 @@ class Kind:
         return {**found, **dict(zip(equation.outputs, results, strict=False))}
 
 
-def fits(equation, operands) -> bool:
+def in_pieces(function, kind: Kind, operands, *more):
+    """function(kind, operands, ...) as a program for all equations of the kind, if it
+    may be one."""
+    if not _fits(kind.equation, operands):
+        return function(kind, operands, *more)
+    return _jitted(function)(kind, operands, *more)
+
+
+@functools.cache
+def _jitted(function):
+    return jax.jit(function, static_argnums=0)
+
+
+def _fits(equation, operands) -> bool:
     """Whether an equation may be a piece: without jaxprs of its own, and without
     integers, which rules read where they are known."""
     if _jaxpr.subjaxprs(equation.eqn):

@@ -12,8 +12,8 @@ up, are 3,000 times as wide as these.
 
 Since no |t| exceeds 1, whatever rounding may have done to coefficients is added to
 `radius`. What is done to a part is a program of its own (`_pieces`), and so is what
-does not depend on the number of coordinates; all of it stands here, and which steps are
-taken in `_zonotope_forward`.
+does not depend on the number of coordinates; all of it stands here. What the steps of a
+graph make of it is in `_zonotope_steps`.
 
 Source: affine arithmetic (Stolfi and de Figueiredo 1997, chapter 3); as zonotopes of a
 network: Singh et al. 2018 (DeepZ, section 4).
