@@ -83,6 +83,8 @@ def _entry(name: str, rows: dict) -> zoo.Entry:
     """rows: what is known of others."""
     if name != LARGE:
         return zoo.entry(name)
+    if "metrics" not in rows.get("gpt", {}):
+        raise SystemExit(f"{LARGE} is measured beside the byte GPT: measure gpt first")
     most = NEAR * rows["gpt"]["metrics"]["bits_per_byte"]
     return mamba.make(mamba.LARGE, mamba.LARGE_SETTINGS, most)
 
