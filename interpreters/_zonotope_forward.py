@@ -19,7 +19,7 @@ from torchlean_jax.domains.interval import Interval
 from torchlean_jax.domains.interval._contraction import midpoint_radius
 from torchlean_jax.domains.interval._exact import is_float
 from torchlean_jax.domains.interval._rounding import round_down, round_up
-from torchlean_jax.interpreters import _forward, _linear, _zonotopes
+from torchlean_jax.interpreters import _forward, _linear, _zonotope_sums, _zonotopes
 from torchlean_jax.interpreters._crown import Enclosed, step_of
 from torchlean_jax.interpreters._pieces import Kind, in_pieces
 from torchlean_jax.interpreters._zonotope_steps import constant, images
@@ -78,8 +78,8 @@ class EnclosedByZonotopes(Enclosed):
         result = Zonotope(_zonotopes.Rest(zero, zero, zero), {})
         for number, rows in start.items():
             if number in self.zonotopes:
-                part = _zonotopes.weighted(rows, self.zonotopes[number])
-                result = _zonotopes.plus(result, part)
+                part = _zonotope_sums.weighted(rows, self.zonotopes[number])
+                result = _zonotope_sums.plus(result, part)
                 continue
             fixed = Interval.lift(self.values[number])
             least, lost = minimum_over(rows, fixed)

@@ -22,6 +22,7 @@ from torchlean_jax.interpreters import (
     _linear,
     _products,
     _steps,
+    _zonotope_sums,
     _zonotopes,
 )
 from torchlean_jax.interpreters._forward import apply_primitive
@@ -46,12 +47,17 @@ def images(kind, zs, operands, outputs, group) -> list[Zonotope]:
         return [_product(kind, zs, operands, group)]
     if isinstance(step, _steps.Relaxed):
         slopes, left = _relaxed(kind, operands, outputs)
-        return [_zonotopes.sloped(slopes, zs, left, group())]
+        # a choice between x and an array has a slope for either
+        every = [
+            z if z is not None or slope is None else constant(x)
+            for slope, z, x in zip(slopes, zs, operands, strict=True)
+        ]
+        return [_zonotope_sums.sloped(slopes, every, left, group())]
     if isinstance(step, _extremes.Extreme):
         return [_extreme(kind, zs[0], operands, outputs, group)]
     if isinstance(step, _extremes.Planar):
         return [_planar(kind, zs[0], operands, group)]
-    return [_zonotopes.of_enclosure(y, group()) for y in outputs]
+    return [_zonotope_sums.of_enclosure(y, group()) for y in outputs]
 
 
 def constant(x) -> Zonotope:
@@ -68,7 +74,7 @@ def _linear_images_of(kind, zs, operands, outputs):
     # without a concrete operand there is no constant part
     if None in zs and _linear.is_affine(equation):
         at_zero = in_pieces(_at_zero, kind, operands, outputs)
-    return _zonotopes.affine(kind, zs, fixed, radii, at_zero)
+    return _zonotope_sums.affine(kind, zs, fixed, radii, at_zero)
 
 
 def _at_zero(kind, operands, outputs):
@@ -79,10 +85,10 @@ def _product(kind, zs, operands, group):
     """Around the middles of both operands: see `Product` of `_products`."""
     (x, y), middles, left = zs, *_around(kind, operands)
     none = [None, None]
-    (first,) = _zonotopes.affine(kind, [x, None], [None, middles[1]], none)
-    (second,) = _zonotopes.affine(kind, [None, y], [middles[0], None], none)
-    both = _zonotopes.plus(first, second)
-    return _zonotopes.opened(both, left, group())
+    (first,) = _zonotope_sums.affine(kind, [x, None], [None, middles[1]], none)
+    (second,) = _zonotope_sums.affine(kind, [None, y], [middles[0], None], none)
+    both = _zonotope_sums.plus(first, second)
+    return _zonotope_sums.opened(both, left, group())
 
 
 @partial(jax.jit, static_argnums=0)
@@ -142,7 +148,7 @@ def _extreme(kind, z, operands, outputs, group):
     at, slope, left = _chosen(kind, operands, outputs)
     shape = outputs[0].shape
     picked = z_at(z, at, shape)
-    return _zonotopes.sloped([slope], [picked], left, group())
+    return _zonotope_sums.sloped([slope], [picked], left, group())
 
 
 def z_at(z, at, shape) -> Zonotope:
@@ -193,7 +199,7 @@ def _planar(kind, z, operands, group):
     parts = {
         group: _planar_part(each, axis, mean, part) for group, part in z.parts.items()
     }
-    return _zonotopes.opened(Zonotope(rest, parts), left, group())
+    return _zonotope_sums.opened(Zonotope(rest, parts), left, group())
 
 
 @partial(jax.jit, static_argnums=0)
@@ -231,7 +237,7 @@ def _planar_part(each, axis, mean, part):
 @partial(jax.jit, static_argnums=(0, 1))
 def _planar_rest(each, axis, mean, z):
     terms, steep = mean.shape[-1], jnp.abs(mean)
-    return _zonotopes.rounded_rest(
+    return _zonotope_sums.rounded_rest(
         _apply_planes(each, axis, mean, z.level),
         _apply_planes(each, axis, steep, z.radius),
         _apply_planes(each, axis, steep, z.total),

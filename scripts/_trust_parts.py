@@ -72,6 +72,8 @@ PARTS = [
             "::test_the_margin_never_exceeds_the_minimum",
             "tests/torchlean_check/test_mutations.py::test_the_suite_notices",
             "tests/torchlean_check/test_lemmas.py::test_any_lemmas_are_sound",
+            "tests/torchlean_check/test_zonotopes.py"
+            "::test_no_bound_is_above_what_is_met",
             "tests/torchlean_check/test_jobs.py::test_turns_have_each_leaf_once",
             "tests/torchlean_check/test_tamper.py::test_every_field_of_the_manifest",
             "tests/torchlean_check/test_fuzz.py::test_random_structure",

@@ -85,7 +85,7 @@ class Bounds:
             return step.forward(boxes)
         if all(map(is_, boxes, [outer.boxes[j] for j in operands])):
             return outer.boxes[k]  # which came from these, and is no wider
-        return _common(step.forward(boxes), outer.boxes[k])
+        return common(step.forward(boxes), outer.boxes[k])
 
     def _split(self, k: int, box: Tensor) -> Tensor:
         ends = [end for end in self.ends if end.value == k]
@@ -209,7 +209,7 @@ def _further(region: Region, outer: Region | None) -> list[End]:
     return [*known, *splits]
 
 
-def _common(x: Tensor, y: Tensor) -> Tensor:
+def common(x: Tensor, y: Tensor) -> Tensor:
     """What two boxes around the same values have in common."""
     if x.exact or y.exact:
         return x if x.exact else y

@@ -11,7 +11,7 @@ from torchlean_check._schema import Arrays, checked, dyadic, fail, fields
 from torchlean_check._slopes import in_units, stacked
 from torchlean_check._tensor import Tensor
 
-METHODS = ("crown", "crown-ibp", "ibp")
+METHODS = ("crown", "crown-ibp", "ibp", "zonotope")
 
 
 class Leaf(NamedTuple):
@@ -198,6 +198,8 @@ def _leaf(
     if entry["method"] not in METHODS:
         fail(where, f"method must be one of {METHODS}")
     name, more = entry["multipliers"], entry["split_multipliers"]
+    if entry["method"] == "zonotope" and (entry["refining"] or entry["final"] or more):
+        fail(where, "zonotopes have no slopes, and no multipliers of splits")
     multipliers = read_multipliers(name, where, arrays, rows, halfspaces)
     of_splits = read_split_multipliers(more, where, rows, depth)
     refining = _refining(entry["refining"], where, arrays, program)

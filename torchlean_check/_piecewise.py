@@ -61,8 +61,6 @@ def _max(g, operands, shape):
     if _is_zero(y):
         (x, _), _ = common(g, [x, y])
         return relu(g, x)
-    if y.known is not None:
-        return add(g, y, relu(g, add(g, x, y, (1, -1))))
     for one, two in ((x, y), (y, x)):  # leaky ReLU: two = c * one
         step = g.steps[two.id]
         if isinstance(step, Scale) and g.operands[two.id] == (one.id,):

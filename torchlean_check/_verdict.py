@@ -16,6 +16,7 @@ from torchlean_check._phases import subtract_splits
 from torchlean_check._report import Report, claim_text, to_decimal
 from torchlean_check._schema import Arrays, checked, fail, fields, graph_digest
 from torchlean_check._turns import share
+from torchlean_check._zonotope_bounds import Zonotopes
 
 VERSION = 1
 _PROGRAMS: OrderedDict[str, Program] = OrderedDict()  # by digest, the last few
@@ -76,7 +77,8 @@ def check_bytes(
             if part is None:
                 continue
             last = leaf.last(part.splits, program)
-            bounds = functools.partial(Bounds, program, part, last=last, watch=watch)
+            kind = Zonotopes if leaf.method == "zonotope" else Bounds
+            bounds = functools.partial(kind, program, part, last=last, watch=watch)
             both = functools.partial(bounds, outer=shared)
             low = _leaf_margin(program, leaf, both, formula, model)
             if shared and low is not None and low[0] <= 0:
@@ -170,7 +172,7 @@ def _leaf_margin(program: Program, leaf: Leaf, derived, formula: Formula, model)
     derived(refine, slopes): the bounds of its part.
     """
     try:
-        bounds = derived(leaf.method == "crown", leaf.refining)
+        bounds = derived(leaf.method in ("crown", "zonotope"), leaf.refining)
         shared = leaf.method == "ibp" or all(len(p) == 1 for p in leaf.final.values())
         lows: list = []
         for group in [leaf.rows] if shared else [range(r, r + 1) for r in leaf.rows]:

@@ -48,7 +48,7 @@ def decided(seed, radius, function=network, **options):
 
 def trees_are_accepted(monkeypatch, function):
     """Whole trees, each leaf with the very bound of the search."""
-    monkeypatch.setattr(_writer, "_require_acceptance", lambda *given: None)
+    monkeypatch.setattr(_writer, "_accepted", lambda *given: None)
     monkeypatch.setattr(_writer, "_SHARED_BY", math.inf)
     parts = 0
     for seed, radius in ((1, 2.0), (0, 1.0), (5, 2.0), (6, 1.0)):

@@ -4,6 +4,9 @@ The checker shares no code with the bounds; it re-derives each margin in exact
 arithmetic.
 """
 
+import io
+import zipfile
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -91,6 +94,37 @@ def test_every_method_has_certificates(method):
     assert report.accepted
 
 
+def normalised(x):
+    """The second factor is known by what it is made of: the result has norm 1."""
+    h = x @ W1
+    h = h * lax.rsqrt((h * h).sum() + 0.1)
+    return jnp.stack([(h * h).sum(), h[0] * h[1]])
+
+
+def by_zonotopes(room):
+    bounds = tl.bounds(normalised, method="zonotope")(BOX)
+    lower = np.asarray(bounds.lo, np.float64)
+    spec = tl.spec.linear(np.eye(2), lower - room * np.asarray(bounds.width))
+    verdict = tl.verify(normalised, BOX, spec, method="zonotope", attack=False)
+    assert verdict.status == "proved", str(verdict)
+    return verdict
+
+
+def test_zonotopes_have_certificates_of_their_own():
+    """Accepted by the same method, which its one leaf names."""
+    certificate = by_zonotopes(0.5).certificate
+    assert tl.check(certificate, model=normalised).accepted
+    with zipfile.ZipFile(io.BytesIO(certificate.bytes)) as members:
+        text = members.read("manifest.json")
+    assert text.count(b'"method":"zonotope"') == 1
+
+
+def test_zonotopes_that_the_checker_does_not_reach_have_none():
+    verdict = by_zonotopes(1e-6)
+    assert verdict.certificate is None
+    assert "relaxations do not reach" in verdict.why_no_certificate
+
+
 def test_margins_agree_to_rounding():
     """Two derivations of one number, one in float64 with slack, one exact."""
     model, box, spec = provable("dense")
@@ -170,6 +204,21 @@ def test_what_the_checker_does_not_know_is_said():
     verdict = tl.verify(lambda x: jnp.arctan(x), BOX, spec, attack=False)
     assert verdict.status == "proved" and verdict.certificate is None
     assert "atan" in verdict.why_no_certificate
+
+
+@pytest.mark.parametrize("method, asked", [("crown", False), ("zonotope", True)])
+def test_a_certificate_has_the_report_of_its_writing(method, asked):
+    """Only where the checker's relaxations may be others than those of the bounds."""
+    box = tl.box(np.float32([-1.0]), np.float32([2.0]))
+    spec = tl.spec.linear([[1.0]], [-1.5])
+    options = {"method": method, "attack": False}
+    written = tl.verify(jax.nn.relu, box, spec, **options).certificate
+    if not asked:
+        assert written.report is None
+        return
+    expected = torchlean_check.check(written.bytes)
+    assert expected.accepted
+    assert written.report == expected._replace(seconds=written.report.seconds)
 
 
 def test_the_report_names_the_number_system():

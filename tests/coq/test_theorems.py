@@ -77,6 +77,7 @@ def test_numbers_of_any_distance_keep_their_value():
         ("executions", "executions"),
         ("phases", "weigh the cuts above them with multipliers"),
         ("lemmas", "lemmas about inner values are proved on the way"),
+        ("zonotope", "leaves are proved by zonotopes"),
     ],
 )
 def test_what_is_not_covered_is_refused_by_name(name, what):

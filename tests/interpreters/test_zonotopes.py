@@ -26,7 +26,7 @@ from tests.test_bounds import (
     relu_net,
 )
 from torchlean_jax.domains.interval import Interval
-from torchlean_jax.interpreters import _zonotope_forward, _zonotopes
+from torchlean_jax.interpreters import _zonotope_forward, _zonotope_sums
 from torchlean_jax.interpreters._graph import flatten
 from torchlean_jax.interpreters._pieces import Kind
 from torchlean_jax.interpreters._zonotopes import Rest
@@ -164,6 +164,12 @@ def test_balls_by_the_dual_norm(norm):
         assert least - float(y.lo[j]) <= 2 * ulp and float(y.hi[j]) - most <= 2 * ulp
 
 
+def test_a_variance():
+    """Which `jnp.var` chooses, where there is an entry, before an array of NaN."""
+    y = zonotope(jnp.var)(tl.box(np.zeros(2, np.float32), radius=0.5))
+    assert -1e-6 < float(y.lo) <= 0 and 0.25 <= float(y.hi) < 0.250001
+
+
 def test_under_vmap_and_grad():
     """In one program: widths of three boxes, and the derivative of one of them."""
     bounded = zonotope(lambda x: jax.nn.relu(x @ WEIGHTS[:2, :2] + 0.1))
@@ -237,12 +243,12 @@ def test_equations_that_differ_are_not(f):
 
 
 def no_rounding(patch):
-    right = _zonotopes._affine_rest
+    right = _zonotope_sums._affine_rest
 
     def rest(*args):
         return [Rest(z.level, 0 * z.radius, z.total) for z in right(*args)]
 
-    patch.setattr(_zonotopes, "_affine_rest", rest)
+    patch.setattr(_zonotope_sums, "_affine_rest", rest)
 
 
 def errors_share_coordinates(patch):
@@ -253,22 +259,22 @@ def errors_share_coordinates(patch):
 
 def nothing_left_open(patch):
     """Of nonlinear steps; the coordinates of inputs stay."""
-    right = _zonotopes.sloped
+    right = _zonotope_sums.sloped
 
     def sloped(slopes, operands, left, group):
         middle = 0.5 * left.lo + 0.5 * left.hi
         return right(slopes, operands, Interval(middle, middle), group)
 
-    patch.setattr(_zonotopes, "sloped", sloped)
+    patch.setattr(_zonotope_sums, "sloped", sloped)
 
 
 def second_factor_forgotten(patch):
-    patch.setattr(_zonotopes, "plus", lambda x, y: x)
+    patch.setattr(_zonotope_sums, "plus", lambda x, y: x)
 
 
 def constants_forgotten(patch):
-    right = _zonotopes.affine
-    patch.setattr(_zonotopes, "affine", lambda *args: right(*args[:4]))
+    right = _zonotope_sums.affine
+    patch.setattr(_zonotope_sums, "affine", lambda *args: right(*args[:4]))
 
 
 @pytest.mark.parametrize(

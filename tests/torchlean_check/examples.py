@@ -193,6 +193,21 @@ def constrained() -> Certificate:
     return c
 
 
+def zonotope() -> Certificate:
+    """A product met twice, less its square: by zonotopes, on two halves."""
+    c = Certificate()
+    x = c.box([-1.0, 0.5], [1.0, 1.5])
+    h = dense(c, x, np.array([[1.0, -0.5], [0.75, 1.0]]), np.array([0.5, 0.25]))
+    p = c.node("mul", [relu(c, h, [2]), h], [2])
+    low = c.node("reduce_min", [p], [], axes=[0])
+    rest = c.node("sub", [p, c.node("square", [h], [2])], [2])
+    c.output(rest, low)
+    c.property = c.rows([[1, 1, 0], [0, 0, 1]], [-6.0, -4.0])
+    cut = {"split": {"value": h, "index": 0, "at": dyadic(0.25)}, "method": "crown-ibp"}
+    c.proof = [cut, leaf("zonotope"), leaf("zonotope")]
+    return c
+
+
 def layout() -> Certificate:
     """Layout, constants that are not dyadic, and two inputs."""
     c = Certificate()
@@ -247,6 +262,7 @@ EXAMPLES = {
     "phases": phases,
     "lemmas": lemmas,
     "constrained": constrained,
+    "zonotope": zonotope,
     "layout": layout,
     "executions": executions,
 }

@@ -423,6 +423,8 @@ def test_the_checker_can_be_read_in_one_sitting():
     assert sum(sizes[name] for name in derivation) < 950
     assert sizes["_cases"] < 200
     assert sizes["_packed"] + sizes["_matrices"] < 200
+    zonotopes = "_zonotopes _zonotope_steps _zonotope_bounds".split()
+    assert sum(sizes[name] for name in zonotopes) < 330
     executions = "_executions _roundings _sums _library".split()
     assert sum(sizes[name] for name in executions) < 500
     assert all(size < 200 for size in sizes.values())

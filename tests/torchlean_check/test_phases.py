@@ -95,7 +95,7 @@ def test_slopes_of_many_leaves_are_found_in_their_rows():
 
 def del_unused(c):
     """Arrays that nothing names make a certificate malformed."""
-    text = str([c.graph, c.sets, c.property, c.proof])
+    text = str([c.graph, c.sets, c.constraints, c.property, c.proof])
     for name in [n for n in c.arrays if f"'{n}'" not in text]:
         del c.arrays[name]
 

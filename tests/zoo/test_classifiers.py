@@ -78,7 +78,7 @@ def test_labels_count_by_certificates_that_are_accepted(
     """Whatever `verify` says: the checker reads what it wrote."""
     certificate = blob and SimpleNamespace(bytes=blob)
     verdict = SimpleNamespace(status=status, certificate=certificate)
-    monkeypatch.setattr(_classifiers.tl, "verify", lambda *args: verdict)
+    monkeypatch.setattr(_classifiers.tl, "verify", lambda *args, **options: verdict)
     claim = _classifiers.certified(
         _classifiers.Classifier(PERCEPTRON.apply), 0.005, 2, 1
     )
@@ -100,7 +100,16 @@ def test_the_claims_of_a_network_hold(name):
         assert finding.status == "holds", finding.evidence
 
 
-def test_labels_of_attention_are_proved_by_zonotopes(monkeypatch):
+def test_without_certificates_what_bounds_prove_counts(monkeypatch):
+    verdict = SimpleNamespace(status="proved", certificate=None)
+    monkeypatch.setattr(_classifiers.tl, "verify", lambda *args, **options: verdict)
+    classifier = _classifiers.Classifier(PERCEPTRON.apply)
+    for certificate, status in ((False, "holds"), (True, "unknown")):
+        claim = _classifiers.certified(classifier, 0.005, 2, 1, "crown", certificate)
+        assert check_claim(claim, zoo.untrained(mlp.ENTRY)).status == status
+
+
+def test_labels_of_attention_are_certified_by_zonotopes(monkeypatch):
     """Those that the network gives an image, and no other."""
     trained = zoo.untrained(THIN["vit"])
     image = images(None).digits.test_images[:1]

@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import numpy as np
@@ -30,10 +30,13 @@ class Certificate:
     """Evidence that a property holds, as bytes that `torchlean-check` re-derives.
 
     `graph_digest` identifies the network with its parameters, on every JAX version.
+    `report`: what the checker said of these bytes when they were written; None where
+    its relaxations are those of the bounds, so that it was not asked.
     """
 
     bytes: bytes
     graph_digest: str
+    report: torchlean_check.Report | None = field(default=None, compare=False)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the certificate; readers see the old file or the whole new one."""
@@ -97,12 +100,15 @@ def certify(
         raise CertificateWriteError(str(error)) from error
     # trees in any case: where an interval is -a to a up to rounding, the slope may be
     # another one here than there, at one of thousands of leaves
-    may_differ = where is not None or method == "forward" or len(cases) > 1
+    own = method in ("forward", "zonotope")
+    may_differ = where is not None or own or len(cases) > 1
     may_differ = may_differ or errors is not None or cells is not None
+    report = None
     if may_differ or not _replayed_alike(graph):
         leaves = sum("final" in case for case in cases)
-        _require_acceptance(blob, until, min(jobs, leaves // _LEAVES_OF_A_JOB + 1))
-    return Certificate(blob, _format.graph_digest(graph))
+        jobs = min(jobs, leaves // _LEAVES_OF_A_JOB + 1)
+        report = _accepted(blob, until, jobs)
+    return Certificate(blob, _format.graph_digest(graph), report)
 
 
 class _Cases:
@@ -149,7 +155,7 @@ def _set(x) -> dict:
 _METHODS = {
     "ibp": "ibp",
     "forward": "crown",  # at least as tight in most networks; else it says so
-    "zonotope": "crown",  # likewise
+    "zonotope": "zonotope",
     "crown-ibp": "crown-ibp",
     "crown": "crown",
     "alpha-crown": "crown",
@@ -242,7 +248,7 @@ class MissedLeaves(CertificateWriteError):
         self.leaves = leaves
 
 
-def _require_acceptance(blob, until, jobs):
+def _accepted(blob, until, jobs) -> torchlean_check.Report:
     """Other operations have more than one good relaxation: the checker tries first."""
 
     def watch():
@@ -261,3 +267,4 @@ def _require_acceptance(blob, until, jobs):
             f"the checker's own relaxations do not reach the claim: {report.reason}",
             missed,
         )
+    return report

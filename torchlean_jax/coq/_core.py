@@ -202,6 +202,8 @@ def _refuse_sets(reading: Reading) -> None:
     if any(isinstance(case, Lemmas) for case in reading.cases):
         reasons.append("lemmas about inner values are proved on the way")
     leaves = [case for case in reading.cases if isinstance(case, Leaf)]
+    if any(leaf.method == "zonotope" for leaf in leaves):
+        reasons.append("leaves are proved by zonotopes")
     if any(m for leaf in leaves for row in leaf.of_splits for m, _ in row):
         reasons.append("leaves weigh the cuts above them with multipliers")
     if reasons:

@@ -190,13 +190,13 @@ def certified(
     radius: float,
     images: int,
     least: int,
-    method: str | None = None,
+    method: str = "crown",
+    certificate: bool = True,
 ) -> Callable[[Trained], Answer]:
-    """method: whose bounds are the proof, where a certificate is too dear to check."""
-    options: dict = {}
+    """certificate: without, the bounds of `method` are the proof."""
+    options: dict = {"method": method, "certificate": certificate}
     by, how = "a certificate that the checker accepts", "certified accuracy"
-    if method is not None:
-        options = {"method": method, "certificate": False}
+    if not certificate:
         by = f"the bounds of {method}, without a certificate"
         how = f"by {by}"
 
@@ -216,14 +216,18 @@ def certified(
             refuted += verdict.status == "refuted"
             if verdict.status != "proved":
                 continue
-            if method is not None:
+            if not certificate:
                 accepted += 1
             elif verdict.certificate is not None:
-                accepted += torchlean_check.check(verdict.certificate.bytes).accepted
+                written = verdict.certificate
+                report = written.report or torchlean_check.check(written.bytes)
+                accepted += report.accepted
         said = f"{accepted} of {images} proved by {by}, {refuted} refuted"
         fails = images - refuted < least
         return Answer(accepted >= least or (False if fails else None), None, said)
 
+    if not certificate:
+        labels_are_certified.__name__ = "labels_are_proved"
     labels_are_certified.__doc__ = (
         f"At least {least} of the first {images} held-out images keep their true label "
         f"at every input within {radius:g} of each pixel ({how})."

@@ -1,8 +1,9 @@
 """What is claimed of the trained vision transformer.
 
-Labels are proved by zonotopes, without a certificate: CROWN's bounds of its layer norms
-and attentions take minutes to compile, the checker would need far longer to derive them
-in exact arithmetic, and interval bounds of a layer norm prove nothing.
+Labels are proved by zonotopes: CROWN's bounds of its layer norms and attentions take
+minutes to compile, the checker would need far longer to derive them in exact
+arithmetic, and interval bounds of a layer norm prove nothing. One image has a
+certificate, which takes the checker some 40 s.
 """
 
 import jax
@@ -40,5 +41,8 @@ def claims(network) -> tuple:
         shared.deterministic(network),
         shared.apart(classifier),
         shared.differentiable(classifier),
-        shared.certified(classifier, RADIUS, IMAGES, LEAST, method="zonotope"),
+        shared.certified(
+            classifier, RADIUS, IMAGES, LEAST, method="zonotope", certificate=False
+        ),
+        shared.certified(classifier, RADIUS, 1, 1, method="zonotope"),
     )
