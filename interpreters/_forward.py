@@ -41,6 +41,22 @@ def walk(jaxpr, consts, args, domain: Domain, observe=None, path=()):
     return [read(var) for var in jaxpr.outvars]
 
 
+def walk_graph(graph, values: dict, domain: Domain, narrowed) -> list:
+    """The values of the outputs of a flat graph over `domain`.
+
+    values: of its inputs and constants. narrowed(number, value): what is known of a
+    value besides what its equation says.
+    """
+    values = dict(values)
+    for equation in graph.equations:
+        operands = [values[number] for number in equation.inputs]
+        outputs = apply(equation.eqn, operands, domain)
+        for number, output in zip(equation.outputs, outputs, strict=True):
+            is_value = domain.is_value(output)
+            values[number] = narrowed(number, output) if is_value else output
+    return [values[number] for number in graph.outputs]
+
+
 def apply(eqn, operands, domain: Domain, observe=None, path=()) -> list:
     """The outputs of one equation, as a list whatever the primitive returns."""
     handler = _control.handler(eqn.primitive.name, domain)

@@ -14,9 +14,11 @@ import torchlean_check
 import torchlean_jax as tl
 from tests.published import published
 from tests.search.faults import planted
-from torchlean_jax import _parts
+from torchlean_jax import _execution, _parts
+from torchlean_jax._question import question
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.search import Attack, Branching, _boxes, _cells
+from torchlean_jax.search._region import Region
 
 INPUTS = Branching(batch=32, most_parts=100)
 PHASES = Branching(batch=32, most_parts=100, cut="phases")
@@ -64,7 +66,7 @@ def test_a_run_refutes_in_spite_of_the_reals(split):
 @pytest.mark.parametrize(
     ("module", "split", "sound"),
     [
-        (_cells, PHASES, "lower - self._slack"),
+        (_cells, PHASES, "lower - slack"),
         (_boxes, INPUTS, "_execution.lowered_by(error, lower, self._formula.rows)"),
     ],
     ids=["phases", "inputs"],
@@ -122,6 +124,72 @@ def test_rounding_at_another_part_is_noticed(monkeypatch):
         monkeypatch.setattr(_parts, "Boxes", _boxes.Boxes)
         # another snapshot: programs of the first one are kept
         found = tl.verify(lambda x: absorbed(x) + 0.0, box, positive, **ask)
+    assert found.status == "proved"
+
+
+def swallowing(x):
+    """1 over the reals. Where x is negative a run keeps it, where x is large nothing
+    of it."""
+    large = jnp.maximum(x * 2.0**26, 0)
+    return (large + 1.0) - large
+
+
+def test_a_cell_pays_for_what_is_rounded_on_it():
+    box = tl.box(np.full(1, -1, np.float32), np.full(1, 1, np.float32))
+    given = tl.spec.linear([1.0], 0.5), "fp32", None, None
+    asked = question(swallowing, (box,), *given)
+    region = Region(asked.model, asked.args, "crown", errors=asked.errors)
+    kind = _cells.Cells(region, asked.formula.rows, asked.formula.offset)
+    rows = kind.root() | {"depth": np.zeros(1, np.int32)}
+    _, _, lower, upper = kind.split(rows, kind.bound(rows).extra)
+    ((whole,),), ((below,),), ((above,),) = map(kind._slack, (rows, lower, upper))
+    # a sum of up to 2^26 and 1 is rounded within 2^-24 of it, which is 4, and so is the
+    # difference, of which intervals know no more. Below, at most 1 is rounded twice
+    assert 1 <= above <= whole <= 8.001 and 0 <= below <= 2.0**-22
+
+
+def test_the_rounding_of_another_cell_is_noticed(monkeypatch):
+    box = tl.box(np.full(1, -1, np.float32), np.full(1, 1, np.float32))
+    assert float(tl.faithful_jit(swallowing)(np.ones(1, np.float32))[0]) == 0
+    ask: dict[str, Any] = {"semantics": "fp32", "attack": False, "certificate": False}
+    half = tl.spec.linear([1.0], 0.5)
+    assert tl.verify(swallowing, box, half, split=PHASES, **ask).status == "unknown"
+    sound, faulty = (
+        "lowered_by(errors, none",
+        "lowered_by(0 * errors + errors.min(0), none",
+    )
+    with planted(_cells, sound, faulty, keep=["Region", "Bounded"]):
+        monkeypatch.setattr(_parts, "Cells", _cells.Cells)
+        assert tl.verify(swallowing, box, half, split=PHASES, **ask).status == "proved"
+
+
+@pytest.mark.parametrize(
+    "sound, faulty",
+    [
+        ("values.get(number)", "values.get(number - 1)"),
+        (
+            "narrowed(value, Interval.lift(known))",
+            "narrowed(value, Interval.lift(value.real.lo))",
+        ),
+    ],
+    ids=["of another value", "too little"],
+)
+def test_wrong_enclosures_of_values_are_noticed(sound, faulty):
+    """With those of x in the place of those of 1024 x, hardly anything would round."""
+
+    def absorbed(x):
+        """1/100 over the reals; where x is large a run is off by more."""
+        large = x * 1024.0
+        return ((x + large) - large) - x + 0.01
+
+    box = tl.box(np.full(1, 1.0, np.float32), np.full(1, 1e3, np.float32))
+    x = np.linspace(500, 1000, 64, dtype=np.float32)
+    assert np.asarray(tl.faithful_jit(absorbed)(x)).min() < 0
+    ask: dict[str, Any] = {"semantics": "fp32", "attack": False, "certificate": False}
+    positive = tl.spec.linear([1.0])
+    assert tl.verify(absorbed, box, positive, **ask).status == "unknown"
+    with planted(_execution, sound, faulty):
+        found = tl.verify(lambda x: absorbed(x) - 0.0, box, positive, **ask)
     assert found.status == "proved"
 
 

@@ -6,32 +6,87 @@ of the spec differs by at most that, weighted. What an error model assumes is sa
 the verdict, and whether its figures were measured on the backend that is here.
 """
 
+import dataclasses
 from fractions import Fraction
 
 import jax
 import numpy as np
 
+from torchlean_jax._constants import wide
 from torchlean_jax._faithful import faithful_jit
-from torchlean_jax._float_error import output_errors
-from torchlean_jax._problem import is_set
+from torchlean_jax._problem import How, Task, is_set, problem_of
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains.affine._ball import Ball
-from torchlean_jax.domains.fp32 import ErrorModel
+from torchlean_jax.domains.fp32 import FP32, ErrorModel
+from torchlean_jax.domains.fp32._result import narrowed
+from torchlean_jax.domains.interval import Interval
+from torchlean_jax.interpreters._eager import is_float
+from torchlean_jax.interpreters._forward import walk_graph
+from torchlean_jax.interpreters._missing import require_rules
 
 
-def lowered_by_rounding(lower, current: Snapshot, args, rows, errors: ErrorModel):
+def lowered_by_rounding(
+    lower, current: Snapshot, args, rows, errors: ErrorModel, how: How
+):
     """Lower bounds of rows over the reals, lowered to hold of every execution.
 
     lower: float64[R], for rows float64[R, n] over the flattened outputs; -inf where a
-    run may overflow or return no number. Raises MissingRuleError for a primitive whose
+    run may overflow or return no number. how: the bound method that encloses values,
+    which rounding is relative to. Raises MissingRuleError for a primitive whose
     executions are not known.
     """
-    leaves = [
-        leaf.hull if isinstance(leaf, Ball) else leaf
-        for leaf in jax.tree.leaves(args, is_leaf=is_set)
-    ]
-    found = output_errors(current, leaves, errors)
+    found = _output_errors(current, args, errors, how)
     return lowered_by(np.concatenate([np.ravel(e) for e in found]), lower, rows)
+
+
+def _output_errors(current: Snapshot, args, errors: ErrorModel, how: How):
+    """How far executions are from the reals, in float64 for each output; compiled once
+    (zonotopes, which are compiled by pieces, give way to intervals)."""
+    leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
+    task = problem_of(current).at(leaves, tree)
+    how = dataclasses.replace(how, method="ibp") if how.method == "zonotope" else how
+
+    def program(consts, leaves, given):
+        values = task.enclosed(how, consts, leaves).values
+        return traced_errors(current, task, values, given, errors)
+
+    key = "errors", errors, how, tree, tuple(map(is_set, leaves))
+    compiled = current.once(key, lambda: jax.jit(program))
+    with jax.enable_x64(True):
+        fixed = [leaf if is_set(leaf) else wide(leaf) for leaf in leaves]
+        given = [leaf.hull if isinstance(leaf, Ball) else leaf for leaf in leaves]
+        return [np.asarray(e) for e in compiled(task.wide_consts, fixed, given)]
+
+
+def traced_errors(
+    current: Snapshot, task: Task, values: dict, leaves, errors: ErrorModel
+) -> list:
+    """How far executions are from the reals, for each output: the bounds of
+    `float_error`, where every result over the reals is also in `values`.
+
+    values: enclosures of values of the graph, by number. leaves: of the arguments; a
+    set is a box, or an FP32Value.
+    """
+    domain, graph = FP32(errors), task.plain_graph
+
+    def is_lifted(x):
+        return domain.is_value(x) or is_float(x)
+
+    def lifted(x):
+        return domain.lift(x) if is_lifted(x) else x
+
+    def known(number, value):
+        known = values.get(number)
+        if known is None or not value.is_float:
+            return value
+        return narrowed(value, Interval.lift(known))
+
+    name, abstract = f"`{current.__name__}`", list(map(is_lifted, leaves))
+    require_rules(current.trace.jaxpr, abstract, domain, what=name)
+    constants = {n: lifted(x) for n, x in graph.constants.items()}
+    given = dict(zip(graph.inputs, map(lifted, leaves), strict=True))
+    outputs = walk_graph(graph, constants | given, domain, known)
+    return [domain.lift(y).error for y in outputs]
 
 
 def lowered_by(error, lower, rows):

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax._faithful import FaithfulFunction
-from torchlean_jax._snapshot import Snapshot
 from torchlean_jax._trace import Trace, as_function, aval_of, trace
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.fp32 import FP32, ErrorModel
@@ -65,19 +64,6 @@ def float_error(model, *, errors: ErrorModel | None = None):
         return FloatError(_question(traced, leaves, domain, name))
 
     return bounded
-
-
-def output_errors(model: Snapshot, leaves, errors: ErrorModel) -> list[np.ndarray]:
-    """The bounds of `float_error` for each output, in float64; compiled once."""
-    question = _question(model.trace, leaves, FP32(errors), model.__name__)
-    return question.run(model.once(("errors", errors), question.compile))
-
-
-def traced_errors(model: Snapshot, leaves, errors: ErrorModel) -> list:
-    """The same inside of a transformation: a box among the leaves is an FP32Value."""
-    domain = FP32(errors)
-    question = _question(model.trace, leaves, domain, model.__name__)
-    return question.errors(lambda *_: domain, leaves)
 
 
 def output_errors_once(model, *args) -> list[np.ndarray]:

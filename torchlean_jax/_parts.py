@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from torchlean_jax import _bounds, _execution
+from torchlean_jax import _bounds
 from torchlean_jax._problem import is_set
 from torchlean_jax._question import Question
 from torchlean_jax._refute import Refuting, by_attack
@@ -191,8 +191,7 @@ def by_cells(
         if found:
             return found | {"tried": tried[0]}, {}
     keeps = not course.trims  # as a certificate is wanted
-    region = Region(asked.model, asked.args, method, keeps)
-    slack = _slack(asked)
+    region = Region(asked.model, asked.args, method, keeps, asked.errors)
     refuting = Refuting(asked)
 
     def refutes(points):
@@ -200,11 +199,11 @@ def by_cells(
 
     rest = keeps, course.hints.slopes
     asks = [
-        (formula.rows[rows], formula.offset[rows], slack[rows], *rest)
+        (formula.rows[rows], formula.offset[rows], *rest)
         for rows in clauses(formula.shape)
     ]
     kinds = [Cells(region, *ask) for ask in asks]
-    spread = _spread(asked, (method, keeps), course, kinds, asks)
+    spread = _spread(asked, (method, keeps, asked.errors), course, kinds, asks)
     searches = [Search(kind, course.options) for kind in spread]
     slots = [course.slot and course.slot.under(str(k)) for k in range(len(searches))]
     for search, slot in zip(searches, slots, strict=True):
@@ -342,16 +341,6 @@ def _region_elsewhere(blob: bytes) -> Region:
     """Once for all clauses: what their cells have in common."""
     digest, model, args, how = pickle.loads(blob)
     return Region(_same(digest, model, args), args, *how)
-
-
-def _slack(asked: Question):
-    """What a run can be off by on the whole set, and so on each part."""
-    slack = np.zeros(len(asked.formula.offset))
-    if asked.errors is None:
-        return slack
-    return -_execution.lowered_by_rounding(
-        slack, asked.model, asked.args, asked.formula.rows, asked.errors
-    )
 
 
 def _said(search, method, evidence: dict | None, tried, course: Course) -> dict:

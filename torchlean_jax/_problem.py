@@ -242,14 +242,16 @@ class Task:
         return self._forms(result, how, rows, offset)
 
     def lower_rows_and_forms(self, how, consts, leaves, rows, offset):
-        """(lower bounds of rows @ outputs - offset, the rows on the input sets of forms
-        below it, what bound these forms give: of them alone, and so of any part)."""
+        """(lower bounds of rows @ outputs - offset; the rows on the input sets of forms
+        below it; what bound these forms give: of them alone, and so of any part; the
+        enclosures of values behind them)."""
         result = self.enclosed(how, consts, leaves)
         outputs = self.graph.outputs
         lower = result.rows_below(outputs, rows, offset, backward=False)
         if how.method == "ibp":
             nothing = jnp.full_like(lower, -jnp.inf)
-            return lower, self._forms(result, how, rows, offset)[0], nothing
+            forms, _ = self._forms(result, how, rows, offset)
+            return lower, forms, nothing, result.values
         start, lost = result.start(outputs, rows)
         # the forms that are handed out are those of the bound, bit for bit
         left = result.substituted(start, -offset)
@@ -261,7 +263,7 @@ class Task:
             for n in self.graph.inputs
             if n in result.sets
         ]
-        return raised(lower, least), forms, least
+        return raised(lower, least), forms, least, result.values
 
     def _forms(self, result, how, rows, offset):
         start, _ = result.start(self.graph.outputs, rows)

@@ -211,7 +211,7 @@ def _by_bounds(asked: Question, method, slopes) -> tuple[dict, dict]:
     lower = np.where(np.isnan(lower), -math.inf, lower)
     if asked.errors is not None:
         lower = _execution.lowered_by_rounding(
-            lower, asked.model, asked.args, formula.rows, asked.errors
+            lower, asked.model, asked.args, formula.rows, asked.errors, how
         )
     margin = float(formula.robustness(lower.tolist()))
     found = {

@@ -9,6 +9,7 @@ the smallest normal number. So, without the last term where no result can be so 
     execution  in  exact, widened by the same, and in real +- error
 """
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -106,6 +107,21 @@ def limited(dtype, real: Interval, run: Interval, error) -> FP32Value:
     error = jnp.where(jnp.isnan(error) | no_number, jnp.inf, error)
     error = jnp.minimum(error, apart(real, run))
     return FP32Value(real, error, _within(real, error, run), jnp.dtype(dtype))
+
+
+def narrowed(value: FP32Value, known: Interval) -> FP32Value:
+    """The value where its result over the reals is also in `known`.
+
+    An end that is no number says nothing, and one that was none stays so.
+    """
+    lo, hi = value.real.lo, value.real.hi
+    silent = jnp.isnan(lo) | jnp.isnan(hi) | jnp.isnan(known.lo) | jnp.isnan(known.hi)
+    real = Interval(
+        jnp.where(silent, lo, jnp.maximum(lo, known.lo)),
+        jnp.where(silent, hi, jnp.minimum(hi, known.hi)),
+    )
+    found = limited(value.dtype, real, value.execution, value.error)
+    return dataclasses.replace(found, origin=value.origin)
 
 
 def _within(real, error, run):

@@ -83,12 +83,13 @@ def check_margins_of_what_was_narrowed():
     spec = tl.spec.linear(row, least_of(layers, row) - 0.1)
     asked = question(network, args, spec, "real", None, None)
     formula, region = asked.formula, Region(asked.model, asked.args, "crown")
-    kind = _cells.Cells(region, formula.rows, formula.offset, np.zeros(1))
+    kind = _cells.Cells(region, formula.rows, formula.offset)
     rows, lacking, said = kind.root() | {"depth": np.zeros(1, np.int32)}, 2.0**-6, 0
     for _ in range(6):  # each narrowing builds on those before
         bounded = kind.bound(rows)
         choices = kind.choices(bounded.extra)
-        kind._narrow(rows, 0, jax.tree.map(lambda c: c[0], choices), lacking)
+        first = jax.tree.map(lambda c: c[0], choices)
+        kind._narrow(rows, 0, first, lacking, np.zeros(1))
         assert 0 < rows["most"][0] <= lacking * 2.0**-10
         said = max(said, kind.bound(rows).margin[0])
         assert said <= rows["most"][0]
@@ -133,7 +134,7 @@ def test_an_empty_cell_is_proved_empty():
     "sound, faulty",
     [
         ("for phase in (-1, 1)", "for phase in (-1, -1)"),
-        ("lower - self._slack", "lower + 0.2"),
+        ("lower - slack", "lower + 0.2"),
         ("phases[which, index] = cut", "phases[which, 0] = cut"),
     ],
 )
@@ -149,7 +150,7 @@ def test_a_fault_in_the_search_is_noticed(sound, faulty):
 @pytest.mark.parametrize(
     "check, sound, faulty",
     [
-        (check_answers, "self._slack + lacking * _ABOVE", "self._slack - lacking"),
+        (check_answers, "slack + lacking * _ABOVE", "slack - lacking"),
         (
             check_margins_of_what_was_narrowed,
             'min(rows["most"][k], above)',

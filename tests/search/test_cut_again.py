@@ -91,8 +91,8 @@ def test_a_proof_of_smaller_parts_is_written(by, monkeypatch):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_writer_says_which_leaves_are_missed(jobs):
-    asks = _writer._require_acceptance
-    asks(test_jobs.cut(), math.inf, jobs)
+    asks = _writer._accepted
+    assert asks(test_jobs.cut(), math.inf, jobs).accepted
     with pytest.raises(_writer.MissedLeaves, match=r"proof\[") as caught:
         asks(test_jobs.cut([1, 5]), math.inf, jobs)
     assert caught.value.leaves == [1, 5]
@@ -116,7 +116,7 @@ def cells():
     given = tl.box(-np.ones(6), np.ones(6)), tl.spec.linear([1.0, 1.0, 1.0])
     asked = question(f, *given, "real", None, None)
     region, formula = Region(asked.model, asked.args, "crown"), asked.formula
-    kind = _cells.Cells(region, formula.rows, formula.offset, np.zeros(1), keeps=True)
+    kind = _cells.Cells(region, formula.rows, formula.offset, keeps=True)
 
     def extra(rows):
         free = np.where(

@@ -16,7 +16,6 @@ from jax import lax
 
 from torchlean_jax import _execution, _kept_programs
 from torchlean_jax._constants import wide
-from torchlean_jax._float_error import traced_errors
 from torchlean_jax._problem import How, Task, is_set, problem_of
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains._errors import InputError
@@ -227,7 +226,7 @@ def _program(task: Task, model: Snapshot, tree, leaves, how: How, errors):
         left = iter(boxes)
         mixed = [next(left) if x is None else x for x in fixed]
         found = task.lower_rows_and_forms(how, consts, mixed, rows, offset)
-        lower, forms, least = found
+        lower, forms, least, enclosed = found
         forms = jnp.concatenate([f.reshape(len(rows), -1) for f in forms], axis=1)
         points = _candidates(lo, hi, forms)
 
@@ -243,17 +242,16 @@ def _program(task: Task, model: Snapshot, tree, leaves, how: How, errors):
             return inputs, rows @ y - offset
 
         points, values = jax.vmap(lambda p: at(_parts(p, shapes)))(points)
-        return lower, forms, least, rounded(boxes, given), points, values
+        return lower, forms, least, rounded(boxes, given, enclosed), points, values
 
-    def rounded(boxes, given):
+    def rounded(boxes, given, enclosed):
         if errors is None:
             return jnp.zeros(0)
         typed = zip(boxes, shapes, strict=True)
         left = (FP32(errors).inputs(box, dtype) for box, (_, dtype) in typed)
         mixed = [next(left) if x is None else x for x in given]
-        return jnp.concatenate(
-            [jnp.ravel(e) for e in traced_errors(model, mixed, errors)]
-        )
+        found = _execution.traced_errors(model, task, enclosed, mixed, errors)
+        return jnp.concatenate([jnp.ravel(e) for e in found])
 
     @functools.partial(jax.jit, inline=True)  # traced once, for its shapes and the loop
     def together(consts, fixed, given, lo, hi, rows, offset):

@@ -12,6 +12,7 @@ from fractions import Fraction
 import jax
 import numpy as np
 
+from torchlean_jax import _execution
 from torchlean_jax._problem import is_set
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.interpreters._alpha import with_hinted
@@ -38,15 +39,16 @@ _LARGEST_PROGRAM = 2**20  # entries of the constraints of a cell, as linear prog
 class Cells:
     """Parts of a region on which one of some rows is to be positive: see `Kind`.
 
-    rows, offset: of a disjunction. slack: float64[R], to be taken off their bounds.
+    rows, offset: of a disjunction. Where the region is asked about executions, what
+    these round on a cell is taken off its bounds.
     keeps: whether a certificate will want to know the choices behind bounds. Without,
     enclosures of each cell are narrowed on the way to where the disjunction fails
     (`_failing`), in ways that the checker does not follow. slopes: of hints, to begin
     with.
     """
 
-    def __init__(self, region: Region, rows, offset, slack, keeps=False, slopes=()):
-        self.region, self._slack, self._keeps = region, slack, keeps
+    def __init__(self, region: Region, rows, offset, keeps=False, slopes=()):
+        self.region, self._keeps = region, keeps
         self._rows, self._offset = np.asarray(rows), np.asarray(offset)
         with jax.enable_x64(True):
             first: Choices = region.first(region.shared, self._rows)
@@ -85,10 +87,11 @@ class Cells:
         if self.narrows:
             rows = rows | {name: rows[name].copy() for name in _NARROWED}
         found = Bounded(*self._in_turns(self.region.bounded, rows))
-        margin = self._margin(found.lower)
+        slack = self._slack(rows)
+        margin = self._margin(found.lower, slack)
         if self.narrows:
             margin = np.minimum(margin, rows["most"])
-            self._narrow_some(rows, found.choices, margin)
+            self._narrow_some(rows, found.choices, margin, slack)
         best, at, points = self._next_cuts(rows, found.choices, margin)
         for k in np.flatnonzero(~(margin > 0) & (best < 0)).tolist():
             better = self._at_the_corner(rows, found.choices, k)
@@ -120,15 +123,24 @@ class Cells:
         best[open_[can]], at[open_[can]] = found.indices[can, 0], found.at[can, 0]
         return best, at, self._point(found.points, int(np.argmin(margin[open_])))
 
-    def _margin(self, lower) -> np.ndarray:
-        lower = np.nextafter(lower - self._slack, -np.inf)
+    def _slack(self, rows: Rows) -> np.ndarray:
+        """[n, R]: by how much the rows may be less in an execution, on each cell."""
+        none = np.zeros((len(rows["phases"]), len(self._offset)))
+        if self.region.rounded is None:
+            return none
+        errors = self._in_turns(self.region.rounded, rows)
+        return -_execution.lowered_by(errors, none, self._rows)
+
+    def _margin(self, lower, slack) -> np.ndarray:
+        is_empty = lower == np.inf  # a cell without inputs, and so without executions
+        lower = np.where(is_empty, lower, np.nextafter(lower - slack, -np.inf))
         return np.where(np.isnan(lower), -np.inf, lower).max(axis=1)
 
     def _again(self, rows: Rows, choices: Choices):
         """(margins, choices) of cells that were bounded with such choices."""
         rows = rows | self._layout.rows_of(choices)
         found = Bounded(*self._in_turns(self.region.bounded, rows))
-        margin = self._margin(found.lower)
+        margin = self._margin(found.lower, self._slack(rows))
         return np.minimum(margin, rows.get("most", np.inf)), found.choices
 
     def _at_the_corner(self, rows: Rows, choices: Choices, k: int):
@@ -159,7 +171,7 @@ class Cells:
         (margin,), found = self._again(one, jax.tree.map(lambda c: c[None], own))
         return margin, found
 
-    def _narrow_some(self, rows: Rows, choices: Choices, margin) -> None:
+    def _narrow_some(self, rows: Rows, choices: Choices, margin, slack) -> None:
         """Narrow the enclosures of the worst cells that are due; all is updated."""
         can = ~(margin >= 0) & np.isfinite(margin) & (rows["cuts"] >= _NARROWED_EVERY)
         due = np.array([], int)
@@ -169,7 +181,7 @@ class Cells:
             due = np.concatenate([due, worst])
         for k in due.tolist():
             own = jax.tree.map(lambda c, k=k: c[k], choices)
-            self._narrow(rows, k, own, -float(margin[k]))
+            self._narrow(rows, k, own, -float(margin[k]), slack[k])
         if len(due):
             there = {name: array[due] for name, array in rows.items()}
             own = jax.tree.map(lambda c: c[due], choices)
@@ -179,14 +191,14 @@ class Cells:
                     margin[k] = better[j]
                     _put(choices, k, jax.tree.map(lambda c, j=j: c[j : j + 1], found))
 
-    def _narrow(self, rows: Rows, k: int, choices: Choices, lacking: float) -> None:
+    def _narrow(self, rows: Rows, k: int, choices: Choices, lacking, slack) -> None:
         """Narrow the enclosures of a cell to where no row is above what its slack and a
         little of what its bound lacks come to.
 
         Elsewhere some row is above that, so no bound from then on says more (`most`).
         """
-        offset = self._offset + self._slack + lacking * _ABOVE
-        above = np.nextafter(offset - self._offset, -np.inf) - self._slack
+        offset = self._offset + slack + lacking * _ABOVE
+        above = np.nextafter(offset - self._offset, -np.inf) - slack
         above = np.nextafter(above, -np.inf).min()
         own = {name: array[k] for name, array in rows.items()}
         with jax.enable_x64(True):

@@ -7,17 +7,27 @@ import dataclasses
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax._constants import wide
+from torchlean_jax._execution import traced_errors
 from torchlean_jax._problem import DEFAULT_MEMORY, Task, is_set, problem_of
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains._errors import InputError
+from torchlean_jax.domains.affine._ball import Ball
+from torchlean_jax.domains.fp32 import ErrorModel
 from torchlean_jax.interpreters._cells import Target, bound_cell, first_choices, forms
 from torchlean_jax.interpreters._crown import crown, enclose
 from torchlean_jax.interpreters._failing import where_it_fails
 from torchlean_jax.interpreters._own_slopes import by_own_slopes
-from torchlean_jax.interpreters._phases import Bend, places_to_cut, whole
+from torchlean_jax.interpreters._phases import (
+    Bend,
+    Whole,
+    known_of,
+    places_to_cut,
+    whole,
+)
 from torchlean_jax.interpreters._splits import rank
 
 _ITERATIONS = 20
@@ -35,11 +45,19 @@ class Region:
 
     method: "crown", or "alpha-crown" for enclosures with slopes of their own; where
     ends of what is cut can be `settled` and a certificate is wanted (keeps), they wait
-    for that, which has a word for them (is_unsettled). Raises InputError if nothing
-    inside the model can be cut.
+    for that, which has a word for them (is_unsettled). errors: of executions, if it is
+    asked what these round on cells (`rounded`). Raises InputError if nothing inside the
+    model can be cut.
     """
 
-    def __init__(self, model: Snapshot, args: tuple, method: str, keeps=False):
+    def __init__(
+        self,
+        model: Snapshot,
+        args: tuple,
+        method: str,
+        keeps=False,
+        errors: ErrorModel | None = None,
+    ):
         leaves, tree = jax.tree.flatten((args, {}), is_leaf=is_set)
         self.leaves, self.task = leaves, problem_of(model).at(leaves, tree)
         self.parts = _places(self.task, leaves)
@@ -72,6 +90,12 @@ class Region:
         with jax.enable_x64(True):
             given = [x if is_set(x) else wide(x) for x in leaves]
             self.shared = enclosed(self.task.wide_consts, given)
+        self.rounded = None
+        if errors is not None:
+            rounding = functools.partial(_rounded, model, self.task, errors)
+            rounding = model.once((*key, errors), lambda: jax.jit(rounding))
+            given = [x.hull if isinstance(x, Ball) else x for x in leaves]
+            self.rounded = functools.partial(rounding, given)
 
     def reaching(self, rows) -> np.ndarray:
         """Rows on the outputs as rows of `bounded` and `ranked`, which are on the
@@ -104,6 +128,17 @@ def _whole(task: Task, parts, method, consts, leaves):
     refine = by_own_slopes(_ITERATIONS) if method == "alpha-crown" else crown
     options = {"memory": DEFAULT_MEMORY, "consts": consts, "refine": refine}
     return whole(enclose(task.graph, operands, sets, **options), parts)
+
+
+def _rounded(model, task: Task, errors, given, shared: Whole, enclosures, phases, *_):
+    """How far executions of the inputs of cells are from the reals, for all outputs."""
+
+    def one(enclosures, phases):
+        values = known_of(shared._replace(enclosures=enclosures), phases)
+        found = traced_errors(model, task, values, given, errors)
+        return jnp.concatenate([jnp.ravel(error) for error in found])
+
+    return jax.vmap(one)(enclosures, phases)
 
 
 def _programs(task: Task, reaching, parts):
