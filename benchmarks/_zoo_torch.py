@@ -21,8 +21,10 @@ def _in_torch_layout(name, array):
     kind = name.rpartition(".")[2]
     if kind not in ("kernel", "weight"):
         return array.copy()
-    order = (3, 2, 0, 1) if array.ndim == 4 else (1, 0)
-    return array.transpose(order).copy()
+    return array.transpose(_ORDER[array.ndim]).copy()
+
+
+_ORDER = {2: (1, 0), 3: (2, 1, 0), 4: (3, 2, 0, 1)}  # [out, in, ...] of the zoo's axes
 
 
 class Trainer:
@@ -134,6 +136,15 @@ def mamba(p, batch):
     return _of_tokens(p, x, after)
 
 
+def mamba2(p, batch):
+    """In chunks, as listing 1 of the paper that the entry names has it."""
+    tokens, after = batch[:, :-1], batch[:, 1:]
+    x = F.embedding(tokens, p["embedding.embedding"])
+    for n in range(8):
+        x = _dual(p, f"blocks.{n}", x)
+    return _of_tokens(p, x, after)
+
+
 LOSSES = {
     "mlp": mlp,
     "cnn": cnn,
@@ -142,17 +153,14 @@ LOSSES = {
     "lstm": lstm,
     "gpt": gpt,
     "mamba": mamba,
+    "mamba2": mamba2,
 }
 
 
 def _selective(p, block, x):
     y = _linear(p, f"{block}.into", _rms_norm(p, f"{block}.norm", x))
     given, gate = y.chunk(2, -1)
-    taps = p[f"{block}.taps"]  # [taps, channels]
-    padded = F.pad(given.transpose(1, 2), (len(taps) - 1, 0))
-    kernel = taps.T.unsqueeze(1)
-    mixed = F.conv1d(padded, kernel, p[f"{block}.offset"], groups=len(kernel))
-    u = F.silu(mixed.transpose(1, 2))
+    u = F.silu(_filtered(p, f"{block}.mix", given))
     states = p[f"{block}.rates"].shape[-1]
     sizes = [p[f"{block}.widen.kernel"].shape[1], states, states]
     low, b, c = _linear(p, f"{block}.select", u).split(sizes, -1)
@@ -165,6 +173,45 @@ def _selective(p, block, x):
         read.append((state * c[:, t].unsqueeze(1)).sum(-1))
     y = torch.stack(read, 1) + p[f"{block}.skip"] * u
     return x + _linear(p, f"{block}.out", y * F.silu(gate))
+
+
+def _dual(p, block, x, chunk=64):
+    inner, heads = p[f"{block}.out.kernel"].shape[1], len(p[f"{block}.rates"])
+    states = (len(p[f"{block}.mix.bias"]) - inner) // 2
+    y = _linear(p, f"{block}.into", _rms_norm(p, f"{block}.norm", x))
+    gate, given, delta = y.split([inner, inner + 2 * states, heads], -1)
+    mixed = F.silu(_filtered(p, f"{block}.mix", given))
+    u, b, c = mixed.split([inner, states, states], -1)
+    u = u.unflatten(-1, (heads, -1))
+    delta = F.softplus(delta + p[f"{block}.steps"])
+    logs = (delta * -torch.exp(p[f"{block}.rates"])).unflatten(1, (-1, chunk))
+    driven = (delta.unsqueeze(-1) * u).unflatten(1, (-1, chunk))
+    b, c = b.unflatten(1, (-1, chunk)), c.unflatten(1, (-1, chunk))
+    until = logs.cumsum(2)  # [batch, count, chunk, heads]
+    seen = torch.ones(chunk, chunk).tril().bool().unsqueeze(-1)
+    between = until.unsqueeze(3) - until.unsqueeze(2)
+    decay = torch.exp(between.masked_fill(~seen, -torch.inf))
+    y = torch.einsum("zktn,zksn,zktsh,zkshp->zkthp", c, b, decay, driven)
+    left = torch.exp(until[:, :, -1:] - until)
+    added = torch.einsum("zksn,zksh,zkshp->zkhnp", b, left, driven)
+    state, before = torch.zeros_like(added[:, 0]), []
+    for k in range(added.shape[1]):
+        before.append(state)
+        kept = torch.exp(until[:, k, -1])[..., None, None]
+        state = kept * state + added[:, k]
+    before = torch.stack(before, 1)
+    y = y + torch.einsum("zktn,zkth,zkhnp->zkthp", c, torch.exp(until), before)
+    y = y.flatten(1, 2) + p[f"{block}.skip"].unsqueeze(-1) * u
+    y = _rms_norm(p, f"{block}.norm_gated", y.flatten(2) * F.silu(gate))
+    return x + _linear(p, f"{block}.out", y)
+
+
+def _filtered(p, name, x):
+    """Each channel of [batch, time, channels] with its taps on what was before."""
+    kernel = p[f"{name}.kernel"]
+    past = F.pad(x.transpose(1, 2), (kernel.shape[-1] - 1, 0))
+    mixed = F.conv1d(past, kernel, p[f"{name}.bias"], groups=len(kernel))
+    return mixed.transpose(1, 2)
 
 
 def _of_tokens(p, x, after):

@@ -2,8 +2,7 @@
 
 The name `cache` stands for the time of a token that the GPT decodes with its cache,
 beside that of one for which the whole text is read again, at 512 positions (goal: 10
-times less); `mamba-large` for a Mamba of the size of the byte GPT (goal: within 5 % of
-it). Without names everything is measured.
+times less). Without names everything is measured.
 
     python benchmarks/zoo.py [NAME ...] [--out DIR] [--claims] [--json FILE]
 
@@ -24,19 +23,17 @@ import jax
 import jax.numpy as jnp
 
 from torchlean_jax import zoo
-from torchlean_jax.zoo import gpt, mamba
+from torchlean_jax.zoo import gpt
 
 CONTEXT = 512
 GOAL = 10  # times faster with a cache
 SECONDS = 180  # of the processor, for all claims of an entry
 CACHE = "cache"
-LARGE = "mamba-large"
-NEAR = 1.05  # times the bits per byte of the GPT
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=[*zoo.NAMES, LARGE, CACHE])
+    parser.add_argument("names", nargs="*", default=[*zoo.NAMES, CACHE])
     parser.add_argument("--out", type=Path)
     parser.add_argument("--claims", action="store_true")
     parser.add_argument("--json", type=Path)
@@ -51,7 +48,7 @@ def main():
     if options.claims:
         for name in options.names:
             claims = rows.setdefault(name, {}).setdefault("claims", {})
-            for claim, found in _decided(name, _entry(name, rows), options.out):
+            for claim, found in _decided(name, zoo.entry(name), options.out):
                 claims[claim] = found | when
                 _paired.write(target, now | {"entries": rows})
         return
@@ -59,7 +56,7 @@ def main():
         if name == CACHE:
             row = _cache()
         else:
-            row = _trained(_entry(name, rows), options.out and options.out / name)
+            row = _trained(zoo.entry(name), options.out and options.out / name)
         rows[name] = row | when
         print(f"{name:<6} {_said(rows[name])}", flush=True)
         _paired.write(target, now | {"entries": rows})
@@ -77,16 +74,6 @@ def _said(row: dict) -> str:
     rate = f"{row['units_per_second']:,.0f} {row['unit']}/s"
     times = f"{row['seconds']:.0f} s, {row['processor_seconds']:.0f} of the processor"
     return f"{said}  ({goals})  {times}, {rate}"
-
-
-def _entry(name: str, rows: dict) -> zoo.Entry:
-    """rows: what is known of others."""
-    if name != LARGE:
-        return zoo.entry(name)
-    if "metrics" not in rows.get("gpt", {}):
-        raise SystemExit(f"{LARGE} is measured beside the byte GPT: measure gpt first")
-    most = NEAR * rows["gpt"]["metrics"]["bits_per_byte"]
-    return mamba.make(mamba.LARGE, mamba.LARGE_SETTINGS, most)
 
 
 def _trained(entry: zoo.Entry, folder: Path | None) -> dict:

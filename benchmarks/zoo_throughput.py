@@ -20,7 +20,7 @@ from pathlib import Path
 import _paired
 
 GOALS = {"mlp": 1.0, "gpt": 1.0, "resnet": 0.6}  # of torch's throughput
-NAMES = ("mlp", "gpt", "resnet", "cnn", "vit", "lstm", "mamba")
+NAMES = ("mlp", "gpt", "resnet", "cnn", "vit", "lstm", "mamba", "mamba2")
 STEPS = 3
 NEAR = 2e-3  # of losses after up to two steps; a wrong kernel or pad moves them by more
 

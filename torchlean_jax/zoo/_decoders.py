@@ -1,8 +1,8 @@
 """What every decoder claims: causal, rows apart, cached decoding as full decoding.
 
 A decoder's `__call__` takes tokens [..., time] to logits, `empty` and `step` read them
-one by one. Its network is `Network(functools.partial(make, config=config))`, where the
-config has a `depth`.
+one by one, and `read`, where there is one, piece by piece. Its network is
+`Network(functools.partial(make, config=config))`, where the config has a `depth`.
 """
 
 import functools
@@ -57,6 +57,33 @@ def cached_is_full(decoder: Network, tokens, points: int):
         return jnp.stack(found)
 
     return cached
+
+
+def in_pieces(decoder: Network, tokens, ends: tuple[int, ...]):
+    """Two programs, of the weights: logits and memory after the last of the ends, read
+    at once, and in pieces with these ends."""
+
+    def read(params, memories, start, end):
+        piece = tokens[None, start:end]
+        return decoder.apply(Variables(params, {}), piece, memories, method="read")[0]
+
+    def empty(params):
+        return decoder.apply(Variables(params, {}), method="empty")[0]
+
+    def whole(params):
+        return read(params, empty(params), 0, ends[-1])
+
+    @tl.claims.equals(whole)
+    @tl.claims.example(shapes(decoder))
+    def pieces(params):
+        memories, found, start = empty(params), [], 0
+        for end in ends:
+            logits, memories = read(params, memories, start, end)
+            found.append(logits)
+            start = end
+        return jnp.concatenate(found, 1), memories
+
+    return pieces
 
 
 def network(trained: Trained) -> Network:

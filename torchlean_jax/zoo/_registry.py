@@ -23,6 +23,7 @@ NAMES = (
     "pinn",
     "gpt",
     "mamba",
+    "mamba2",
     "ppo",
     "dqn",
     "adder",

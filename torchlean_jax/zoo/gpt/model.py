@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 import torchlean_jax as tl
+from torchlean_jax.zoo._rows import by_rows, narrowed
 
 VOCABULARY = 256  # bytes
 PIECE = 64  # queries that attend together
@@ -86,25 +87,6 @@ def attended_by_pieces(query, key, value, visible):
 def causal(queries, keys):
     """Which keys a query sees: those at its own position and before."""
     return keys[..., None, :] <= queries[..., :, None]
-
-
-def by_rows(f, x):
-    """`f` of all vectors of x [..., width] as the rows of one matrix.
-
-    The gradient of a kernel is then one product of two matrices; with more axes XLA
-    copies both of its operands into another order first, on CPU a quarter of a step.
-    """
-    rows = f(x.reshape(-1, x.shape[-1]))
-    return rows.reshape(*x.shape[:-1], -1)
-
-
-def narrowed(x, kernel):
-    """`x @ kernel` where the result has fewer columns than x.
-
-    XLA takes twice as long for the gradient of such a kernel as for that of the
-    transposed one, and behind a barrier it does not see that they are the same.
-    """
-    return x @ jax.lax.optimization_barrier(kernel.T).T
 
 
 class Attention(nnx.Module):

@@ -1,12 +1,10 @@
 """A byte-level Mamba: selective state spaces in place of attention."""
 
 from torchlean_jax.zoo.mamba.model import Config, Mamba, parallel_scan
-from torchlean_jax.zoo.mamba.train import ENTRY, LARGE, LARGE_SETTINGS, make
+from torchlean_jax.zoo.mamba.train import ENTRY, make
 
 __all__ = [
     "ENTRY",
-    "LARGE",
-    "LARGE_SETTINGS",
     "Config",
     "Mamba",
     "make",

@@ -1,10 +1,9 @@
 """Settings of the byte Mamba; loss and held-out quality as for the byte GPT."""
 
-from dataclasses import replace
-
 from torchlean_jax.zoo import _language as shared
 from torchlean_jax.zoo._entry import Entry
 from torchlean_jax.zoo._settings import Settings
+from torchlean_jax.zoo._state_spaces import ENDLESS
 from torchlean_jax.zoo.mamba.claims import claims
 from torchlean_jax.zoo.mamba.model import Config, network
 
@@ -17,15 +16,10 @@ SETTINGS = Settings(
     weight_decay=0.05,
     b2=0.98,
 )
-# Of as many parameters as the byte GPT, for as many steps on the same batches
-LARGE = Config(width=168, depth=5, inner=336, rank=11, context=256)
-LARGE_SETTINGS = replace(SETTINGS, steps=2200, batch=8)
 
 
-def make(
-    config: Config = CONFIG, settings: Settings = SETTINGS, most: float = 2.35
-) -> Entry:
-    """The entry at other sizes. most: bits per byte that are its goal.
+def make(config: Config = CONFIG, settings: Settings = SETTINGS) -> Entry:
+    """The entry at other sizes.
 
     >>> make(Config(depth=1)).network.make.keywords["config"].depth
     1
@@ -35,14 +29,12 @@ def make(
         "mamba",
         "byte-level Mamba, the standard library's source",
         model,
-        claims(model, config),
+        claims(config),
         settings,
         context=config.context,
         remembered=ENDLESS,
-        most=most,
+        most=2.35,
     )
 
-
-ENDLESS = 10**9  # a state has no end, as a cache has
 
 ENTRY = make()
