@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import torchlean_jax as tl
-from torchlean_jax import _long_programs
+from torchlean_jax import _execution, _float_error, _long_programs
+from torchlean_jax.search import _boxes, _region
 
 BOX = tl.box(np.float32([0.2, -0.4, 0.6]), radius=0.1)
 
@@ -50,3 +51,50 @@ def test_loops_do_not_count(monkeypatch):
     assert np.isfinite(looped(1.0))
     with pytest.raises(Exception, match="xla_no_such_option"):
         _long_programs.jit(lambda x: jax.jit(step)(0, x))(1.0)
+
+
+def verdict(bound, method="ibp", cut=None):
+    """Of a network whose least value on BOX is 0.75."""
+    return tl.verify(
+        lambda x: jnp.maximum(x * 2 - x[::-1], 0).sum()[None],
+        BOX,
+        tl.spec.linear([[1.0]], [bound]),
+        method=method,
+        split=cut is not None and tl.search.Branching(cut=cut),
+        semantics="fp32",
+    )
+
+
+QUESTIONS = {
+    "a bound": (_float_error, lambda: tl.float_error(model)(BOX)),
+    "each node's part": (_float_error, lambda: tl.float_error(model)(BOX).breakdown()),
+    "bounds": (_execution, lambda: verdict(-10.0, "forward")),
+    "boxes": (_boxes, lambda: verdict(0.74, cut="inputs")),
+    "cells": (_region, lambda: verdict(0.74, "crown", cut="phases")),
+}
+
+
+@pytest.mark.parametrize("question", sorted(QUESTIONS))
+def test_errors_of_rounding_are_not_fused(question, monkeypatch):
+    """Fused, some run for as good as ever: values are computed once for each use."""
+    module, ask = QUESTIONS[question]
+    monkeypatch.setattr(module, "unfused_options", lambda: {"xla_no_such_option": "1"})
+    with pytest.raises(Exception, match="xla_no_such_option"):
+        ask()
+
+
+def test_errors_of_the_steps_of_a_controller_come():
+    """Of slices that are stacked again, unrolled: fused, this would not end."""
+
+    def step(x):
+        return jnp.stack([x[0] + x[1] / 16, x[1] + jnp.sin(x[0]) / 16, x[2] * x[0]])
+
+    def steps(x):
+        return step(step(step(step(x))))
+
+    exact, error = np.float64([0.25, -0.5, 0.75]), tl.float_error(steps)
+    bound = error(np.float32(exact)).bound
+    run = jax.jit(steps)(np.float32(exact))
+    with jax.enable_x64(True):
+        real = np.asarray(steps(jnp.asarray(exact)))
+    assert np.all(np.abs(run - real) <= bound) and np.all(bound < 1e-6)

@@ -14,6 +14,7 @@ import numpy as np
 
 from torchlean_jax._constants import wide
 from torchlean_jax._faithful import faithful_jit
+from torchlean_jax._long_programs import unfused_options
 from torchlean_jax._problem import How, Task, is_set, problem_of
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains.affine._ball import Ball
@@ -51,7 +52,9 @@ def _output_errors(current: Snapshot, args, errors: ErrorModel, how: How):
         return traced_errors(current, task, values, given, errors)
 
     key = "errors", errors, how, tree, tuple(map(is_set, leaves))
-    compiled = current.once(key, lambda: jax.jit(program))
+    compiled = current.once(
+        key, lambda: jax.jit(program, compiler_options=unfused_options())
+    )
     with jax.enable_x64(True):
         fixed = [leaf if is_set(leaf) else wide(leaf) for leaf in leaves]
         given = [leaf.hull if isinstance(leaf, Ball) else leaf for leaf in leaves]

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlean_jax._faithful import FaithfulFunction
+from torchlean_jax._long_programs import unfused_options
 from torchlean_jax._trace import Trace, as_function, aval_of, trace
 from torchlean_jax.domains._errors import InputError
 from torchlean_jax.domains.fp32 import FP32, ErrorModel
@@ -118,7 +119,8 @@ class _Question:
         return self.domain.is_value(x) or _is_float(x)
 
     def compile(self):
-        return jax.jit(functools.partial(self.errors, lambda *_: self.domain))
+        errors = functools.partial(self.errors, lambda *_: self.domain)
+        return jax.jit(errors, compiler_options=unfused_options())
 
     def run(self, compiled) -> list[np.ndarray]:
         with jax.enable_x64(True):
@@ -152,7 +154,8 @@ class _Question:
 
         with jax.enable_x64(True):
             each = jax.jit(
-                lambda leaves, ks: jax.lax.map(functools.partial(bound, leaves), ks)
+                lambda leaves, ks: jax.lax.map(functools.partial(bound, leaves), ks),
+                compiler_options=unfused_options(),
             )
             return np.asarray(each(self.leaves, jnp.arange(len(paths))))
 

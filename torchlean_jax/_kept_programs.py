@@ -41,10 +41,14 @@ def keep_in(folder: Path | None) -> None:
     _folders[:] = [] if folder is None else [folder]
 
 
-def jit(function: Callable, name: Callable[[], str]) -> Callable:
+def jit(
+    function: Callable, name: Callable[[], str], compiler_options: dict | None = None
+) -> Callable:
     """`jax.jit(function)` for arrays in arguments and results that are tuples, lists
-    and dictionaries; name: of what `function` refers to, all that a trace can see."""
-    plain = jax.jit(function)
+    and dictionaries; name: of what `function` refers to, all that a trace can see;
+    compiler_options: those of `jax.jit`."""
+    jitted = functools.partial(jax.jit, compiler_options=compiler_options)
+    plain = jitted(function)
     programs: dict[Any, Callable] = {}
 
     @functools.wraps(function)
@@ -56,16 +60,16 @@ def jit(function: Callable, name: Callable[[], str]) -> Callable:
         if key not in programs:
             said = [_FORMAT, name(), *key, _settings(), _versions(), _sources()]
             digest = hashlib.sha256("\n".join(map(repr, said)).encode())
-            programs[key] = _found(digest.hexdigest(), function, tree, leaves) or plain
+            programs[key] = _found(digest.hexdigest(), function, tree, leaves, jitted)
         program = programs[key]
-        return program(*args) if program is plain else program(*leaves)
+        return program(*leaves) if program else plain(*args)
 
     return call
 
 
-def _found(digest: str, function, tree, leaves) -> Callable | None:
-    """The program of that name on a flat list of arguments, perhaps traced now; None
-    if it cannot be kept, or is not worth it."""
+def _found(digest: str, function, tree, leaves, jit) -> Callable | None:
+    """The program of that name on a flat list of arguments, perhaps traced now, by
+    `jit`; None if it cannot be kept, or is not worth it."""
     try:
         from jax import export  # needs flatbuffers, which JAX does not bring
     except ImportError:
@@ -74,13 +78,13 @@ def _found(digest: str, function, tree, leaves) -> Callable | None:
     try:
         blob = _read(path)
         if blob is not None:
-            return jax.jit(export.deserialize(bytearray(blob)).call)
+            return jit(export.deserialize(bytearray(blob)).call)
         start = time.perf_counter()
         flat = jax.jit(lambda *leaves: function(*jax.tree.unflatten(tree, leaves)))
         exported = export.export(flat)(*leaves)
         if time.perf_counter() - start >= _LEAST:
             _write(path, bytes(exported.serialize()))
-        return jax.jit(exported.call)
+        return jit(exported.call)
     except (ImportError, NotImplementedError, OSError, ValueError):
         return None
 

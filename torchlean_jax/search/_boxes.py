@@ -16,6 +16,7 @@ from jax import lax
 
 from torchlean_jax import _execution, _kept_programs
 from torchlean_jax._constants import wide
+from torchlean_jax._long_programs import unfused_options
 from torchlean_jax._problem import How, Task, is_set, problem_of
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains._errors import InputError
@@ -71,8 +72,13 @@ class Boxes:
         self._task = problem_of(model).at(leaves, tree)
         key = "boxes", how, errors, tree, tuple(map(is_set, leaves))
         program = _program(self._task, model, tree, leaves, how, errors)
+        options = unfused_options() if errors is not None else None
+
+        def name():
+            return f"{key} {model.digest()}"
+
         self._bounded = model.once(
-            key, lambda: _kept_programs.jit(program, lambda: f"{key} {model.digest()}")
+            key, lambda: _kept_programs.jit(program, name, options)
         )
         with jax.enable_x64(True):
             self._wide = [None if is_set(x) else wide(x) for x in leaves]
