@@ -20,9 +20,9 @@ demo: $(VENV)/installed-zoo
 	$(VENV)/bin/torchlean-check --quiet build/certificates/*.tlc
 
 # In two processes, each with a few GiB of compiled programs. A file stays in one, where its
-# tests share them.
+# tests share them. A process that dies is not started again: what it died of would be.
 test: $(VENV)/installed-dev
-	$(RUN) -m pytest --numprocesses 2 --dist loadfile
+	$(RUN) -m pytest --numprocesses 2 --dist loadfile --max-worker-restart 0
 
 # The part of the suite that is repeated on the newest Python and JAX.
 smoke: $(VENV)/installed-dev
