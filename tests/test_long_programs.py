@@ -78,9 +78,25 @@ QUESTIONS = {
 def test_errors_of_rounding_are_not_fused(question, monkeypatch):
     """Fused, some run for as good as ever: values are computed once for each use."""
     module, ask = QUESTIONS[question]
-    monkeypatch.setattr(module, "unfused_options", lambda: {"xla_no_such_option": "1"})
+    names = {"unfused_options", "options_of_search"} & vars(module).keys()
+    for name in names:
+        monkeypatch.setattr(module, name, lambda *_, **__: {"xla_no_such_option": "1"})
     with pytest.raises(Exception, match="xla_no_such_option"):
         ask()
+
+
+def test_a_search_is_not_fused_where_arrays_are_joined():
+    """In a loop, too. A network of dense layers would take twice as long."""
+
+    def joined(x):
+        return jax.lax.fori_loop(0, 2, lambda _, y: jnp.stack([y[1], y[0]]), x)
+
+    options = _long_programs.options_of_search
+    inner, dense = (jax.make_jaxpr(f)(jnp.zeros(2)) for f in (joined, jnp.tanh))
+    expected = _long_programs.unfused_options()
+    assert options(inner, has_errors=True) == expected
+    assert options(inner, has_errors=False) is None
+    assert options(dense, has_errors=True) is None
 
 
 def test_errors_of_the_steps_of_a_controller_come():

@@ -49,7 +49,7 @@ def jit(
     compiler_options: those of `jax.jit`."""
     jitted = functools.partial(jax.jit, compiler_options=compiler_options)
     plain = jitted(function)
-    programs: dict[Any, Callable] = {}
+    programs: dict[Any, Callable | None] = {}
 
     @functools.wraps(function)
     def call(*args):

@@ -16,7 +16,7 @@ from jax import lax
 
 from torchlean_jax import _execution, _kept_programs
 from torchlean_jax._constants import wide
-from torchlean_jax._long_programs import unfused_options
+from torchlean_jax._long_programs import options_of_search
 from torchlean_jax._problem import How, Task, is_set, problem_of
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains._errors import InputError
@@ -72,7 +72,7 @@ class Boxes:
         self._task = problem_of(model).at(leaves, tree)
         key = "boxes", how, errors, tree, tuple(map(is_set, leaves))
         program = _program(self._task, model, tree, leaves, how, errors)
-        options = unfused_options() if errors is not None else None
+        options = options_of_search(model.trace.jaxpr, errors is not None)
 
         def name():
             return f"{key} {model.digest()}"

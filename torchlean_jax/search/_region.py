@@ -12,7 +12,7 @@ import numpy as np
 
 from torchlean_jax._constants import wide
 from torchlean_jax._execution import traced_errors
-from torchlean_jax._long_programs import unfused_options
+from torchlean_jax._long_programs import options_of_search
 from torchlean_jax._problem import DEFAULT_MEMORY, Task, is_set, problem_of
 from torchlean_jax._snapshot import Snapshot
 from torchlean_jax.domains._errors import InputError
@@ -94,9 +94,9 @@ class Region:
         self.rounded = None
         if errors is not None:
             rounding = functools.partial(_rounded, model, self.task, errors)
+            options = options_of_search(model.trace.jaxpr, has_errors=True)
             rounding = model.once(
-                (*key, errors),
-                lambda: jax.jit(rounding, compiler_options=unfused_options()),
+                (*key, errors), lambda: jax.jit(rounding, compiler_options=options)
             )
             given = [x.hull if isinstance(x, Ball) else x for x in leaves]
             self.rounded = functools.partial(rounding, given)
